@@ -6,7 +6,7 @@ In jupyterhub_config.py:
     c.JupyterHub.authenticator_class = KeycroftAuthenticator
     c.KeycroftAuthenticator.server = "https://keys.lab.example"
     c.KeycroftAuthenticator.permission = "jupyter:use"
-    # A service's API key with the permission introspect, in a file that only JupyterHub can read:
+    # An API key of a service with the permission introspect, in a file that only JupyterHub can read:
     c.KeycroftAuthenticator.token_file = "/etc/jupyterhub/keycroft"
 """
 
@@ -20,9 +20,9 @@ from traitlets import Unicode
 
 
 class KeycroftAuthenticator(Authenticator):
-    server = Unicode("http://127.0.0.1:8420", config=True, help="Where Keycroft is")
-    token_file = Unicode("/etc/jupyterhub/keycroft", config=True, help="The service's own API key")
-    permission = Unicode("", config=True, help="What a key must be allowed to do; empty: nothing")
+    server = Unicode("http://127.0.0.1:8420", config=True, help="URL of Keycroft")
+    token_file = Unicode("/etc/jupyterhub/keycroft", config=True, help="File with the API key of the service")
+    permission = Unicode("", config=True, help="Required permission; empty: none")
 
     def introspect(self, secret):
         with open(self.token_file) as file:
@@ -37,7 +37,7 @@ class KeycroftAuthenticator(Authenticator):
 
     async def authenticate(self, handler, data):
         said = await asyncio.to_thread(self.introspect, data["password"])
-        # The name that was typed has to be the key's owner: nobody becomes somebody else.
+        # The username has to be the owner of the secret.
         if not said.get("active") or said.get("username") != data["username"]:
             return None
         if self.permission and self.permission not in said.get("scope", "").split():

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Introspection is what Keycroft says of an active secret.
+// Introspection is the answer of Keycroft. Only Active is set for an invalid secret.
 type Introspection struct {
 	Active   bool   `json:"active"`
 	Username string `json:"username"`
@@ -23,10 +23,10 @@ type Introspection struct {
 	ID       string `json:"jti"`
 }
 
-// Verify asks the server; service is a secret that holds the permission introspect.
+// Verify introspects a secret. service is an API key with the permission introspect.
 //
-// A good answer may be kept for some seconds by whoever calls this, at the price that a deleted secret works that much
-// longer; a bad one never.
+// A caller can cache a positive answer for some seconds; a deleted secret then works that much longer. Never cache a
+// negative answer.
 func Verify(server, service, secret string) (Introspection, error) {
 	var said Introspection
 	form := url.Values{"token": {secret}}
@@ -43,7 +43,7 @@ func Verify(server, service, secret string) (Introspection, error) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return said, errors.New("keycroft answers " + answer.Status)
+		return said, errors.New("unexpected answer " + answer.Status)
 	}
 	return said, json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&said)
 }

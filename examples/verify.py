@@ -16,9 +16,9 @@ SERVER = os.environ.get("KEYCROFT_SERVER", "http://127.0.0.1:8420")
 
 
 def verify(secret, *permissions):
-    """Who holds the secret and what it may do, or None when it is not good (or lacks a permission).
+    """Returns owner, groups and permissions; None if the secret is invalid or lacks a permission.
 
-    Raises OSError when nobody could say: then nobody is to be let in either.
+    Raises OSError if there was no answer: then deny access, too.
     """
     query = urllib.parse.urlencode([("permission", permission) for permission in permissions])
     request = urllib.request.Request(f"{SERVER}/verify?{query}", headers={"Authorization": f"Bearer {secret}"})

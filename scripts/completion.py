@@ -80,7 +80,8 @@ class Shell:
             self.type(line + "\t")
             found = self.wait_for(expected, TAB_PATIENCE)
             shown = self.plain()
-            self.type("\x03")
+            # Deletes the line. Ctrl-C would also discard what the next try types, when the shell is slow to handle it.
+            self.type("\x15")
             self.settle(0.3)
             if found:
                 break

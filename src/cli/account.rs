@@ -183,7 +183,7 @@ enum ContextCommand {
     Show { name: String },
     /// Switch to a saved login
     Use { name: String },
-    /// Delete a saved login here; to revoke its token, use `keycroft logout`
+    /// Delete a saved login and keep its token valid; `keycroft logout` also revokes the token
     #[command(alias = "rm")]
     Remove { name: String },
 }
@@ -314,8 +314,8 @@ const PAGES: [&str; 8] = [
 
 #[derive(Args)]
 pub struct OpenArguments {
-    /// api-keys, tokens, ssh-keys, sessions, events, account or device
-    #[arg(default_value = "")]
+    /// Page: api-keys, tokens, ssh-keys, sessions, events, account or device
+    #[arg(default_value = "", hide_default_value = true)]
     page: String,
     #[command(flatten)]
     remote: Remote,

@@ -25,7 +25,7 @@ use crate::wire::{ApiKeyIn, ApiKeyOut};
 pub struct KeyScope {
     #[command(flatten)]
     owner: KeyOwner,
-    /// API keys of a service (admin)
+    /// Service that owns the API key (admin)
     #[arg(long, value_name = "SERVICE", conflicts_with = "user")]
     service: Option<String>,
 }
@@ -52,8 +52,8 @@ enum ApiKeyCommand {
         #[command(flatten)]
         owner: KeyScope,
         /// List the API keys deleted in the last 30 days
-        #[arg(long)]
-        ended: bool,
+        #[arg(long, alias = "ended")]
+        deleted: bool,
     },
     /// Create an API key and print its secret
     Create(Create),
@@ -115,9 +115,9 @@ enum ApiKeyCommand {
 
 #[derive(Args)]
 struct Create {
-    /// Name, like the program that uses it
+    /// Name, such as the program that uses it
     name: String,
-    /// Expiration: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: set by policy]
+    /// Expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z [default: set by policy]
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
     /// Permission; repeatable [default: all permissions you have]
@@ -131,6 +131,7 @@ struct Create {
     /// Allowed address in CIDR notation; repeatable [default: all]
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
+    /// Note for people
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
@@ -147,13 +148,13 @@ struct Edit {
     /// New name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Note; an empty one removes it
+    /// New note; "" removes it
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Expiration: 30d, 12h, never, or a time
+    /// New expiration: 30d, 12h, never, a date or a time
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// All its permissions; repeatable
+    /// New permissions in place of all old ones; repeatable
     #[arg(
         short = 'p',
         long = "permission",
@@ -161,7 +162,7 @@ struct Edit {
         value_delimiter = ','
     )]
     permissions: Vec<String>,
-    /// All allowed addresses; repeatable; "any" removes the limit
+    /// New allowed addresses in place of all old ones; repeatable; "any" removes the limit
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]
@@ -172,8 +173,8 @@ struct Edit {
 pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        ApiKeyCommand::List { owner, ended } => {
-            let query = if ended { "?ended=true" } else { "" };
+        ApiKeyCommand::List { owner, deleted } => {
+            let query = if deleted { "?ended=true" } else { "" };
             list_keys(&client, &format!("{}{query}", owner.path()))
         }
         ApiKeyCommand::Create(create) => create_key(&client, create),

@@ -80,6 +80,18 @@ pub fn non_empty(words: Vec<String>) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
+/// Permissions that a sentence names one by one.
+const PERMISSIONS_NAMED_MAX: usize = 4;
+
+/// The permissions for a sentence: their names, or the number of many.
+fn permissions_in_words(permissions: &[String]) -> String {
+    match permissions.len() {
+        0 => "no permissions".to_owned(),
+        1..=PERMISSIONS_NAMED_MAX => permissions.join(" "),
+        many => format!("{many} permissions"),
+    }
+}
+
 /// Requests a secret and writes it to its destination; notes go to standard error.
 pub fn hand_over<T: serde::Serialize>(
     client: &Client,
@@ -115,7 +127,7 @@ pub fn hand_over<T: serde::Serialize>(
         "{done} API key {} ({}), {}, {}",
         key.name,
         key.id,
-        key.permissions.join(" "),
+        permissions_in_words(&key.permissions),
         output::until(key.expires_at.as_deref(), client.now())
     ));
     let place = out.out.as_ref().map_or_else(

@@ -52,7 +52,7 @@ pub fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
         (None, None) => rotate.now.then(|| json!(REVOKE_NOW)),
     };
     if given.is_none() && !is_interactive() {
-        let what = "say what happens to the old secret: pass --grace DURATION or --now";
+        let what = "missing grace period of the old secret: pass --grace DURATION, --until-unused DURATION or --now";
         return Err(Failure::new(USAGE, what).hint(format!(
             "keycroft api-key rotate {} --grace 24h",
             rotate.key

@@ -24,23 +24,23 @@ pub enum AuditCommand {
     /// Verify the chain of all events, and print the number and hash of the last one
     #[command(after_help = VERIFY_HELP)]
     Verify(AuditVerifyArguments),
-    /// Move old events into a file, and start the chain of the kept ones from there
+    /// Move old events into a file; the rest of the log continues from it
     #[command(after_help = ARCHIVE_HELP)]
     Archive(ArchiveArguments),
 }
 
-const VERIFY_HELP: &str = "Keep the printed line where the operator of the server can't change it. Passed with --head later, it proves that no event \
-up to then was changed or removed. Without it the chain does not prove that the newest events are still there.";
+const VERIFY_HELP: &str = "Store the printed line where the operator of the server can't change it. With --head, it later proves that no event \
+up to it was changed or removed. Without it, the chain does not prove that the newest events are still there.";
 
 const ARCHIVE_HELP: &str = "The file has mode 0600 and is complete on disk before any event is deleted. When the command is interrupted, run it again with the same FILE. \
 Keep the file: verifying the complete log needs it (keycroft audit verify --archive FILE).";
 
 #[derive(Args)]
 pub struct AuditVerifyArguments {
-    /// Also verify this archive file, and that the files and the database join (repeatable, in any order)
+    /// Also verify this archive, and that the log continues from it; repeatable, in any order
     #[arg(long, value_name = "FILE")]
     archive: Vec<PathBuf>,
-    /// Also verify that the log still contains this event: a line printed by an earlier run
+    /// Also verify that the log still contains this event, as an earlier run printed it
     #[arg(long, value_name = "NUMBER:HASH", value_parser = ChainHead::parse)]
     head: Option<ChainHead>,
     /// Verify the archive files alone, without a database

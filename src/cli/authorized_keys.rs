@@ -26,26 +26,26 @@ use crate::model::user::Username;
 
 #[derive(Args)]
 pub struct AuthorizedKeysArguments {
-    /// Who wants to log in (%u of `sshd_config`)
+    /// Login name (%u of `sshd_config`)
     #[arg(value_name = "USER", allow_hyphen_values = true)]
     login: OsString,
-    /// The type of the key that is offered (%t)
+    /// Type of the offered key (%t)
     #[arg(
         value_name = "TYPE",
         allow_hyphen_values = true,
         requires = "fingerprint"
     )]
     key_type: Option<OsString>,
-    /// The fingerprint of the key that is offered (%f): with it, only this key is looked for
+    /// Fingerprint of the offered key (%f); print only the line of this key
     #[arg(value_name = "FINGERPRINT", allow_hyphen_values = true)]
     fingerprint: Option<OsString>,
-    /// How this machine's sshd reads expiry-time: utc from OpenSSH 9.1 on, local before
+    /// Form of expiry-time: utc for OpenSSH 9.1 or later, local for earlier versions
     #[arg(long, value_enum, default_value_t = ExpiryTime::Auto, value_name = "FORM")]
     expiry_time: ExpiryTime,
     /// Also print keys of root and of system accounts (user ID below `UID_MIN`)
     #[arg(long)]
     allow_root: bool,
-    /// As root: check that sshd runs this command for USER, and what it prints
+    /// As root: check that sshd runs this command for USER, and print the keys
     #[arg(long, conflicts_with_all = ["key_type", "fingerprint"])]
     check: bool,
     #[command(flatten)]

@@ -35,10 +35,10 @@ pub struct BackupArguments {
 
 #[derive(Args)]
 pub struct RestoreArguments {
-    /// The backup
+    /// Backup to restore
     file: PathBuf,
     /// Replace the existing database, which is kept under another name
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
     database: Database,

@@ -48,9 +48,9 @@ pub fn check(arguments: &CheckArguments, format: Format) -> Result<(), Failure> 
 
 const fn state(finding: &Finding) -> &'static str {
     match finding.condition {
-        Condition::Good => "good",
-        Condition::Look => "look",
-        Condition::Wrong => "wrong",
+        Condition::Good => "ok",
+        Condition::Look => "warn",
+        Condition::Wrong => "BAD",
     }
 }
 

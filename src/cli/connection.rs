@@ -31,7 +31,7 @@ pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 /// The arguments of every command that contacts a server.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Remote {
-    /// Server [env: KEYCROFT_SERVER]
+    /// URL of the server [env: KEYCROFT_SERVER]
     #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
     pub server: Option<String>,
     /// Saved login [env: KEYCROFT_CONTEXT]
@@ -239,7 +239,7 @@ impl Connection {
         self.credential.as_ref().ok_or_else(|| {
             Failure::new(
                 SIGN_IN_NEEDED,
-                format!("you are not logged in at {}", self.server.as_str()),
+                format!("you are not logged in to {}", self.server.as_str()),
             )
             .hint(format!("keycroft login {}", self.server.as_str()))
         })
@@ -444,7 +444,7 @@ fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
         )
     };
     let Some((program, arguments)) = command.split_first() else {
-        return Err(fail("it names no program".to_owned()));
+        return Err(fail("it is empty".to_owned()));
     };
     let said = std::process::Command::new(program)
         .args(arguments)
@@ -456,7 +456,7 @@ fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
     if !said.status.success() {
         return Err(fail(format!("{program} ended with {}", said.status)));
     }
-    let text = std::str::from_utf8(&text).map_err(|_| fail("it says no text".to_owned()))?;
+    let text = std::str::from_utf8(&text).map_err(|_| fail("its output is not text".to_owned()))?;
     ClientCredential::parse(text, Source::Command(context.to_owned())).map(Some)
 }
 
@@ -467,9 +467,8 @@ fn from_environment() -> Result<Option<ClientCredential>, Failure> {
     let Some(path) = variable(TOKEN_FILE) else {
         return Ok(None);
     };
-    let fail = |error: std::io::Error| {
-        Failure::new(FAILED, format!("{path}, which {TOKEN_FILE} names: {error}"))
-    };
+    let fail =
+        |error: std::io::Error| Failure::new(FAILED, format!("{TOKEN_FILE}: {path}: {error}"));
     let file = std::fs::File::open(&path).map_err(fail)?;
     let mut bytes = Zeroizing::new(Vec::new());
     std::io::Read::take(file, TOKEN_FILE_BYTES_MAX)

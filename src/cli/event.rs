@@ -49,13 +49,13 @@ enum EventCommand {
 
 #[derive(Args)]
 struct Filter {
-    /// Only this action, like api-key.create
+    /// Only this action, such as api-key.create
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Only events of this object: the id of a credential, an SSH key or a host, or the name of a user, group or service
+    /// Only events of this object: id of a credential, SSH key or host; name of a user, group or service
     #[arg(long, value_name = "ID")]
     target: Option<String>,
-    /// Begin: a time like 2026-11-22T15:04:05Z, or a duration before now, like 24h
+    /// Start: a time such as 2026-11-22T15:04:05Z, or a duration before now, such as 24h
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// End, in the same form

@@ -30,7 +30,7 @@ pub fn of_credential(
 
 pub fn words(what: &str, name: &str, notice: Notice, end: Time, now: Time, next: &str) -> String {
     format!(
-        "keycroft: the {what} {name} ends {}: {}\n  try: {next}",
+        "keycroft: the {what} {name} expires {}: {}\n  try: {next}",
         notice.words(),
         relative(end, now)
     )
@@ -48,12 +48,16 @@ mod tests {
         let now = Time::from_unix(1_000_000);
         for (kind, seconds, said) in [
             (Kind::ApiKey, 14 * DAY + 1, None),
-            (Kind::ApiKey, 14 * DAY, Some("ends within 14 days: in 14d")),
-            (Kind::ApiKey, 7 * DAY, Some("ends within 7 days: in 7d")),
-            (Kind::ApiKey, DAY, Some("ends within a day: in 1d")),
+            (
+                Kind::ApiKey,
+                14 * DAY,
+                Some("expires within 14 days: in 14d"),
+            ),
+            (Kind::ApiKey, 7 * DAY, Some("expires within 7 days: in 7d")),
+            (Kind::ApiKey, DAY, Some("expires within a day: in 1d")),
             (Kind::ApiKey, 0, None),
             (Kind::Token, 601, None),
-            (Kind::Token, 600, Some("ends within a day: in 10m")),
+            (Kind::Token, 600, Some("expires within a day: in 10m")),
         ] {
             let secret = Secret::generate(SecretForm::Credential(kind)).reveal();
             let credential = ClientCredential::parse(&secret, Source::StandardInput).unwrap();

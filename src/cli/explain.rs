@@ -11,7 +11,7 @@ use crate::wire::ExplanationOut;
 /// The owner of API keys or tokens.
 #[derive(Args, Clone, Debug, Default)]
 pub struct KeyOwner {
-    /// Those of another user (admin)
+    /// Owner, if not you (admin)
     #[arg(long, value_name = "USERNAME")]
     pub user: Option<String>,
 }
@@ -29,10 +29,10 @@ impl KeyOwner {
 /// The request to explain.
 #[derive(Args)]
 pub struct Question {
-    /// Address of the request
+    /// Client address of the request
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Permission that the request needs
+    /// Permission that the request requires
     #[arg(long, value_name = "PERMISSION")]
     permission: Option<String>,
 }

@@ -19,6 +19,7 @@ pub struct CompletionsArguments {
 #[derive(Args)]
 pub struct ManArguments {
     /// Folder for one page of each command [default: the first page to standard output]
+    #[arg(value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
 

@@ -29,15 +29,20 @@ enum GroupCommand {
     List,
     /// Show a group
     Show {
+        /// Name of the group
         #[arg(add = CompletedNames::Groups.completer())]
         name: String,
     },
     /// Create a group
     #[command(alias = "add")]
-    Create { name: String },
+    Create {
+        /// Name of the group
+        name: String,
+    },
     /// Delete groups; the users stay
     #[command(alias = "rm")]
     Delete {
+        /// Names of groups
         #[arg(required = true, value_name = "NAME", add = CompletedNames::Groups.completer())]
         names: Vec<String>,
         /// Delete without confirmation
@@ -46,15 +51,19 @@ enum GroupCommand {
     },
     /// Add users to a group
     AddMember {
+        /// Name of the group
         #[arg(add = CompletedNames::Groups.completer())]
         name: String,
+        /// Usernames
         #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
         usernames: Vec<String>,
     },
     /// Remove users from a group
     RemoveMember {
+        /// Name of the group
         #[arg(add = CompletedNames::Groups.completer())]
         name: String,
+        /// Usernames
         #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
         usernames: Vec<String>,
     },
@@ -180,14 +189,16 @@ enum ServiceCommand {
     List,
     /// Show a service
     Show {
+        /// Name of the service
         #[arg(add = CompletedNames::Services.completer())]
         name: String,
     },
-    /// Create a service; its API keys: keycroft api-key create NAME --service SERVICE
+    /// Create a service; create its API keys with keycroft api-key create NAME --service SERVICE
     #[command(alias = "add")]
     Create {
+        /// Name of the service; its permissions begin with it
         name: String,
-        /// Permission that the service defines, like slurm:submit; repeatable
+        /// Permission that the service defines, such as slurm:submit; repeatable
         #[arg(
             short = 'p',
             long = "permission",
@@ -198,9 +209,10 @@ enum ServiceCommand {
     },
     /// Edit the permissions of a service
     Edit {
+        /// Name of the service
         #[arg(add = CompletedNames::Services.completer())]
         name: String,
-        /// All permissions that it defines; repeatable
+        /// New permissions in place of all old ones; repeatable
         #[arg(
             short = 'p',
             long = "permission",
@@ -224,10 +236,10 @@ enum ServiceCommand {
             conflicts_with = "permissions"
         )]
         removed: Vec<String>,
-        /// Grant a permission to a role, like member=slurm:submit; repeatable
+        /// Give a permission to every user of a role, such as member=slurm:submit; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         give: Vec<String>,
-        /// Withdraw a permission from a role; users with an own grant keep it; repeatable
+        /// Take a permission from a role; users who have it one by one keep it; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         take: Vec<String>,
     },
@@ -236,6 +248,7 @@ enum ServiceCommand {
     /// Delete services with their API keys and permissions
     #[command(alias = "rm")]
     Delete {
+        /// Names of services
         #[arg(required = true, value_name = "NAME", add = CompletedNames::Services.completer())]
         names: Vec<String>,
         /// Delete without confirmation

@@ -39,6 +39,6 @@ pub fn run_health(arguments: &HealthArguments) -> Result<(), Failure> {
         Ok(answer) => Err(failed(format!("expected 200, got {}", answer.status()))),
         Err(ureq::Error::StatusCode(status)) => Err(failed(format!("expected 200, got {status}"))
             .hint("keycroft check, and the server's log")),
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(failed(super::refusal::cause(&error))),
     }
 }

@@ -1,6 +1,6 @@
 //! The help of the command line: groups of commands, and examples that can be pasted.
 
-use clap::Command;
+use clap::{Arg, Command};
 
 /// Commands by subject, in the order of the help.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -132,7 +132,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "completions",
         &[
-            "keycroft completions bash > ~/.local/share/bash-completion/completions/keycroft",
+            "source <(keycroft completions bash)",
             "keycroft completions fish > ~/.config/fish/completions/keycroft.fish",
         ],
     ),
@@ -228,8 +228,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "notice-channel create",
         &[
-            "keycroft notice-channel create phone --kind ntfy --url https://ntfy.sh/my-topic",
-            "keycroft notice-channel create tickets --kind webhook --url https://tickets.lab.example/keycroft --out key",
+            "keycroft notice-channel create phone --kind ntfy --url https://ntfy.sh/lab",
+            "keycroft notice-channel create bot --kind webhook --url https://bot.lab/in",
         ],
     ),
     (
@@ -250,7 +250,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "policy set",
         &[
-            "keycroft policy set api_key_lifetime_max=90d token_lifetime_choice=false",
+            "keycroft policy set api_key_lifetime_max=90d",
             "keycroft policy set api_key_lifetime_max=90d --dry-run",
         ],
     ),
@@ -262,7 +262,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "serve",
         &[
             "keycroft serve",
-            "keycroft serve --public-url https://keys.lab.example --behind-proxy 127.0.0.1",
+            "keycroft serve --public-url https://keys.lab --behind-proxy 127.0.0.1",
         ],
     ),
     (
@@ -381,10 +381,18 @@ pub fn complete(root: Command) -> Command {
     });
     let groups = grouped(&root, width);
     let root = root.help_template(format!(
-        "{{about-with-newline}}\n{{usage-heading}} keycroft <COMMAND>\n\n{groups}Options:\n{{options}}{{after-help}}"
+        "{{about-with-newline}}\n{{usage-heading}} keycroft <COMMAND>\n\n{groups}{TOPICS}Options:\n{{options}}{{after-help}}"
     ));
     with_examples(root, "")
 }
+
+/// Help that belongs to no command.
+const TOPICS: &str = "\
+Help topics:
+  help environment   Environment variables
+  help exit-codes    Exit codes
+
+";
 
 /// Columns before the description of a command.
 const NAME_WIDTH: usize = 19;
@@ -429,12 +437,20 @@ fn grouped(root: &Command, width: usize) -> String {
     text
 }
 
+/// Removes the marks of code, which documentation needs and a terminal does not.
+fn without_code_marks(argument: Arg) -> Arg {
+    let Some(help) = argument.get_help().map(ToString::to_string) else {
+        return argument;
+    };
+    argument.help(help.replace('`', ""))
+}
+
 fn with_examples(command: Command, path: &str) -> Command {
     let names: Vec<String> = command
         .get_subcommands()
         .map(|one| one.get_name().to_owned())
         .collect();
-    let mut command = command;
+    let mut command = command.mut_args(without_code_marks);
     for name in names {
         let path = format!("{path} {name}").trim_start().to_owned();
         command = command.mut_subcommand(&name, |one| with_examples(one, &path));
@@ -458,6 +474,22 @@ fn with_examples(command: Command, path: &str) -> Command {
 mod tests {
     use super::*;
     use crate::cli::command_tree;
+
+    /// An example is one line on a terminal of 80 columns.
+    const EXAMPLE_WIDTH_MAX: usize = 78;
+
+    #[test]
+    fn help_of_arguments_has_no_code_marks() {
+        let root = command_tree();
+        let mut commands = vec![&root];
+        while let Some(command) = commands.pop() {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string);
+                assert!(!help.unwrap_or_default().contains('`'), "{argument}");
+            }
+            commands.extend(command.get_subcommands());
+        }
+    }
 
     /// Every command without subcommands, with its path.
     fn leaves(command: &Command, path: &str, found: &mut Vec<String>) {
@@ -501,6 +533,7 @@ mod tests {
         for (name, examples) in EXAMPLES {
             assert!((1..=2).contains(&examples.len()), "{name}");
             for example in *examples {
+                assert!(example.len() <= EXAMPLE_WIDTH_MAX, "{example}");
                 let words = words_of(example);
                 assert!(
                     words.join(" ").starts_with(&format!("keycroft {name}")),

@@ -27,12 +27,12 @@ const INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub struct LoginArguments {
-    /// Server, like keys.lab.example [default: that of the active context]
+    /// Server, such as keys.lab.example [default: the server of the active context]
     url: Option<String>,
     /// Read a token or an API key from standard input
     #[arg(long)]
     with_token: bool,
-    /// Lifetime of the token: 1h to 24h, without minutes; the approval may choose another
+    /// Lifetime of the token in full hours, 1h to 24h; the approval can change it
     #[arg(short, long, value_name = "DURATION", conflicts_with = "with_token")]
     expires: Option<String>,
     /// Also print the address as a QR code
@@ -333,7 +333,7 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
     }
     let credential = connection.credential()?;
     say(&format!(
-        "logged in at {} as {who} with {}, {} (context {name})",
+        "logged in to {} as {who} with {}, {} (context {name})",
         connection.server.as_str(),
         credential.hint(),
         until(me.expires_at.as_deref(), client.now())

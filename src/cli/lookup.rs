@@ -44,14 +44,22 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
                 "more than one {what} has the name {given:?}: {}, {} …",
                 one.id, other.id
             );
-            Err(Failure::new(INVALID, message).hint("the id instead of the name"))
+            Err(Failure::new(INVALID, message).hint("pass the id instead of the name"))
         }
         (None, _) => Err(Failure::new(
             NOT_FOUND,
             format!("no {what} has the name or id {given:?}"),
         )
-        .hint("the list command shows names and ids")),
+        .hint(list_command(what))),
     }
+}
+
+/// The command that lists such objects: `keycroft api-key list` for "API key".
+fn list_command(what: &str) -> String {
+    format!(
+        "keycroft {} list",
+        what.to_ascii_lowercase().replace(' ', "-")
+    )
 }
 
 /// An id, alone or in the form that lists show.

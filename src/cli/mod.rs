@@ -92,9 +92,9 @@ struct Arguments {
 enum Command {
     /// Run the server: console, JSON API and verification
     Serve(serve::ServeArguments),
-    /// Log in at a server with a code that you approve in its console
+    /// Log in to a server; you approve a code in its console
     Login(login::LoginArguments),
-    /// Revoke the saved token and delete it here
+    /// Revoke the saved token and delete it from this machine
     Logout(login::LogoutArguments),
     /// Show your account and the permissions of the credential in use
     Whoami(account::RemoteArguments),
@@ -148,7 +148,7 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Check the database and report problems with their remedies
     Check(check::CheckArguments),
-    /// Migrate the database to the current schema, as the next start would
+    /// Migrate the database to the current schema, as the next start of the server would
     Migrate(check::MigrateArguments),
     /// Check that a server is healthy; exit code 7 when it is not
     Health(health::HealthArguments),

@@ -50,21 +50,22 @@ pub enum OutputFormat {
 /// The form of results, as the flags choose it.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Format {
-    /// Print a table, a wide table without cuts, json or tsv [default: table on a terminal, otherwise tsv]
+    /// Format: table, wide (a table without cuts), json or tsv [default: table on a terminal, otherwise tsv]
     #[arg(
         short,
         long,
         global = true,
         value_name = "FORMAT",
         value_enum,
-        hide_possible_values = true
+        hide_possible_values = true,
+        help_heading = "Output"
     )]
     output: Option<OutputFormat>,
-    /// Print the answer of the API, as -o json
-    #[arg(long, global = true)]
+    /// Print the answer of the API; the same as -o json
+    #[arg(long, global = true, help_heading = "Output")]
     json: bool,
-    /// Print less: no notes on standard error, and ids alone in lists
-    #[arg(short, long, global = true)]
+    /// Print only ids in lists, and no notes on standard error
+    #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
 }
 

@@ -17,16 +17,16 @@ const FILE: &str = "keycroft.db";
 #[derive(Args, Clone, Debug)]
 pub struct Place {
     /// Administer this database on this machine, as its owner or root [env: KEYCROFT_DB]
-    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["server", "context"])]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Database", conflicts_with_all = ["server", "context"])]
     pub db: Option<PathBuf>,
     #[command(flatten)]
     pub remote: Remote,
 }
 
 /// The rule for help.
-pub const HELP: &str = "Target: --db is a database on this machine, through its server if one runs; --server and --context are a server. \
-Flags come before the environment (KEYCROFT_DB against KEYCROFT_SERVER, KEYCROFT_CONTEXT, KEYCROFT_TOKEN, KEYCROFT_TOKEN_FILE), the environment before a saved login. \
-The default is keycroft.db in $STATE_DIRECTORY or the current directory.";
+pub const HELP: &str = "Target: --db selects a database on this machine, --server or --context a server. \
+A flag overrides the environment (KEYCROFT_DB, KEYCROFT_SERVER, …), the environment overrides a saved login. \
+Without any of them: keycroft.db in $STATE_DIRECTORY or the current folder.";
 
 impl Place {
     /// The target database, and true when it was named; `None` for a server.

@@ -23,11 +23,8 @@ enum PolicyCommand {
     /// Show the policy
     Show,
     /// Change the policy
-    #[command(
-        after_help = "Example: keycroft policy set api_key_lifetime_max=90d token_lifetime_choice=false"
-    )]
     Set {
-        /// Settings; lists are separated by commas, lifetimes are like 30d, 12h or never, times like 2026-12-01T00:00:00Z or now
+        /// Settings, named as `keycroft policy show` prints them. Lists: separated by commas; lifetimes: 30d, 12h or never; times: 2026-12-01T00:00:00Z or now
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
         /// Change nothing; list the credentials that exceed the new policy

@@ -79,7 +79,7 @@ impl Client {
         failure.kind.clone_from(&problem.kind);
         if status == 404 && code == FAILED {
             failure.message = format!(
-                "{} has no {what}: it has another version than this program",
+                "{} has no operation {what}; it can be of another version than this program",
                 self.connection.server.as_str()
             );
         }
@@ -237,20 +237,60 @@ fn is_problem(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.starts_with("application/problem+json"))
 }
 
+/// The flag of the field of a request; the field itself where it has none, or another name in each command.
+fn flag(field: &str) -> &str {
+    match field {
+        "allowed_addresses" => "--address",
+        "cache_age_max" => "--cache-age-max",
+        "display_name" => "--display-name",
+        "expires_at" | "expires_in" => "--expires",
+        "grace" => "--grace",
+        "note" => "--note",
+        "permissions" => "--permission",
+        "shared_logins" => "--shared-login",
+        other => other,
+    }
+}
+
+/// A sentence of the server in the style of the command line: without a capital and a full stop.
+fn in_error_style(sentence: &str) -> String {
+    let sentence = sentence.strip_suffix('.').unwrap_or(sentence);
+    let mut characters = sentence.chars();
+    let first = characters.next().unwrap_or_default();
+    let is_word = characters
+        .next()
+        .is_some_and(|second| second.is_lowercase() || second == ' ');
+    let is_name = NAMES.iter().any(|name| sentence.starts_with(name));
+    if sentence.is_empty() || !is_word || is_name {
+        return sentence.to_owned();
+    }
+    format!("{}{}", first.to_lowercase(), &sentence[first.len_utf8()..])
+}
+
+/// Names that keep their capital.
+const NAMES: [&str; 2] = ["Keycroft", "OpenSSH"];
+
 /// The problem in words: every wrong field, and for an internal error the request id for the log of the server.
 fn words(problem: &ProblemOut, headers: &HeaderMap) -> String {
     if problem.errors.len() > 1 {
         let all: Vec<String> = problem
             .errors
             .iter()
-            .map(|error| format!("{}: {}", error.field, error.message))
+            .map(|error| format!("{}: {}", flag(&error.field), in_error_style(&error.message)))
             .collect();
         return all.join("; ");
     }
-    let detail = problem
-        .detail
-        .clone()
-        .unwrap_or_else(|| problem.title.clone());
+    let detail = problem.detail.as_ref().unwrap_or(&problem.title);
+    let detail = match problem.errors.as_slice() {
+        [one] => detail
+            .strip_prefix(one.field.as_str())
+            .filter(|rest| rest.starts_with(':'))
+            .map_or_else(
+                || in_error_style(detail),
+                |rest| in_error_style(&format!("{}{rest}", flag(&one.field))),
+            ),
+        _ => in_error_style(detail),
+    };
     if problem.status < 500 {
         return detail;
     }
@@ -259,4 +299,27 @@ fn words(problem: &ProblemOut, headers: &HeaderMap) -> String {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     format!("{detail} (request {id})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_error_style;
+
+    #[test]
+    fn sentence_of_the_server_loses_its_capital_and_full_stop() {
+        for (sentence, shown) in [
+            ("No such group.", "no such group"),
+            ("A key named \"ci\" exists.", "a key named \"ci\" exists"),
+            (
+                "SSH keys are limited to 90d.",
+                "SSH keys are limited to 90d",
+            ),
+            ("Keycroft is busy.", "Keycroft is busy"),
+            ("--expires: choose 1h", "--expires: choose 1h"),
+            ("", ""),
+            ("Ä x.", "ä x"),
+        ] {
+            assert_eq!(in_error_style(sentence), shown);
+        }
+    }
 }

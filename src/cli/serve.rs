@@ -27,15 +27,15 @@ const LISTEN: &str = "127.0.0.1:8420";
 
 #[derive(Args)]
 pub struct ServeArguments {
-    /// A file that says the same as these flags [env: `KEYCROFT_CONFIG`] [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
+    /// Settings file [env: `KEYCROFT_CONFIG`] [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     database: Database,
-    /// Where to listen; port 0 takes a free one [env: `KEYCROFT_LISTEN`] [default: 127.0.0.1:8420]
+    /// Address and port to listen on; port 0: any free port [env: `KEYCROFT_LISTEN`] [default: 127.0.0.1:8420]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
-    /// Where people and programs reach this server [env: `KEYCROFT_PUBLIC_URL`] [default: http(s):// and where it listens]
+    /// URL under which people and programs reach this server [env: `KEYCROFT_PUBLIC_URL`] [default: the listening address]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Certificate chain for TLS, PEM; read again on SIGHUP [env: `KEYCROFT_TLS_CERT`]
@@ -47,7 +47,7 @@ pub struct ServeArguments {
     /// Address of a proxy whose X-Forwarded-For is trusted, or a network that contains only proxies; repeatable [env: `KEYCROFT_BEHIND_PROXY`]
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     behind_proxy: Vec<String>,
-    /// Allow plain HTTP on other addresses than loopback: everybody on the way can read every secret [env: `KEYCROFT_INSECURE_HTTP`]
+    /// Allow plain HTTP on addresses other than loopback; the network can read every secret [env: `KEYCROFT_INSECURE_HTTP`]
     #[arg(
         long,
         num_args = 0..=1,
@@ -65,7 +65,7 @@ pub struct ServeArguments {
     /// File with the password of the mail server [env: `KEYCROFT_SMTP_PASSWORD_FILE`] [default: the systemd credential smtp-password]
     #[arg(long, value_name = "FILE")]
     smtp_password_file: Option<PathBuf>,
-    /// How much to log: off, error, warn, info, debug [env: `KEYCROFT_LOG`] [default: info]
+    /// Log level: off, error, warn, info or debug [env: `KEYCROFT_LOG`] [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
 }
@@ -97,8 +97,8 @@ impl ServeArguments {
         ) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(wrong("tls-cert needs tls-key besides".to_owned())),
-            (None, Some(_)) => return Err(wrong("tls-key needs tls-cert besides".to_owned())),
+            (Some(_), None) => return Err(wrong("tls-cert needs tls-key, too".to_owned())),
+            (None, Some(_)) => return Err(wrong("tls-key needs tls-cert, too".to_owned())),
         };
         let proxies = [
             self.behind_proxy,
@@ -168,9 +168,9 @@ impl Wanted {
             return Ok(());
         }
         let message =
-            format!("plain HTTP on {address} would show every secret to everybody on the way");
+            format!("refusing plain HTTP on {address}: the network could read every secret");
         Err(Failure::new(USAGE, message)
-            .hint("give --tls-cert and --tls-key, or --behind-proxy CIDR, or --insecure-http"))
+            .hint("pass --tls-cert and --tls-key, or --behind-proxy CIDR, or --insecure-http"))
     }
 
     /// The sockets: those that were handed over, else one of our own. With where the first of them is.
@@ -226,7 +226,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     if let Some(code) = app_state.app()?.setup_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(
-            "no admin yet: make one within an hour at {}{}?code={}",
+            "no admin yet: create one within an hour at {}{}?code={}",
             settings.public_url,
             Purpose::SetUp.path().unwrap_or("/"),
             *code.reveal()
@@ -335,7 +335,7 @@ fn parse_public_url(text: &str) -> Result<String, Failure> {
     }
     Err(Failure::new(
         USAGE,
-        "--public-url: write http:// or https://, a host and perhaps a port, and nothing behind it",
+        "--public-url: expected a URL such as https://keys.lab.example, without a path",
     ))
 }
 

@@ -72,7 +72,7 @@ enum SshKeyCommand {
 /// The owner of the SSH keys.
 #[derive(Args, Clone, Debug, Default)]
 pub struct UserScope {
-    /// Those of another user, to list, show or delete (admin)
+    /// Owner, if not you (admin)
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
 }
@@ -91,10 +91,10 @@ struct Add {
     /// Use the key in ssh-agent
     #[arg(long, conflicts_with = "file")]
     agent: bool,
-    /// Name [default: its comment]
+    /// Name [default: the comment of the key]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Expiration: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: the latest that policy allows]
+    /// Expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z [default: the latest that policy allows]
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
     /// Allowed address in CIDR notation; repeatable [default: all]
@@ -164,10 +164,10 @@ struct Edit {
     /// Replacement: another public key file; - for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Expiration: 30d, 12h, never, or a time
+    /// New expiration: 30d, 12h, never, a date or a time
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// All allowed addresses; repeatable; "any" removes the limit
+    /// New allowed addresses in place of all old ones; repeatable; "any" removes the limit
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]

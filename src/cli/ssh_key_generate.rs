@@ -16,10 +16,10 @@ pub struct Generate {
     /// Private key to write; the public key gets the ending .pub [default: ~/.ssh/id_ed25519 or id_ed25519_sk]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Name of the SSH key [default: its comment]
+    /// Name of the SSH key [default: the comment of the key]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Expiration: 30d, 12h, never, or a time [default: the latest that policy allows]
+    /// Expiration: 30d, 12h, never, a date or a time [default: the latest that policy allows]
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
 }

@@ -23,7 +23,7 @@ const REFUSED: &str = "refused";
 
 #[derive(Args)]
 pub struct Import {
-    /// An `authorized_keys` file; - for standard input; or a folder of home directories like /home, for admins
+    /// An `authorized_keys` file; - for standard input; for admins also a folder of home directories, such as /home
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Owner of the keys (admin)

@@ -35,9 +35,9 @@ enum TokenCommand {
     },
     /// Create a token and print its secret
     Create {
-        /// Name
+        /// Name, such as the notebook that uses it
         name: Option<String>,
-        /// Lifetime: 1h to 24h, without minutes
+        /// Lifetime in full hours: 1h to 24h
         #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
         /// Permission; repeatable [default: all permissions you have]

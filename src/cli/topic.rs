@@ -5,18 +5,22 @@ use super::output;
 
 /// Environment variables.
 const ENVIRONMENT: &str = "\
-KEYCROFT_SERVER       server, like https://keys.lab.example
+KEYCROFT_SERVER       server, such as https://keys.lab.example
 KEYCROFT_TOKEN        token or API key
 KEYCROFT_TOKEN_FILE   file with the token or API key
 KEYCROFT_CONTEXT      saved login
 KEYCROFT_CA_FILE      PEM file of certificates to trust instead of the system's
 KEYCROFT_DB           database, for commands of its owner
-KEYCROFT_CONFIG, KEYCROFT_LISTEN, KEYCROFT_PUBLIC_URL, KEYCROFT_TLS_CERT, KEYCROFT_TLS_KEY,
-KEYCROFT_BEHIND_PROXY, KEYCROFT_INSECURE_HTTP, KEYCROFT_LOG   as the flags of `keycroft serve`
-XDG_CONFIG_HOME       folder of saved logins [default: ~/.config]
+KEYCROFT_HOST_FOLDER  on a host: folder of its credential and cache
+XDG_CONFIG_HOME       saved logins are in its folder keycroft [default: ~/.config]
 NO_COLOR, CLICOLOR=0  no colors; CLICOLOR_FORCE=1: colors without a terminal, too
 PAGER                 pager for long lists [default: less]; empty: none
 BROWSER               browser for login and open
+
+As the flags of keycroft serve: KEYCROFT_CONFIG, KEYCROFT_LISTEN, KEYCROFT_LOG,
+KEYCROFT_PUBLIC_URL, KEYCROFT_TLS_CERT, KEYCROFT_TLS_KEY, KEYCROFT_BEHIND_PROXY,
+KEYCROFT_INSECURE_HTTP
+
 A flag overrides a variable, a variable overrides a saved login.";
 
 /// Exit codes, one a line.
@@ -44,6 +48,10 @@ pub fn asked(arguments: &[std::ffi::OsString]) -> Option<Result<(), Failure>> {
     match topic.to_str()? {
         "environment" => Some(output::line(ENVIRONMENT)),
         "exit-codes" => Some(output::line(EXIT_CODES)),
+        "--help" | "-h" => {
+            let help = super::command_tree().render_long_help();
+            Some(output::line(help.to_string().trim_end()))
+        }
         _ => None,
     }
 }

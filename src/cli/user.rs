@@ -33,12 +33,12 @@ enum UserCommand {
     /// Create a user and print a one-time invitation link
     #[command(alias = "add")]
     Create {
-        /// The user name, which is also the login name on hosts
+        /// Username, which is also the login name on hosts
         name: String,
         /// Create an admin
         #[arg(long)]
         admin: bool,
-        /// Name for people
+        /// Display name
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
         /// Read the password from standard input
@@ -52,19 +52,22 @@ enum UserCommand {
     List,
     /// Show a user
     Show {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
     },
-    /// Edit the name for people, the role, or permissions beyond the role
+    /// Edit a user: display name, role, permissions beyond the role
     Edit {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
-        /// member or admin
+        /// Role: member or admin
         #[arg(long, value_name = "ROLE")]
         role: Option<String>,
+        /// New display name
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
-        /// Permissions beyond the role: introspect, metrics, those of services; repeatable; "none" removes all
+        /// Permissions beyond the role (introspect, metrics, of services) in place of all old ones; repeatable; "none" removes all
         #[arg(
             short = 'p',
             long = "permission",
@@ -75,23 +78,27 @@ enum UserCommand {
     },
     /// Disable a user: all credentials are rejected immediately
     Disable {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
     },
-    /// Re-enable a user and the credentials
+    /// Re-enable a user and their credentials
     Enable {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Change the role of a user
     Role {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
-        /// member or admin
+        /// Role: member or admin
         role: String,
     },
     /// Create a one-time link for a new password
     ResetPassword {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
@@ -99,6 +106,8 @@ enum UserCommand {
     },
     /// Remove a user's second factors and password, and print a one-time link to choose a new password
     ResetSecondFactor {
+        /// Username
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
         link: Link,
@@ -106,6 +115,7 @@ enum UserCommand {
     /// Delete users with all their credentials; the names stay reserved
     #[command(alias = "rm")]
     Delete {
+        /// Usernames
         #[arg(required = true, value_name = "NAME", add = CompletedNames::Users.completer())]
         names: Vec<String>,
         /// Delete without confirmation
@@ -115,20 +125,22 @@ enum UserCommand {
     /// Disable a user and revoke all their credentials and SSH keys
     #[command(alias = "end-everything")]
     Offboard {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
         /// Show what would be revoked and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Delete without confirmation
+        /// Offboard without confirmation
         #[arg(short, long)]
         yes: bool,
     },
-    /// Create a token with all permissions of a user, to automate an installation (owner of the database)
+    /// Create a token with all permissions of a user (only as owner of the database)
     Token {
+        /// Username
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
-        /// Lifetime: 1h to 24h, without minutes
+        /// Lifetime in full hours: 1h to 24h
         #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
         #[command(flatten)]

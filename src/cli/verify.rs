@@ -118,9 +118,9 @@ fn with_secret(remote: &Remote) -> Result<Client, Failure> {
 pub struct ApiArguments {
     /// GET, POST, PUT, PATCH or DELETE
     method: String,
-    /// Path, like /api/v1/me; see keycroft openapi
+    /// Path, such as /api/v1/me; keycroft openapi lists all
     path: String,
-    /// The body: a file with JSON, or - for standard input
+    /// Body of the request: a file with JSON; - for standard input
     #[arg(long, value_name = "FILE")]
     input: Option<String>,
     #[command(flatten)]
@@ -138,7 +138,7 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
         _ => {
             return Err(Failure::new(
                 USAGE,
-                "the method is GET, POST, PUT, PATCH or DELETE",
+                "expected the method GET, POST, PUT, PATCH or DELETE",
             ));
         }
     };
@@ -146,7 +146,7 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
     if !arguments.path.starts_with('/') || arguments.path.starts_with("//") {
         return Err(Failure::new(
             USAGE,
-            "the path begins with one slash, like /api/v1/me",
+            "expected a path that begins with one slash, such as /api/v1/me",
         ));
     }
     let body = arguments.input.as_deref().map(read_input).transpose()?;
@@ -162,8 +162,9 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
     if (200..300).contains(&status) {
         return Ok(());
     }
-    let failure = client.failure(status, &headers, &text, method.as_str());
-    // The answer was printed: it is not said twice.
+    let what = format!("{method} {}", arguments.path);
+    let failure = client.failure(status, &headers, &text, &what);
+    // The answer was printed: it is not repeated.
     Err(if failure.problem.is_some() {
         Failure::quiet(failure.code)
     } else {

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, summary};
-use super::layout::{Frame, Section, heading, page};
+use super::layout::{Frame, Section, page};
 use super::lifetime;
 use super::shown_once::paste;
 use super::standing::badge;
-use super::when::{end_in_line, exact, time};
+use super::when::{exact, time};
 use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
 use crate::model::notice::Notice;
@@ -253,15 +253,24 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
     let own = format!("/ssh-keys/{}", key.id);
     let buttons = html! { a.button href={ (own) "/edit" } { "Edit" } a.button.danger href={ (own) "/delete" } { "Delete" } };
     let content = html! {
-        (heading(&key.name, &buttons))
-        (facts(key, now))
-        h2 { "Public key" }
-        p { a href={ (own) ".pub" } { "As text" } }
-        pre #key data-copy="the public key" { (key.public_key) }
-        h2 { "Log in with" }
-        (logins(key, &view.logins))
+        (head(key, now, &buttons))
+        section { h2 { "Log in" } (logins(key, &view.logins)) }
+        section { h2 { "Details" } (facts(key, now)) }
+        section {
+            div.head { h2 { "Public key" } a.button href={ (own) ".pub" } { "As text" } }
+            pre #key data-copy="the public key" { (key.public_key) }
+        }
     };
     page(frame, Section::SshKeys, &key.name, &content)
+}
+
+fn head(key: &SshKeyFacts, now: Time, buttons: &Markup) -> Markup {
+    html! {
+        div.head {
+            div.bar { h1 { (key.name) } (pill(key, now)) }
+            div.actions { (buttons) }
+        }
+    }
 }
 
 /// `/admin/users/NAME/ssh-keys/ID`, for admins: to see and to delete, not to change.
@@ -269,46 +278,61 @@ pub fn show_of_user(frame: &Frame, username: &str, key: &SshKeyFacts) -> Markup 
     let owner = format!("/admin/users/{username}");
     let delete = format!("{owner}/ssh-keys/{}/delete", key.id);
     let content = html! {
-        (heading(&key.name, &button(frame, &delete, Some("danger"), "Delete")))
+        (head(key, frame.now, &button(frame, &delete, Some("danger"), "Delete")))
         p.lead { "SSH key of " a href=(owner) { (username) } }
-        (facts(key, frame.now))
-        h2 { "Public key" }
-        pre { (key.public_key) }
+        section { h2 { "Details" } (facts(key, frame.now)) }
+        section { h2 { "Public key" } pre { (key.public_key) } }
     };
     page(frame, Section::Users, &key.name, &content)
 }
 
 fn facts(key: &SshKeyFacts, now: Time) -> Markup {
     html! {
-        dl {
-            dt { "Status" } dd { (pill(key, now)) }
-            dt { "Type" } dd { (kind(key)) " " small { code { (key.key_type) } } }
+        dl.facts {
+            dt { "Type" } dd { (kind(key)) small { (key.key_type) } }
             dt { "Fingerprint" } dd { code { (key.fingerprint) } }
             @if !key.comment.is_empty() { dt { "Comment" } dd { bdi { (key.comment) } } }
-            dt { "Expires" } dd { (end_in_line(key.expires_at, now)) }
-            dt { "Allowed addresses" } dd { @if key.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (key.allowed_addresses) } } }
+            dt { "Expires" } dd { @match key.expires_at { Some(at) => { (time(at, now)) small { (exact(at)) } }, None => "No expiration" } }
+            dt { "Allowed addresses" } dd { @if key.allowed_addresses.is_everywhere() { "Everywhere" } @else { @for one in key.allowed_addresses.iter() { (one) br; } } }
             dt { "SSH options" } dd { (shown_options(key)) }
-            dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) " on " (used.host) }, None => "Not recorded: no enrolled host has reported a login" } }
-            dt { "Last looked up" } dd { @match &key.looked_up { Some(looked_up) => { (time(looked_up.at, now)) " by " (looked_up.host) }, None => "Never" } }
-            dt { "Added" } dd { (time(key.created_at, now)) " (" (exact(key.created_at)) ")" }
+            dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) small { "on " (used.host) } }, None => "Not recorded: no enrolled host has reported a login" } }
+            dt { "Last offered" } dd { @match &key.looked_up { Some(offered) => { (time(offered.at, now)) small { "to " (offered.host) } }, None => "Never" } }
+            dt { "Added" } dd { (time(key.created_at, now)) small { (exact(key.created_at)) } }
         }
     }
 }
 
-/// The `ssh` lines.
+/// The usual file of a private key of this type.
+fn usual_file(key_type: &str) -> &'static str {
+    match key_type {
+        "ssh-rsa" => "~/.ssh/id_rsa",
+        "sk-ssh-ed25519@openssh.com" => "~/.ssh/id_ed25519_sk",
+        "sk-ecdsa-sha2-nistp256@openssh.com" => "~/.ssh/id_ecdsa_sk",
+        ecdsa if ecdsa.starts_with("ecdsa-") => "~/.ssh/id_ecdsa",
+        _ => "~/.ssh/id_ed25519",
+    }
+}
+
+/// The `ssh` lines with the address of each host, and a block for `~/.ssh/config`.
 fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
+    let file = usual_file(&key.key_type);
+    let shown = || logins.iter().take(LOGINS_MAX);
+    let address = |login: &HostLogin| login.address.clone().unwrap_or(login.host.clone());
     html! {
         @if key.expired {
-            p { "It has expired and opens no host. Give it a new end, and it works at the next login." }
+            p { "The key has expired and opens no host. With a new expiration, it works at the next login." }
         } @else if logins.is_empty() {
             p { "You may not log in to any host yet. The line of an enrolled host appears here." }
         } @else {
-            p { "It works at the next login, on every host that you may use." }
+            p { "The key works at the next login, on every host that you may use. Replace the path if the private key is in another file." }
             ul {
-                @for login in logins.iter().take(LOGINS_MAX) {
-                    li { code data-copy={ "the line for " (login.login) " on " (login.host) } { "ssh " (login.login) "@" (login.host) } }
+                @for login in shown() {
+                    li { code data-copy={ "the line for " (login.login) " on " (login.host) } { "ssh -i " (file) " " (login.login) "@" (address(login)) } " " span.muted { bdi { (login.host) } } }
                 }
             }
+            (paste("For ~/.ssh/config", "the lines for the configuration", &shown().map(|login| {
+                format!("Host {}\n    HostName {}\n    User {}\n    IdentityFile {file}\n", login.host, address(login), login.login)
+            }).collect::<String>()))
             @if logins.len() > LOGINS_MAX { p { "And " (logins.len() - LOGINS_MAX) " more: " code { "keycroft api GET /api/v1/ssh-keys/logins" } } }
         }
     }

@@ -90,6 +90,8 @@ pub struct HostLogin {
     pub login: String,
     /// The host's name.
     pub host: String,
+    /// The address of its last contact.
+    pub address: Option<String>,
 }
 
 /// Shared logins for the log: `ubuntu:admins root:ops`.

@@ -41,7 +41,7 @@ impl Notice {
         }
     }
 
-    /// "ends …", for a sentence.
+    /// "expires …", for a sentence.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Fortnight => "within 14 days",

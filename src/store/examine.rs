@@ -181,7 +181,7 @@ fn pages(select: &Select, _: Time) -> Result<Finding, Error> {
         row.get::<_, String>(0)
     })?;
     if found == ["ok"] {
-        return Ok(finding("pages", Condition::Good, "whole"));
+        return Ok(finding("pages", Condition::Good, "intact"));
     }
     let words = format!(
         "damaged ({}); restore a backup, and check the disk",
@@ -258,7 +258,7 @@ fn differences(found: &[(String, String)], wanted: &[(String, String)]) -> Vec<S
 fn references(select: &Select, _: Time) -> Result<Finding, Error> {
     let stray = select.count("SELECT count(*) FROM pragma_foreign_key_check", [])?;
     if stray == 0 {
-        return Ok(finding("references", Condition::Good, "whole"));
+        return Ok(finding("references", Condition::Good, "intact"));
     }
     let words = format!("{stray} rows refer to deleted rows; restore a backup");
     Ok(finding("references", Condition::Wrong, words))

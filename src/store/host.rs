@@ -163,18 +163,19 @@ impl Select {
 
     /// Hosts and logins that a user may use now: the rules of [`Select::host_keys`], from the user's side.
     pub fn logins_of(&self, user: UserId) -> Result<Vec<HostLogin>, Error> {
-        let sql = "SELECT h.name AS host, u.username AS login FROM users u JOIN hosts h \
+        let sql = "SELECT h.name AS host, u.username AS login, h.last_contact_from FROM users u JOIN hosts h \
                    WHERE u.id = ?1 AND h.paused_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' \
                    AND (NOT EXISTS (SELECT 1 FROM host_groups x WHERE x.host_id = h.id) OR EXISTS \
                    (SELECT 1 FROM host_groups x JOIN group_members m ON m.group_id = x.group_id WHERE x.host_id = h.id AND m.user_id = u.id)) \
                    AND NOT EXISTS (SELECT 1 FROM host_shared_logins s WHERE s.host_id = h.id AND s.login = u.username) \
-                   UNION SELECT h.name, s.login FROM host_shared_logins s JOIN hosts h ON h.id = s.host_id \
+                   UNION SELECT h.name, s.login, h.last_contact_from FROM host_shared_logins s JOIN hosts h ON h.id = s.host_id \
                    JOIN group_members m ON m.group_id = s.group_id JOIN users u ON u.id = m.user_id \
                    WHERE u.id = ?1 AND h.paused_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL ORDER BY host, login";
         self.all(sql, [user.0], |row| {
             Ok(HostLogin {
                 host: row.get(0)?,
                 login: row.get(1)?,
+                address: row.get(2)?,
             })
         })
     }

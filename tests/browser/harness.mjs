@@ -66,7 +66,7 @@ export function serve(name, flags = [], port = 0) {
       const url = /listening on (\S+)\n/.exec(said)?.[1];
       if (!url) return;
       clearTimeout(late);
-      resolve({ url, db, setUp: /make one within an hour at (\S+)/.exec(said)?.[1], log: () => said });
+      resolve({ url, db, setUp: /create one within an hour at (\S+)/.exec(said)?.[1], log: () => said });
     });
   });
 }

@@ -247,7 +247,7 @@ export async function all(site) {
     equal(await page.getByText("This device", { exact: true }).count(), 1);
     await led(page, () => page.getByRole("row", { name: /Safari/ }).getByRole("button", { name: /Sign out/ }).click());
     equal(await page.getByRole("status").innerText(), "Signed out.");
-    await led(phone, () => phone.getByRole("link", { name: "Tokens" }).click());
+    await led(phone, () => phone.getByRole("navigation").getByRole("link", { name: "Tokens" }).click());
     equal(await heading(phone), "Sign in");
     await phone.getByLabel("User name").fill("alice");
     await phone.getByLabel("Password").fill(ALICE);

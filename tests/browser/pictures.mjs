@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { command, led, profile, serve, signIn } from "./harness.mjs";
+import { command, led, profile, serve } from "./harness.mjs";
 import { ALICE } from "./journeys.mjs";
 
 const LOOKS = [
@@ -80,11 +80,10 @@ for place, (key, per_day, hours, program) in enumerate(zip(keys, [34, 61, 7, 2, 
         (key, now - hours * 3600 - 240, "10.0.3." + str(7 + place), program))
 file.commit()`;
   execFileSync("python3", ["-c", past, site.db]);
-  await signIn(page, "alice", ALICE);
-  await page.goto("/api-keys");
+  await page.goto("/");
   // As behind a name of one's own, not on a port of this very run; and no taller than its content.
-  await page.evaluate(() => (document.querySelector(".brand + small").textContent = "keys.lab.example"));
-  const height = await page.evaluate(() => Math.ceil(document.querySelector("table").getBoundingClientRect().bottom) + 24);
+  await page.evaluate(() => (document.querySelector(".brand + span").textContent = "keys.lab.example"));
+  const height = await page.evaluate(() => Math.ceil(document.querySelector("main > .columns").getBoundingClientRect().bottom) + 24);
   await page.setViewportSize({ width: 1220, height });
   writeFileSync(path, await page.screenshot());
   console.log(`ok      ${path}`);

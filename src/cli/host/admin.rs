@@ -18,13 +18,13 @@ const PATH: &str = "/api/v1/hosts";
 
 #[derive(Args)]
 pub struct EnrollCode {
-    /// Number of hosts that may be enrolled with it
+    /// Number of hosts that it can enroll
     #[arg(long, default_value_t = 1)]
     uses: u32,
-    /// Lifetime, like 24h or 30d
+    /// Lifetime, such as 24h or 30d
     #[arg(short, long, default_value = "24h", value_name = "DURATION")]
     expires: String,
-    /// Limit the hosts enrolled with it to members of this group; repeatable
+    /// Limit the enrolled hosts to members of this group; repeatable
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     #[command(flatten)]
@@ -203,10 +203,10 @@ pub struct Edit {
     /// Close all shared logins
     #[arg(long, conflicts_with = "shared_logins")]
     no_shared_logins: bool,
-    /// Maximum cache age while the server is unreachable, like 24h; 0s disables the cache
+    /// Maximum cache age while the server is unreachable, such as 24h; 0s disables the cache
     #[arg(long, value_name = "DURATION")]
     cache_age_max: Option<String>,
-    /// Address from which its credential is valid, like 10.0.0.0/8; repeatable; replaces all
+    /// Allowed address of its credential, such as 10.0.0.0/8; repeatable; replaces all
     #[arg(long = "address", value_name = "CIDR")]
     addresses: Vec<String>,
     /// Let its credential be valid everywhere

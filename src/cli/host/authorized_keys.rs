@@ -34,13 +34,13 @@ const REFRESH_AFTER: Duration = Duration::from_secs(60);
 pub struct AuthorizedKeys {
     #[command(flatten)]
     place: HostFolderArguments,
-    /// Who wants to log in (%u)
+    /// Login name (%u of `sshd_config`)
     #[arg(allow_hyphen_values = true)]
     login: OsString,
-    /// The type of the key that is offered (%t)
+    /// Type of the offered key (%t)
     #[arg(value_name = "TYPE", allow_hyphen_values = true)]
     key_type: Option<OsString>,
-    /// The fingerprint of the key that is offered (%f): with it, only this key is looked for
+    /// Fingerprint of the offered key (%f); print only the line of this key
     #[arg(allow_hyphen_values = true)]
     fingerprint: Option<OsString>,
 }

@@ -33,14 +33,14 @@ const SERVER_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub struct HostCheckArguments {
-    /// A login, to print what sshd would get for it
+    /// Login name, to show the keys that sshd would get for it
     login: Option<String>,
     #[command(flatten)]
     place: HostFolderArguments,
-    /// Where sshd's configuration is
+    /// Folder of sshd's configuration
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
-    /// The client address of the login, for `Match Address`
+    /// Client address of the login, for `Match Address`
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     address: IpAddr,
 }
@@ -57,7 +57,7 @@ const CACHE_SECONDS_MAX: u64 = 900;
 pub fn check_host(wanted: &HostCheckArguments) -> Result<(), Failure> {
     let mut findings = Findings::default();
     if own_user() != 0 {
-        findings.warn("not root: sshd's own files and other people's can't all be looked at")?;
+        findings.warn("not root: some files of sshd and of users can't be checked")?;
     }
     let configuration = check_sshd(&mut findings, wanted)?;
     let opened = HostFolder::open(&wanted.place).and_then(|folder| {
@@ -65,9 +65,10 @@ pub fn check_host(wanted: &HostCheckArguments) -> Result<(), Failure> {
         Ok((folder, settings))
     });
     let place = wanted.place.folder.display();
-    if let Some((folder, settings)) =
-        findings.step(&format!("only its owner can read {place}"), opened)?
-    {
+    if let Some((folder, settings)) = findings.step(
+        &format!("{place} contains the settings of an enrolled host"),
+        opened,
+    )? {
         check_folder(&mut findings, &folder)?;
         check_server(&mut findings, &folder, &settings)?;
         check_cache(&mut findings, &folder)?;
@@ -129,13 +130,13 @@ fn check_sshd(
 
 fn check_folder(findings: &mut Findings, folder: &HostFolder) -> Result<(), Failure> {
     match folder.credential() {
-        Ok(Some(_)) => findings.ok("the host credential is there, and nobody else's")?,
+        Ok(Some(_)) => findings.ok("the host credential exists and is private")?,
         Ok(None) => findings.bad("the host credential is missing")?,
         Err(failure) => findings.failure(&failure)?,
     }
     if machine::user(USER).is_some_and(|user| user.id != folder.owner().0) {
         findings.bad(&format!(
-            "the folder is not owned by {USER}, whom sshd asks as"
+            "the folder is not owned by {USER}, the user of the command that sshd runs"
         ))?;
     }
     Ok(())
@@ -162,12 +163,16 @@ fn check_server(
             findings.bad(&format!("{name} can't be reached: {why}"))?;
         }
         Ok(Ok(answer)) => {
-            findings.ok(&format!("{name} knows this machine as {}", settings.name))?;
+            findings.ok(&format!(
+                "{name} accepts the credential of this host, {}",
+                settings.name
+            ))?;
             let theirs = answer.header("Date").and_then(parse_date);
             match theirs.map(|theirs| before.unix() - theirs.unix()) {
-                None => findings.warn("the server does not say what time it is there")?,
+                None => findings
+                    .warn("the answer of the server has no time: the clocks are not compared")?,
                 Some(ahead) if ahead.abs() > CLOCK_SECONDS_MAX => findings.bad(&format!(
-                    "this machine's clock is {} s {} the server's: keys end at the wrong time",
+                    "this machine's clock is {} s {} the server's: keys expire at the wrong time",
                     ahead.abs(),
                     if ahead > 0 { "ahead of" } else { "behind" }
                 ))?,
@@ -206,7 +211,7 @@ fn check_cache(findings: &mut Findings, folder: &HostFolder) -> Result<(), Failu
         Err(why) => findings.bad(&why.to_string()),
         Ok(()) if now.since(copy.fetched_at).as_secs() > CACHE_SECONDS_MAX => {
             findings.warn(&format!(
-                "the copy is {} s old: nothing refreshes it",
+                "the cache is {} s old: nothing refreshes it",
                 now.since(copy.fetched_at).as_secs()
             ))
         }
@@ -264,7 +269,7 @@ fn check_login(
         ))?;
     }
     if check_own_keys(findings, &user)? == 0 {
-        findings.ok(&format!("{login} has no other keys than those of Keycroft"))?;
+        findings.ok(&format!("{login} has no other keys in authorized_keys"))?;
     }
     Ok(())
 }
@@ -280,7 +285,7 @@ fn check_leftovers(findings: &mut Findings) -> Result<(), Failure> {
         found += check_own_keys(findings, user)?;
     }
     if found == 0 {
-        findings.ok("nobody has keys of their own beside Keycroft's")?;
+        findings.ok("no user has an authorized_keys file with other keys")?;
     }
     Ok(())
 }

@@ -45,21 +45,21 @@ const ANYBODY: SshdConnection<'static> = SshdConnection {
 
 #[derive(Args)]
 pub struct Enroll {
-    /// The server, like <https://keys.lab.example>
+    /// Server, such as `https://keys.lab.example`
     #[arg(value_name = "URL")]
     url: String,
-    /// The file that holds the enrollment code, or - for standard input
-    #[arg(long, value_name = "FILE|-")]
+    /// File with the enrollment code; - for standard input
+    #[arg(long, value_name = "FILE")]
     code_file: PathBuf,
     /// Name of the host [default: the hostname]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
     place: HostFolderArguments,
-    /// Where sshd's configuration is
+    /// Folder of sshd's configuration
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
-    /// The program that sshd is to run [default: this one]
+    /// Program that sshd runs [default: this one]
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
     /// Do not reload sshd
@@ -91,12 +91,18 @@ pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     }
     // Before the code is spent.
     let replaced = find_replaced(wanted, &program)?;
+    if machine::user(USER).is_none() && wanted.code_file != Path::new("-") {
+        // A first enrollment needs the code: without its file, nothing is changed. It can be a pipe, which is read once.
+        fs::metadata(&wanted.code_file).map_err(|error| {
+            Failure::new(USAGE, format!("{}: {error}", wanted.code_file.display()))
+        })?;
+    }
     let user = find_user()?;
     let folder = HostFolder::make(&wanted.place, user.id, user.group)?;
     let settings = join(wanted, remote, &address, &folder)?;
     match refresh(&folder, &settings)? {
-        Synced::Fetched { keys } => say(&format!("fetched everybody's keys: {keys}")),
-        Synced::Unchanged { keys } => say(&format!("everybody's keys are here: {keys}")),
+        Synced::Fetched { keys } => say(&format!("fetched {keys} SSH keys into the cache")),
+        Synced::Unchanged { keys } => say(&format!("the cache is up to date with {keys} SSH keys")),
     }
     set_sshd_up(wanted, &program, &replaced)?;
     prove(&program, &wanted.place)?;
@@ -113,7 +119,7 @@ pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
         timers::install(&program, &wanted.place)?;
     }
     say(&format!(
-        "{} is a host of {} now",
+        "{} is now a host of {}",
         settings.name, settings.server
     ));
     say("  next: keycroft host check");
@@ -155,7 +161,7 @@ fn find_program(wanted: &Enroll) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// The helper's own user, made when it is missing.
+/// The system user of the host commands, created when it is missing.
 fn find_user() -> Result<MachineUser, Failure> {
     if let Some(user) = machine::user(USER) {
         return Ok(user);
@@ -173,9 +179,13 @@ fn find_user() -> Result<MachineUser, Failure> {
             USER,
         ],
     )?;
-    say(&format!("made the system user {USER}"));
-    machine::user(USER)
-        .ok_or_else(|| Failure::new(FAILED, format!("the user {USER} was made but is not there")))
+    say(&format!("created the system user {USER}"));
+    machine::user(USER).ok_or_else(|| {
+        Failure::new(
+            FAILED,
+            format!("the user {USER} was created but is missing"),
+        )
+    })
 }
 
 /// Ensures a host credential that the server accepts; spends the code only without one.
@@ -303,7 +313,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
     if path.to_string_lossy().starts_with("kce_") {
         return Err(Failure::new(
             USAGE,
-            "a code as an argument is seen by everybody on this machine: consider it spent",
+            "the code was passed as an argument, which every user of this machine can read; treat it as exposed",
         )
         .hint("put a new one into a file: --code-file FILE, or - for standard input"));
     }
@@ -312,7 +322,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
         Failure::new(
             INVALID,
             format!(
-                "{} holds no enrollment code: one begins with kce_ and ends with a check",
+                "{} contains no complete enrollment code, which begins with kce_",
                 path.display()
             ),
         )
@@ -507,7 +517,7 @@ fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
     }
     Err(Failure::new(
         FAILED,
-        "the server returned a key for a login that nobody has: do not trust it",
+        "the server returned a key for a login that does not exist: do not trust it",
     ))
 }
 

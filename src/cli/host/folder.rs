@@ -35,7 +35,7 @@ pub const COPY: &str = "copy";
 /// Where the helper keeps its things.
 #[derive(Args, Clone, Debug)]
 pub struct HostFolderArguments {
-    /// The helper's own folder [env: KEYCROFT_HOST_FOLDER]
+    /// Folder of the host credential and the cache [env: KEYCROFT_HOST_FOLDER]
     #[arg(
         long,
         default_value_os_t = path_variable("KEYCROFT_HOST_FOLDER").unwrap_or_else(|| "/var/lib/keycroft-host".into()),

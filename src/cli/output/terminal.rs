@@ -75,8 +75,8 @@ impl Style {
         }
         let code = match text {
             "active" | "enabled" | "ok" | "yes" => 32,
-            "expired" | "ended" | "no" | "silent" | "failed" => 31,
-            "disabled" | "paused" | "stale" => 33,
+            "expired" | "ended" | "no" | "silent" | "failed" | "BAD" => 31,
+            "disabled" | "paused" | "stale" | "warn" => 33,
             _ => return text.to_owned(),
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")

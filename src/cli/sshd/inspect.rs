@@ -123,9 +123,11 @@ fn check_configuration(
         };
         found?;
     } else {
-        findings.bad(&format!(
-            "{name} runs another command for {login}: {command}"
-        ))?;
+        findings.bad(&if command == "none" {
+            format!("{name} runs no AuthorizedKeysCommand for {login}")
+        } else {
+            format!("{name} runs another command for {login}: {command}")
+        })?;
     }
     if configuration.value("pubkeyauthentication") != "yes" {
         findings.bad(&format!(

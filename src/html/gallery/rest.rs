@@ -152,6 +152,7 @@ fn ssh_keys(words: &Words, list: &mut Vec<Shown>) {
             .map(|n| HostLogin {
                 login: "alice".into(),
                 host: words.at(n),
+                address: n.is_multiple_of(2).then(|| "10.0.3.7".into()),
             })
             .collect(),
     };

@@ -75,7 +75,7 @@ fn explanation_out(explanation: &Explanation) -> ExplanationOut {
     let summary = match failed {
         Some(check) => format!("It is rejected. {}", check.sentence),
         None if unasked => "It is valid, as far as it was checked.".to_owned(),
-        None => "It is good.".to_owned(),
+        None => "It is valid.".to_owned(),
     };
     ExplanationOut {
         id: record.id.to_string(),

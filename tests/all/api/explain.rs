@@ -106,7 +106,7 @@ fn valid_key_passes_every_check() {
     let said = case.explain(ALL);
     assert_eq!(
         (&said["good"], &said["failed"], &said["summary"]),
-        (&json!(true), &Value::Null, &json!("It is good."))
+        (&json!(true), &Value::Null, &json!("It is valid."))
     );
     assert!(
         said["checks"]

@@ -77,7 +77,7 @@ fn api_key_commands_cover_its_lifetime() {
         10
     );
     assert_eq!(
-        plain(&lab.good("api-key list --ended")),
+        plain(&lab.good("api-key list --deleted")),
         "deploy\tID\tended\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
     );
 }
@@ -162,7 +162,7 @@ fn token_and_session_commands_work() {
     let explained = lab.run("token explain deploy --permission account:read");
     assert_eq!(
         (explained.code, explained.err.as_str()),
-        (0, "It is good.\n")
+        (0, "It is valid.\n")
     );
     lab.good("token delete deploy --yes");
     assert_eq!(lab.command().args(["verify"]).fed(made.out.trim()).code, 10);

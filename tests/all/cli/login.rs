@@ -61,7 +61,7 @@ fn flag_beats_environment_beats_files() {
     );
     let elsewhere = who(&["--server", "http://127.0.0.1:1"], &[]);
     assert!(
-        elsewhere.contains("you are not logged in at http://127.0.0.1:1"),
+        elsewhere.contains("you are not logged in to http://127.0.0.1:1"),
         "a saved login goes to no other server: {elsewhere}"
     );
     lab.good("context use lab");
@@ -389,7 +389,7 @@ fn secret_command_provides_the_credential() {
             .contains("the credential_command of context lab")
     );
     with("[]");
-    assert!(lab.bad("whoami", 4).contains("it names no program"));
+    assert!(lab.bad("whoami", 4).contains("of context lab: it is empty"));
     // A command that other users could change is not run.
     with("[\"cat\", \"/dev/null\"]");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();

@@ -150,7 +150,7 @@ fn key_that_expires_soon_is_named() {
         match named {
             None => assert_eq!(done.err, "", "{days}"),
             Some(words) => assert!(
-                plain(&done.err).contains(&format!("the API key kca_ID_… ends {words}")),
+                plain(&done.err).contains(&format!("the API key kca_ID_… expires {words}")),
                 "{days}: {}",
                 done.err
             ),
@@ -164,21 +164,21 @@ fn key_that_expires_soon_is_named() {
         .args(["ssh-key", "add", "-", "--expires", "6d"])
         .fed(key);
     assert_eq!(added.code, 0, "{added:?}");
-    let ssh = "the SSH key laptop (ID) ends within 7 days: in ";
+    let ssh = "the SSH key laptop (ID) expires within 7 days: in ";
     let listed = lab.run("ssh-key list");
     assert!(plain(&listed.err).contains(ssh), "{}", listed.err);
     let listed = plain(&lab.run("api-key list").err);
     for words in [
-        "k10 (ID) ends within 14 days",
-        "k5 (ID) ends within 7 days",
-        "k1 (ID) ends within a day",
+        "k10 (ID) expires within 14 days",
+        "k5 (ID) expires within 7 days",
+        "k1 (ID) expires within a day",
     ] {
         assert!(listed.contains(words), "{words}: {listed}");
     }
     assert!(!listed.contains("k20"), "{listed}");
     let status = plain(&lab.run("status").err);
     assert!(
-        status.contains(ssh) && status.contains("k1 (ID) ends within a day"),
+        status.contains(ssh) && status.contains("k1 (ID) expires within a day"),
         "{status}"
     );
     // A disabled key needs no warning.

@@ -274,7 +274,7 @@ fn example_in_help_can_be_pasted_into_a_shell() {
         .done();
     assert!(
         done.out
-            .contains("keycroft policy set api_key_lifetime_max=90d token_lifetime_choice=false"),
+            .contains("\n  keycroft policy set api_key_lifetime_max=90d --dry-run\n"),
         "{done:?}"
     );
 }

@@ -338,7 +338,7 @@ fn admin_imports_a_folder_of_homes() {
         ]
     );
     assert!(rows[2][1].ends_with("authorized_keys:3") && rows[3][1].ends_with("authorized_keys:4"));
-    assert!(rows[4][4].contains("No such user"), "{:?}", rows[4]);
+    assert!(rows[4][4].contains("no such user"), "{:?}", rows[4]);
     assert_eq!(server.bob(&["list"]).lines().count(), 3);
     let again = server.run(
         &server.alice,

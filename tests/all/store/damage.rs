@@ -91,7 +91,7 @@ impl Place {
         assert_eq!(check.status.code(), Some(1), "{what}");
         let found = String::from_utf8(check.stdout).unwrap();
         assert!(
-            found.starts_with("wrong\tfile\t") && found.contains(words),
+            found.starts_with("BAD\tfile\t") && found.contains(words),
             "{what}: {found}"
         );
         assert!(self.content() == before, "{what}: check changed something");

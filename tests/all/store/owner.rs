@@ -216,10 +216,10 @@ fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
     by_hand.close().unwrap();
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{what}: {said}");
-    let line = said.lines().find(|line| line.starts_with("wrong\t"));
+    let line = said.lines().find(|line| line.starts_with("BAD\t"));
     let line = line.unwrap_or_default();
     assert!(
-        line.starts_with(&format!("wrong\t{subject}\t")),
+        line.starts_with(&format!("BAD\t{subject}\t")),
         "{what}: {said}"
     );
     assert!(line.contains(words), "{what}: {said}");
@@ -284,7 +284,7 @@ fn check_finds_a_wrong_clock_and_an_open_folder() {
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        said.contains("wrong\tfolder\tother users can write"),
+        said.contains("BAD\tfolder\tother users can write"),
         "{said}"
     );
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
@@ -299,7 +299,7 @@ fn check_finds_a_wrong_clock_and_an_open_folder() {
     app_state.close();
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("wrong\tclock\t"), "{said}");
+    assert!(said.contains("BAD\tclock\t"), "{said}");
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn check_beside_a_server_changes_nothing() {
     assert_eq!(server.client().verify(&alice), 204);
     let (code, said) = found(&db);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("look\tbackup\t"), "{said}");
+    assert!(said.contains("warn\tbackup\t"), "{said}");
     assert!(server.terminate().0.success());
     let before = fs::read(&db).unwrap();
     assert_eq!(found(&db).0, Some(0));
