@@ -1,7 +1,5 @@
 //! The texts of notices: one subject, one paragraph and one link each. No secrets, and no control characters.
 
-use std::time::Duration;
-
 use super::code::Purpose;
 use super::event::{Action, FieldValues};
 use super::notice_kind::NoticeKind;
@@ -318,11 +316,10 @@ impl NoticeMessage {
 /// The page of second factors.
 const FACTORS: &str = "/account/second-factor";
 
-/// Age of a backup that is old.
-pub const BACKUP_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NOW: Time = Time::from_unix(1_000_000);

@@ -6,7 +6,7 @@ use super::host::is_silent;
 use super::read::Select;
 use super::row::time;
 use crate::model::error::Error;
-use crate::model::notice_message::BACKUP_AGE_MAX;
+use crate::model::inventory::BACKUP_DAYS;
 use crate::model::time::Time;
 
 /// A host that has never fetched its keys gets this long after its enrollment, in seconds.
@@ -43,8 +43,7 @@ impl Select {
     pub fn old_backup(&self, now: Time) -> Result<Option<(Option<Time>, Time)>, Error> {
         let sql = "SELECT last_backup_at, coalesce(last_backup_at, created_at) FROM installation \
                    WHERE coalesce(last_backup_at, created_at) < ?";
-        let limit = now.before(BACKUP_AGE_MAX);
-        self.one(sql, [limit.unix()], |row| {
+        self.one(sql, [now.unix() - BACKUP_DAYS * 86_400], |row| {
             Ok((time(row, 0)?, Time::from_unix(row.get(1)?)))
         })
     }

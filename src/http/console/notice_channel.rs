@@ -1,6 +1,6 @@
 //! `/admin/notices`.
 
-use super::{Answer, again, done, form, frame, nonce, nonce_again, once, show};
+use super::{Answer, again, done, done_with, form, frame, nonce, nonce_again, once, show};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::notice_channel::{self as pages, ChannelForm, ChannelList};
@@ -11,6 +11,13 @@ use crate::model::error::Error;
 use crate::model::notice_channel::NoticeChannel;
 use crate::model::permission::BuiltinPermission;
 use crate::wire::{NoticeChannelIn, NoticeChannelPatch};
+
+const LIST: &str = "/admin/notices";
+
+/// The channel in the message after an act.
+fn named(channel: &NoticeChannel) -> String {
+    format!("Channel {}", channel.name)
+}
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let view = ChannelList {
@@ -51,7 +58,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         .and_then(|new| context.app().create_notice_channel(caller, new, Some(once)));
     match created {
         Ok((channel, Some(key))) => show(pages::created(&frame(context, caller), &channel, &key)),
-        Ok((_, None)) => done("/admin/notices", "added"),
+        Ok((channel, None)) => done_with(context, LIST, "added", &named(&channel)),
         Err(Error::AlreadyDone { .. }) => show(pages::already(&frame(context, caller))),
         Err(error) => again(error.into(), input, "name", |input| {
             let view = ChannelForm {
@@ -93,7 +100,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
         .parse()
         .and_then(|change| context.app().change_notice_channel(caller, id, change));
     match changed {
-        Ok(_) => done("/admin/notices", "saved"),
+        Ok(channel) => done_with(context, LIST, "saved", &named(&channel)),
         Err(error) => again(error.into(), input, "name", |input| {
             edit_form(context, caller, input)
         }),
@@ -103,7 +110,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
 pub fn test(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     let id = find(context, caller)?.id;
     context.app().test_notice_channel(caller, id)?;
-    done("/admin/notices", "test-sent")
+    done(LIST, "test-sent")
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -112,7 +119,7 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let id = find(context, caller)?.id;
-    context.app().delete_notice_channel(caller, id)?;
-    done("/admin/notices", "removed")
+    let channel = find(context, caller)?;
+    context.app().delete_notice_channel(caller, channel.id)?;
+    done_with(context, LIST, "deleted", &named(&channel))
 }

@@ -49,7 +49,7 @@ fn channel_is_added_tested_changed_and_deleted() {
     form = form.set("name", "helpdesk");
     let page = alice.submit_and_follow(&form);
     assert!(
-        page.has("helpdesk") && page.has("Saved."),
+        page.has("helpdesk") && page.has("Channel helpdesk saved."),
         "{}",
         page.text()
     );
