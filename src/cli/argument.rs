@@ -34,7 +34,7 @@ pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
         }
     };
     let message = format!(
-        "nothing was done: an argument contains the secret {hint}, which other users of this machine and your shell history can read; rotate or delete it"
+        "nothing was done: an argument contains the secret {hint}. It is visible to other users of this machine and in your shell history; rotate or delete it"
     );
     Err(Failure::new(USAGE, message).hint(right))
 }
@@ -48,7 +48,7 @@ fn secret_in(text: &[u8]) -> Option<String> {
             let (prefix, rest) = window.split_at(PREFIX);
             let (id, rest) = rest.split_at(ID);
             let fits = prefix.starts_with(b"kc")
-                && b"atshe".contains(&prefix[2])
+                && b"atshef".contains(&prefix[2])
                 && prefix[3] == b'_'
                 && id
                     .iter()

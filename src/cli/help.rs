@@ -216,6 +216,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("notice acknowledge", &["keycroft notice acknowledge --all"]),
     ("notice deliveries", &["keycroft notice deliveries"]),
     ("notice list", &["keycroft notice list"]),
+    (
+        "notice preferences",
+        &[
+            "keycroft notice preferences --email alice@lab.example",
+            "keycroft notice preferences --off api-key.expires=chat",
+        ],
+    ),
     ("notice show", &["keycroft notice show 4k2m9x0q7w1z"]),
     ("notice test", &["keycroft notice test chat"]),
     (
