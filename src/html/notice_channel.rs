@@ -50,7 +50,7 @@ pub fn list(frame: &Frame, view: &ChannelList) -> Markup {
                     thead { tr {
                         th.name scope="col" { "Name" }
                         th.from scope="col" { "Receiver" }
-                        th.from scope="col" { "Notices to" }
+                        th.from.low scope="col" { "Notices to" }
                         th.num scope="col" { "Waiting" }
                         th scope="col" { span.sr { "Actions" } }
                     } }
@@ -65,11 +65,11 @@ pub fn list(frame: &Frame, view: &ChannelList) -> Markup {
                     table.list {
                         thead { tr {
                             th.name scope="col" { "Notice" }
-                            th.from scope="col" { "Channel" }
-                            th.from scope="col" { "To" }
+                            th.from.low scope="col" { "Channel" }
+                            th.from.low scope="col" { "To" }
                             th.from scope="col" { "Result" }
                             th.when scope="col" { "When" }
-                            th.when scope="col" { "Next try" }
+                            th.when.low scope="col" { "Next try" }
                         } }
                         tbody { @for delivery in view.deliveries.iter().take(SHOWN_MAX) { (delivery_row(delivery, frame.now)) } }
                     }
@@ -95,9 +95,9 @@ fn channel_row(frame: &Frame, channel: &NoticeChannel) -> Markup {
         tr {
             th.name scope="row" { a href=(path) { bdi { (channel.name) } } }
             td.when.from data-label="Receiver" { (kind_name(channel.kind)) " " (channel.url.as_ref().map(ChannelUrl::shown).unwrap_or_default()) }
-            td.when.from data-label="Notices to" { (audience) }
+            td.when.from.low data-label="Notices to" { (audience) }
             td.num data-label="Waiting" { (channel.waiting) }
-            td.acts { (button(frame, &format!("{path}/test"), None, "Send a test")) }
+            td.actions.keep { (button(frame, &format!("{path}/test"), None, "Send a test")) }
         }
     }
 }
@@ -121,8 +121,8 @@ fn delivery_row(delivery: &Delivery, now: Time) -> Markup {
     html! {
         tr {
             th.name scope="row" { (label) }
-            td.when.from data-label="Channel" { bdi { (delivery.channel) } }
-            td.when.from data-label="To" { (delivery.recipient.as_deref().unwrap_or("admins")) }
+            td.when.from.low data-label="Channel" { bdi { (delivery.channel) } }
+            td.when.from.low data-label="To" { (delivery.recipient.as_deref().unwrap_or("admins")) }
             td.when.from data-label="Result" {
                 (result)
                 @if let Some(status) = delivery.status { " (" (status) ")" }
@@ -130,7 +130,7 @@ fn delivery_row(delivery: &Delivery, now: Time) -> Markup {
                 @if !delivery.detail.is_empty() { small { bdi { (delivery.detail) } } }
             }
             td.when data-label="When" { (time(delivery.at, now)) }
-            td.when data-label="Next try" { @match delivery.next_try_at { Some(at) => (time_or_never(Some(at), now)), None => "–" } }
+            td.when.low data-label="Next try" { @match delivery.next_try_at { Some(at) => (time_or_never(Some(at), now)), None => "–" } }
         }
     }
 }

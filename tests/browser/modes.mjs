@@ -70,6 +70,11 @@ export async function fill(site) {
   await ask("POST", "/services", { name: "slurm", permissions: ["slurm:submit", "slurm:cancel"] });
   await ask("POST", "/services/slurm/api-keys", { name: word(3), permissions: ["introspect"] });
   await ask("PATCH", "/users/person-1", { permissions: ["introspect", "slurm:submit"] });
+  for (const [number, kind] of ["webhook", "ntfy", "chat", "email"].entries()) {
+    const url = kind === "email" ? undefined : "http://127.0.0.1:9/hook";
+    const made = await ask("POST", "/notices/channels", { name: named(number), kind, url });
+    if (kind !== "email") await ask("POST", `/notices/channels/${made.id}/test`, {});
+  }
 }
 
 /** A page's path without what makes two of a kind different. */
