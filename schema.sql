@@ -216,7 +216,7 @@ CREATE INDEX usage_days_by_day ON usage_days (day);
 -- Codes: each opens one act, a stated number of times.
 CREATE TABLE codes (
     id         TEXT PRIMARY KEY CHECK (length(id) = 12),
-    purpose    TEXT NOT NULL CHECK (purpose IN ('set-up', 'invitation', 'password-reset', 'enrollment', 'device')),
+    purpose    TEXT NOT NULL CHECK (purpose IN ('set-up', 'invitation', 'password-reset', 'enrollment', 'device', 'email-confirmation')),
     digest     BLOB NOT NULL CHECK (length(digest) = 32),
     user_id    INTEGER REFERENCES users (id) ON DELETE CASCADE,
     uses_left  INTEGER NOT NULL CHECK (uses_left >= 0),
@@ -442,6 +442,22 @@ CREATE TABLE notice_channels (
     CHECK ((kind = 'webhook') = (signing_key IS NOT NULL))
 ) STRICT;
 CREATE UNIQUE INDEX notice_channels_email ON notice_channels (kind) WHERE kind = 'email';
+
+-- E-mail addresses of users. Notices go to a confirmed one alone.
+CREATE TABLE email_addresses (
+    user_id      INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    address      TEXT CHECK (length(CAST(address AS BLOB)) BETWEEN 3 AND 254),
+    pending      TEXT CHECK (length(CAST(pending AS BLOB)) BETWEEN 3 AND 254),  -- waits for its confirmation
+    requested_at INTEGER NOT NULL   -- of the last mail with a link
+) STRICT;
+
+-- Secrets of calendar feeds; each reads names and expirations of its user alone.
+CREATE TABLE calendars (
+    user_id    INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    id         TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
+    digest     BLOB NOT NULL CHECK (length(digest) = 32),
+    created_at INTEGER NOT NULL
+) STRICT;
 
 -- Kinds of notices that a user does not want on a channel.
 CREATE TABLE notice_opt_outs (

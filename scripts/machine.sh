@@ -31,6 +31,10 @@ own_machine() {
     done
     mount -t tmpfs -o mode=755 tmpfs /run
     mounted+=(/run)
+    # This machine may have a Keycroft of its own; the other one does not.
+    for folder in "$@"; do
+        rm -rf "/$folder/keycroft" "/$folder/keycroft-host"
+    done
 }
 
 leave_machine() {

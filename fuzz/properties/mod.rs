@@ -31,6 +31,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("next", endpoint::next),
     ("passkey", passkey::passkey),
     ("query", request::query),
+    ("receiver", text::receiver),
     ("scan", host::scan),
     ("secret", text::secret),
     ("settings_file", host::settings_file),

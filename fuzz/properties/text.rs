@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use keycroft::model::address::{ADDRESSES_MAX, AllowedAddresses};
 use keycroft::model::device_login::UserCode;
+use keycroft::model::email_address::EmailAddress;
 use keycroft::model::group::parse_group_name;
 use keycroft::model::host::{is_fingerprint, parse_host_name};
+use keycroft::model::notice_channel::ChannelUrl;
 use keycroft::model::permission::{Permission, Permissions, is_service_name};
 use keycroft::model::secret::{Digest, Presented, find_all, hide_secrets};
 use keycroft::model::service::parse_service_name;
@@ -41,7 +43,7 @@ fn check_of(body: &[u8]) -> Vec<u8> {
 pub fn is_secret(text: &[u8]) -> bool {
     text.len() == SECRET_BYTES
         && text.starts_with(b"kc")
-        && b"atshe".contains(&text[2])
+        && b"atshef".contains(&text[2])
         && text[3] == b'_'
         && text[4..16]
             .iter()
@@ -133,6 +135,27 @@ fn is_word(
     may: impl Fn(char) -> bool,
 ) -> bool {
     text.starts_with(begins) && text.chars().count() <= most && text.chars().all(may)
+}
+
+/// URLs and addresses to which notices are sent.
+pub fn receiver(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(url) = ChannelUrl::parse(&text) {
+        let sent = url.reveal();
+        assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{sent}");
+        assert!(sent.starts_with("http://") || sent.starts_with("https://"));
+        let origin = url.origin();
+        assert!(sent[origin.len()..].starts_with('/') && !origin.contains(['@', '#', '?']));
+        assert!(url.shown().starts_with(origin));
+        assert_eq!(ChannelUrl::parse(sent), Ok(url));
+    }
+    if let Ok(address) = EmailAddress::parse(&text) {
+        let sent = address.as_str();
+        assert!(sent.len() <= 254 && sent.bytes().all(|byte| byte.is_ascii_graphic()));
+        assert_eq!(sent.matches('@').count(), 1);
+        assert!(!sent.contains(['<', '>', ',', ';', ':', '"', '\\']));
+        assert_eq!(EmailAddress::parse(sent), Ok(address));
+    }
 }
 
 pub fn names(bytes: &[u8]) {

@@ -219,7 +219,7 @@ impl App {
         let action = match purpose {
             Purpose::Invitation => Action::InvitationAccept,
             Purpose::PasswordReset => Action::PasswordReset,
-            Purpose::SetUp | Purpose::Enrollment | Purpose::Device => {
+            Purpose::SetUp | Purpose::Enrollment | Purpose::Device | Purpose::EmailConfirmation => {
                 return Err(Error::Unauthenticated {
                     sent: SecretSent::Yes,
                 });

@@ -3,6 +3,7 @@
 mod account;
 mod account_notice;
 mod audit_archive;
+mod calendar;
 mod credential;
 mod database;
 mod device_login;
@@ -15,6 +16,7 @@ mod issue;
 mod list;
 mod metrics;
 mod notice;
+mod notice_preference;
 mod overview;
 mod policy;
 mod rate_limit;

@@ -7,6 +7,7 @@ use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::idempotency::IdempotencyKey;
+use crate::model::notice::Notice;
 use crate::model::notice_channel::{
     ChannelKind, ChannelNumber, ChannelUrl, NewNoticeChannel, NoticeChannel, NoticeChannelChange,
     new_signing_key,
@@ -113,13 +114,13 @@ impl App {
     /// Sends a test notice through a channel, like any other notice. Returns its id.
     pub fn test_notice_channel(&self, caller: &Caller, id: Id) -> Result<Id, Error> {
         let permit = caller.permit(BuiltinPermission::PolicyWrite, Action::NoticeTest)?;
-        let sender = caller.actor().name;
+        let (sender, user) = (caller.actor().name, caller.actor().user);
         self.store().write(permit, move |write| {
             let channel = write
                 .notice_channel(id)?
                 .ok_or(Error::NotFound("channel"))?;
             let message = NoticeMessage::test(&channel.name, &sender);
-            let notice = write.add_test_notice(&channel, &message)?;
+            let notice = write.add_test_notice(&channel, &message, user)?;
             let details = AuditDetails::new(target(&channel)).after("notice", notice);
             Ok((notice, details))
         })
@@ -158,6 +159,22 @@ impl App {
             self.enqueue_state("backup", since, message, now)?;
         }
         Ok(())
+    }
+
+    /// Adds the notice about the certificate of the server, once for each threshold and after its end.
+    pub fn collect_certificate(&self, end: Time, now: Time) -> Result<(), Error> {
+        let threshold = match Notice::from_expiration(Some(end), now) {
+            Some(notice) => notice.days(),
+            None if end <= now => 0,
+            None => return Ok(()),
+        };
+        let (item, moment) = ("certificate", end.unix());
+        if self.read.is_notice_given(item, threshold, moment)? {
+            return Ok(());
+        }
+        let message = NoticeMessage::certificate_expires(end, now);
+        self.store()
+            .enqueue_once(item.to_owned(), threshold, moment, message, now)
     }
 
     /// Adds a notice about a state that began at `moment`, unless that was done before.

@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
 use super::exit::{Failure, NOT_FOUND, USAGE};
-use super::notice_channel;
 use super::output::{self, Cell, say};
 use super::place::Place;
+use super::{notice_channel, notice_preference};
 use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]
@@ -37,6 +37,8 @@ enum NoticeCommand {
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
+    /// Show and change your e-mail address and the notices that you get
+    Preferences(notice_preference::Preferences),
     /// Send a test notice through a channel and report the result
     Test {
         #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
@@ -53,7 +55,10 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
             return notice_channel::test(&arguments.place.client()?, name);
         }
         NoticeCommand::Deliveries => return notice_channel::deliveries(&arguments.place.client()?),
-        NoticeCommand::List | NoticeCommand::Show { .. } | NoticeCommand::Acknowledge { .. } => {}
+        NoticeCommand::List
+        | NoticeCommand::Show { .. }
+        | NoticeCommand::Acknowledge { .. }
+        | NoticeCommand::Preferences(_) => {}
     }
     if arguments.place.db.is_some() {
         let failure = Failure::new(
@@ -66,6 +71,7 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
     client.without_notices();
     match arguments.command {
         NoticeCommand::Test { .. } | NoticeCommand::Deliveries => Ok(()),
+        NoticeCommand::Preferences(wanted) => notice_preference::run(&client, &wanted),
         NoticeCommand::List => {
             let notices = client.account_notices()?;
             if client.connection.json {

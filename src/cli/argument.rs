@@ -48,7 +48,7 @@ fn secret_in(text: &[u8]) -> Option<String> {
             let (prefix, rest) = window.split_at(PREFIX);
             let (id, rest) = rest.split_at(ID);
             let fits = prefix.starts_with(b"kc")
-                && b"atshe".contains(&prefix[2])
+                && b"atshef".contains(&prefix[2])
                 && prefix[3] == b'_'
                 && id
                     .iter()

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::io::{self, IsTerminal, stdout};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -126,8 +126,22 @@ fn is_file_name(name: &str) -> bool {
 }
 
 fn create_folder(folder: &Path) -> Result<(), Failure> {
-    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    created.map_err(|error| in_folder(folder, &error))
+    create_missing(folder).map_err(|error| in_folder(folder, &error))
+}
+
+/// A folder that root creates in another user's folder belongs to that user.
+fn create_missing(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new(""));
+    create_missing(parent)?;
+    DirBuilder::new().mode(0o700).create(folder)?;
+    if rustix::process::geteuid().is_root() && !parent.as_os_str().is_empty() {
+        let owner = fs::metadata(parent)?;
+        chown(folder, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
 }
 
 fn in_folder(folder: &Path, error: &io::Error) -> Failure {

@@ -215,6 +215,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("migrate", &["keycroft migrate --dry-run"]),
     ("notice acknowledge", &["keycroft notice acknowledge --all"]),
     ("notice deliveries", &["keycroft notice deliveries"]),
+    (
+        "notice preferences",
+        &[
+            "keycroft notice preferences --email alice@lab.example",
+            "keycroft notice preferences --off api-key.expires=chat",
+        ],
+    ),
     ("notice test", &["keycroft notice test chat"]),
     (
         "notice-channel create",

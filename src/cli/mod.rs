@@ -36,6 +36,7 @@ mod lookup;
 mod notice;
 mod notice_channel;
 mod notice_delivery;
+mod notice_preference;
 mod operator;
 mod output;
 mod place;

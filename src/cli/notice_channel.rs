@@ -43,7 +43,7 @@ enum NoticeChannelCommand {
     /// Create a channel; print the signing key of a webhook
     Create {
         name: String,
-        /// webhook, ntfy or chat
+        /// webhook, ntfy, chat or email
         #[arg(long, value_name = "KIND")]
         kind: String,
         /// URL of the receiver

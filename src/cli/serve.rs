@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::environment::{list_variable, path_variable, variable};
 use super::exit::{FAILED, Failure, USAGE};
+use super::notice_delivery::mail_server::MailSettings;
 use super::notice_delivery::{self, DeliverySettings};
 use super::operator::Database;
 use super::serve_file::ServeFile;
@@ -55,6 +56,15 @@ pub struct ServeArguments {
         value_name = "true|false"
     )]
     insecure_http: Option<bool>,
+    /// Mail server for notices: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465 [env: `KEYCROFT_SMTP`]
+    #[arg(long, value_name = "URL")]
+    smtp: Option<String>,
+    /// Sender of mails [env: `KEYCROFT_SMTP_FROM`] [default: Keycroft <keycroft@HOST>, with the host of the public URL]
+    #[arg(long, value_name = "MAILBOX")]
+    smtp_from: Option<String>,
+    /// File with the password of the mail server [env: `KEYCROFT_SMTP_PASSWORD_FILE`] [default: the systemd credential smtp-password]
+    #[arg(long, value_name = "FILE")]
+    smtp_password_file: Option<PathBuf>,
     /// How much to log: off, error, warn, info, debug [env: `KEYCROFT_LOG`] [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -68,6 +78,7 @@ struct Wanted {
     tls: Option<TlsFiles>,
     behind_proxy: Option<AllowedAddresses>,
     insecure_http: bool,
+    mail: MailSettings,
     log: log::LevelFilter,
 }
 
@@ -127,6 +138,21 @@ impl ServeArguments {
             tls,
             behind_proxy: (!networks.is_everywhere()).then_some(networks),
             insecure_http: insecure_http.or(file.insecure_http).unwrap_or(false),
+            mail: MailSettings {
+                url: self
+                    .smtp
+                    .or_else(|| variable("KEYCROFT_SMTP"))
+                    .or(file.smtp),
+                from: self
+                    .smtp_from
+                    .or_else(|| variable("KEYCROFT_SMTP_FROM"))
+                    .or(file.smtp_from),
+                password_file: path(
+                    self.smtp_password_file,
+                    "KEYCROFT_SMTP_PASSWORD_FILE",
+                    file.smtp_password_file,
+                ),
+            },
             log,
         })
     }
@@ -194,6 +220,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
         behind_proxy: wanted.behind_proxy,
         untrusted_forwarder: std::sync::OnceLock::new(),
     };
+    let mail_server = wanted.mail.settle(&settings.public_url)?;
     app_state.app()?.note_start(settings.behind_proxy.as_ref());
     app_state.note_public_url(&settings.public_url);
     if let Some(code) = app_state.app()?.setup_code()? {
@@ -222,6 +249,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
             None
         }
     };
+    let certificate = wanted.tls.as_ref().map(|files| files.certificate.clone());
     let wire = Wire {
         control,
         tls: wanted.tls,
@@ -236,6 +264,8 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     };
     let deliveries = DeliverySettings {
         public_url: settings.public_url.clone(),
+        mail_server,
+        certificate,
     };
     if let Err(error) = notice_delivery::prepare(&app_state, deliveries) {
         log::error!("notices are not delivered: {error}");

@@ -22,6 +22,9 @@ pub struct ServeFile {
     pub tls_key: Option<PathBuf>,
     pub behind_proxy: Vec<String>,
     pub insecure_http: Option<bool>,
+    pub smtp: Option<String>,
+    pub smtp_from: Option<String>,
+    pub smtp_password_file: Option<PathBuf>,
     pub log: Option<String>,
 }
 
@@ -64,7 +67,8 @@ mod tests {
     fn every_flag_can_stand_in_the_file() {
         let file = ServeFile::parse(
             "db = '/a/keycroft.db'\nlisten = '[::1]:80'\npublic-url = 'https://keys.example'\n\
-             tls-cert = 'c'\ntls-key = 'k'\nbehind-proxy = ['10.0.0.0/8']\ninsecure-http = false\nlog = 'warn'\n",
+             tls-cert = 'c'\ntls-key = 'k'\nbehind-proxy = ['10.0.0.0/8']\ninsecure-http = false\nlog = 'warn'\n\
+             smtp = 'smtp://a'\nsmtp-from = 'a@b'\nsmtp-password-file = 'p'\n",
         )
         .unwrap();
         assert_eq!(file.db, Some("/a/keycroft.db".into()));
@@ -75,6 +79,9 @@ mod tests {
         assert_eq!(file.behind_proxy, ["10.0.0.0/8"]);
         assert_eq!(file.insecure_http, Some(false));
         assert_eq!(file.log.as_deref(), Some("warn"));
+        assert_eq!(file.smtp.as_deref(), Some("smtp://a"));
+        assert_eq!(file.smtp_from.as_deref(), Some("a@b"));
+        assert_eq!(file.smtp_password_file, Some("p".into()));
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
                 @if let Some(request) = &view.passkey { (passkey::button(request, "passkey", "Change password with a passkey", &view.password_input)) }
             }
         }))
+        h2 { "Notices" }
+        p { "Before an API key or SSH key expires, and when something happens to your account." }
+        div.actions { a.button href="/account/notices" { "Manage notices" } }
         h2 { "Second factor" }
         p { @if view.factors.any() { "A second factor is set up. It stays when you change the password: look through your passkeys if somebody else may have used your account." } @else { "None is set up: your password alone opens this account." } }
         div.actions { a.button href="/account/second-factor" { "Manage second factors" } }

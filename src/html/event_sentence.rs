@@ -149,6 +149,42 @@ const PHRASES: &[Phrase] = &[
     ),
     phrase("notice.test", "tested", "test", "notice channel"),
     phrase(
+        "notice.edit-preferences",
+        "changed the wanted notices of",
+        "change the wanted notices of",
+        "",
+    ),
+    phrase(
+        "account.enter-email",
+        "entered an e-mail address for",
+        "enter an e-mail address for",
+        "",
+    ),
+    phrase(
+        "account.confirm-email",
+        "confirmed the e-mail address of",
+        "confirm the e-mail address of",
+        "",
+    ),
+    phrase(
+        "account.create-calendar",
+        "created a calendar link for",
+        "create a calendar link for",
+        "",
+    ),
+    phrase(
+        "account.delete-calendar",
+        "revoked the calendar link of",
+        "revoke the calendar link of",
+        "",
+    ),
+    phrase(
+        "account.remove-email",
+        "removed the e-mail address of",
+        "remove the e-mail address of",
+        "",
+    ),
+    phrase(
         "notice.acknowledge",
         "confirmed a notice:",
         "confirm a notice:",

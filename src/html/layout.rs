@@ -30,6 +30,7 @@ pub(super) enum Section {
     Policy,
     Inventory,
     AllEvents,
+    Notices,
     Diagnostics,
     /// A page without an entry in the navigation.
     None,
@@ -45,7 +46,7 @@ const OWN: [(Section, &str, &str); 7] = [
     (Section::Account, "/account", "Account"),
 ];
 
-const ADMIN: [(Section, &str, &str); 8] = [
+const ADMIN: [(Section, &str, &str); 9] = [
     (Section::Users, "/admin/users", "Users"),
     (Section::Groups, "/admin/groups", "Groups"),
     (Section::Services, "/admin/services", "Services"),
@@ -53,6 +54,7 @@ const ADMIN: [(Section, &str, &str); 8] = [
     (Section::Policy, "/admin/policy", "Policy"),
     (Section::Inventory, "/admin/inventory", "Inventory"),
     (Section::AllEvents, "/admin/events", "All events"),
+    (Section::Notices, "/admin/notices", "Notices"),
     (Section::Diagnostics, "/admin/diagnostics", "Diagnostics"),
 ];
 

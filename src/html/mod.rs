@@ -30,6 +30,8 @@ pub mod inventory;
 pub mod layout;
 mod lifetime;
 pub mod list;
+pub mod notice_channel;
+pub mod notice_preference;
 pub mod overview;
 pub mod passkey;
 pub mod permission;

@@ -69,7 +69,8 @@ fn find_route<'p>(
             continue;
         };
         // A parameter with an ending (`{id}.pub`) is narrower than one without.
-        let openness = 2 * parameters.len() - usize::from(route.path.contains("}."));
+        let openness =
+            (2 * parameters.len()).saturating_sub(usize::from(route.path.contains("}.")));
         if openness > fewest {
             continue;
         }

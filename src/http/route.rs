@@ -7,7 +7,7 @@ use super::console::{self, Act, Page};
 use super::context::RequestContext;
 use super::host;
 use super::problem::Problem;
-use super::service::{device, health, introspect, metadata, metrics, verify};
+use super::service::{calendar, device, health, introspect, metadata, metrics, verify};
 use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;
 use crate::transport::Lane;
@@ -148,6 +148,8 @@ pub const ROUTES: &[Route] = &[
     quick("GET", "/.well-known/oauth-authorization-server", metadata::authorization_server),
     Route { method: "GET", path: "/api/v1/me", needs: Needs::Bearer(api::account::show_account), lane: Lane::Quick },
     needs("PATCH", "/api/v1/me", BuiltinPermission::AccountWrite, api::account::edit),
+    needs("GET", "/api/v1/me/notices", BuiltinPermission::AccountRead, api::notice::show_preferences),
+    needs("PATCH", "/api/v1/me/notices", BuiltinPermission::AccountWrite, api::notice::edit_preferences),
     needs("POST", "/api/v1/me/notices/{id}/acknowledge", BuiltinPermission::AccountWrite, api::account::acknowledge_notice),
     hashing(needs("POST", "/api/v1/me/password", BuiltinPermission::AccountWrite, api::account::change_password)),
     hashing(open("POST", "/api/v1/setup", api::account::set_up)),
@@ -253,6 +255,7 @@ pub const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/services/{name}/api-keys/{id}/explain", BuiltinPermission::ServicesRead, api::explain::services_api_key),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
+    open("GET", "/calendar/{id}.ics", calendar::calendar),
     open("GET", "/help", console::help),
     open("GET", "/api", console::reference::read),
     open("GET", "/login", console::sign_in::ask_for_password),
@@ -277,6 +280,14 @@ pub const ROUTES: &[Route] = &[
     page("/account", console::account::account),
     form("/account/name", console::account::rename),
     hashing(form("/account/password", console::account::change_password)),
+    page("/account/notices", console::notice_preference::show_form),
+    form("/account/notices", console::notice_preference::save),
+    form("/account/notices/email", console::notice_preference::change_email),
+    form("/account/notices/email/remove", console::notice_preference::remove_email),
+    open("GET", "/account/notices/confirm", console::notice_preference::show_confirmation),
+    form("/account/notices/confirm", console::notice_preference::confirm_email),
+    form("/account/notices/calendar", console::notice_preference::create_calendar),
+    form("/account/notices/calendar/delete", console::notice_preference::delete_calendar),
     form("/account/notices/acknowledge", console::account::acknowledge_notices),
     form("/account/notices/{id}/acknowledge", console::account::acknowledge_notice),
     page("/account/second-factor", console::second_factor::show_factors),
@@ -352,6 +363,14 @@ pub const ROUTES: &[Route] = &[
     form("/admin/policy", console::policy::save),
     page("/admin/inventory", console::inventory::list),
     form("/admin/inventory/delete", console::inventory::delete),
+    page("/admin/notices", console::notice_channel::list),
+    page("/admin/notices/new", console::notice_channel::new),
+    form("/admin/notices/new", console::notice_channel::create),
+    page("/admin/notices/{id}", console::notice_channel::ask_edit),
+    form("/admin/notices/{id}", console::notice_channel::edit),
+    form("/admin/notices/{id}/test", console::notice_channel::test),
+    page("/admin/notices/{id}/delete", console::notice_channel::ask_delete),
+    form("/admin/notices/{id}/delete", console::notice_channel::delete),
     page("/admin/diagnostics", console::diagnostics::list),
     page("/admin/groups", console::group::list),
     form("/admin/groups", console::group::add),

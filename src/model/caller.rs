@@ -311,7 +311,7 @@ impl Permit {
     /// For the revocation of a presented secret.
     pub fn by_presented(presented: Presented, origin: Origin, now: Time) -> Result<Self, Error> {
         match presented.form {
-            SecretForm::Code => Err(Error::Unauthenticated {
+            SecretForm::Code | SecretForm::Calendar => Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             }),
             SecretForm::Credential(_) => {
@@ -339,7 +339,7 @@ impl Permit {
         now: Time,
     ) -> Result<Self, Error> {
         match presented.form {
-            SecretForm::Credential(_) => Err(Error::Unauthenticated {
+            SecretForm::Credential(_) | SecretForm::Calendar => Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             }),
             SecretForm::Code => {

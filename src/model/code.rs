@@ -15,15 +15,17 @@ pub enum Purpose {
     PasswordReset,
     Enrollment,
     Device,
+    EmailConfirmation,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SetUp,
         Self::Invitation,
         Self::PasswordReset,
         Self::Enrollment,
         Self::Device,
+        Self::EmailConfirmation,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::PasswordReset => "password-reset",
             Self::Enrollment => "enrollment",
             Self::Device => "device",
+            Self::EmailConfirmation => "email-confirmation",
         }
     }
 
@@ -47,7 +50,9 @@ impl Purpose {
         match self {
             Self::SetUp => Duration::from_secs(3_600),
             Self::Invitation => Duration::from_secs(7 * 86_400),
-            Self::PasswordReset | Self::Enrollment => Duration::from_secs(86_400),
+            Self::PasswordReset | Self::Enrollment | Self::EmailConfirmation => {
+                Duration::from_secs(86_400)
+            }
             Self::Device => Duration::from_secs(300),
         }
     }
@@ -58,6 +63,7 @@ impl Purpose {
             Self::SetUp => Some("/setup"),
             Self::Invitation => Some("/invitation"),
             Self::PasswordReset => Some("/reset"),
+            Self::EmailConfirmation => Some("/account/notices/confirm"),
             Self::Enrollment | Self::Device => None,
         }
     }
@@ -87,6 +93,11 @@ mod tests {
             ("password-reset", 24 * HOUR, Some("/reset")),
             ("enrollment", 24 * HOUR, None),
             ("device", 5 * 60, None),
+            (
+                "email-confirmation",
+                24 * HOUR,
+                Some("/account/notices/confirm"),
+            ),
         ];
         for (purpose, (word, seconds, path)) in Purpose::ALL.into_iter().zip(table) {
             assert_eq!(purpose.as_str(), word);

@@ -35,6 +35,12 @@ pub enum Action {
     NoticeChannelEdit,
     NoticeChannelDelete,
     NoticeTest,
+    NoticePreferences,
+    EmailRequest,
+    EmailConfirm,
+    EmailRemove,
+    CalendarCreate,
+    CalendarDelete,
     SetUp,
     SetUpLink,
     InvitationAccept,
@@ -103,6 +109,7 @@ impl Action {
             | Self::ServiceDelete
             | Self::SshKeyDelete
             | Self::DeviceRefuse
+            | Self::CalendarDelete
             | Self::HostEdit
             | Self::HostRotate
             | Self::HostDelete
@@ -124,6 +131,11 @@ impl Action {
             | Self::NoticeChannelEdit
             | Self::NoticeChannelDelete
             | Self::NoticeTest
+            | Self::NoticePreferences
+            | Self::EmailRequest
+            | Self::EmailConfirm
+            | Self::EmailRemove
+            | Self::CalendarCreate
             | Self::SetUp
             | Self::SetUpLink
             | Self::InvitationAccept
@@ -195,6 +207,12 @@ impl Action {
             Self::NoticeChannelEdit => "notice.edit-channel",
             Self::NoticeChannelDelete => "notice.delete-channel",
             Self::NoticeTest => "notice.test",
+            Self::NoticePreferences => "notice.edit-preferences",
+            Self::EmailRequest => "account.enter-email",
+            Self::EmailConfirm => "account.confirm-email",
+            Self::EmailRemove => "account.remove-email",
+            Self::CalendarCreate => "account.create-calendar",
+            Self::CalendarDelete => "account.delete-calendar",
             Self::PolicyEdit => "policy.edit",
             Self::Sweep => "sweep",
             Self::Backup => "file.backup",

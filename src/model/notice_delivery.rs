@@ -6,6 +6,7 @@ use super::notice_channel::{ChannelKind, ChannelNumber, ChannelUrl};
 use super::notice_kind::NoticeKind;
 use super::secret::{Digest, Id, random_bytes};
 use super::time::Time;
+use super::user::UserId;
 
 /// How long a notice is retried.
 pub const RETRIED_FOR: Duration = Duration::from_secs(3 * 86_400);
@@ -26,6 +27,8 @@ pub struct DueNotice {
     pub signing_key: Option<SigningKey>,
     /// The username of the recipient; `None`: admins.
     pub recipient: Option<String>,
+    /// The user; `None`: admins.
+    pub user: Option<UserId>,
     /// The e-mail address.
     pub address: Option<String>,
     pub kind: NoticeKind,
@@ -85,14 +88,14 @@ pub enum TryResult {
 
 /// The outcome of a try in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TryOutcome {
     Delivered,
     /// Tried again later.
     Failed,
     GivenUp,
 }
 
-impl Outcome {
+impl TryOutcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -101,7 +104,7 @@ impl Outcome {
         }
     }
 
-    /// Parses the result of [`Outcome::as_str`].
+    /// Parses the result of [`TryOutcome::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         let all = [Self::Delivered, Self::Failed, Self::GivenUp];
         all.into_iter().find(|one| one.as_str() == text)
@@ -118,7 +121,7 @@ pub struct Delivery {
     pub at: Time,
     /// 1 for the first try.
     pub attempt: u32,
-    pub outcome: Outcome,
+    pub outcome: TryOutcome,
     /// The status of the answer, or the reply code of SMTP.
     pub status: Option<u16>,
     pub detail: String,
@@ -186,8 +189,12 @@ mod tests {
 
     #[test]
     fn outcome_parses_as_written() {
-        for outcome in [Outcome::Delivered, Outcome::Failed, Outcome::GivenUp] {
-            assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
+        for outcome in [
+            TryOutcome::Delivered,
+            TryOutcome::Failed,
+            TryOutcome::GivenUp,
+        ] {
+            assert_eq!(TryOutcome::parse(outcome.as_str()), Some(outcome));
         }
     }
 }

@@ -26,12 +26,14 @@ pub enum NoticeKind {
     HostSilent,
     BackupOld,
     CertificateExpires,
+    /// The mail that confirms an address.
+    AddressConfirmation,
     /// Sent by an admin to try a channel.
     Test,
 }
 
 impl NoticeKind {
-    /// All kinds except the test, in the order of pages.
+    /// All kinds that can be chosen, in the order of pages.
     pub const ALL: [Self; 11] = [
         Self::ApiKeyExpires,
         Self::SshKeyExpires,
@@ -60,13 +62,16 @@ impl NoticeKind {
             Self::HostSilent => "host.silent",
             Self::BackupOld => "backup.old",
             Self::CertificateExpires => "certificate.expires",
+            Self::AddressConfirmation => "account.confirm-address",
             Self::Test => "test",
         }
     }
 
     /// Parses the result of [`NoticeKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter().chain([Self::Test]);
+        let mut all = Self::ALL
+            .into_iter()
+            .chain([Self::AddressConfirmation, Self::Test]);
         all.find(|kind| kind.as_str() == text)
     }
 
@@ -84,6 +89,7 @@ impl NoticeKind {
             Self::HostSilent => "Host is silent",
             Self::BackupOld => "Backup is old",
             Self::CertificateExpires => "TLS certificate expires",
+            Self::AddressConfirmation => "E-mail address to confirm",
             Self::Test => "Test",
         }
     }
@@ -95,7 +101,8 @@ impl NoticeKind {
             | Self::NewDevice
             | Self::AccountChanged
             | Self::AdminAct
-            | Self::FailedSignIns => Audience::Owner,
+            | Self::FailedSignIns
+            | Self::AddressConfirmation => Audience::Owner,
             Self::ServiceKeyExpires
             | Self::CodeExpires
             | Self::HostSilent
@@ -120,7 +127,8 @@ mod tests {
 
     #[test]
     fn notice_kind_parses_as_written() {
-        for kind in NoticeKind::ALL.into_iter().chain([NoticeKind::Test]) {
+        let others = [NoticeKind::AddressConfirmation, NoticeKind::Test];
+        for kind in NoticeKind::ALL.into_iter().chain(others) {
             assert_eq!(NoticeKind::parse(kind.as_str()), Some(kind));
         }
         assert_eq!(NoticeKind::parse("nothing"), None);

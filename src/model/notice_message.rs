@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::code::Purpose;
 use super::event::{Action, FieldValues};
 use super::notice_kind::NoticeKind;
 use super::text::sanitize;
@@ -276,6 +277,31 @@ impl NoticeMessage {
             "/admin/diagnostics",
         )
         .with("expires_at", end)
+    }
+
+    /// The mail that confirms an address. Its path gets a code when it is sent.
+    pub fn address_confirmation(address: &str) -> Self {
+        let body = format!(
+            "Somebody entered {address} for the notices of a Keycroft account. If that was you, open the link within 24 hours and confirm it. If not, ignore this mail."
+        );
+        let path = Purpose::EmailConfirmation.path().unwrap_or("/");
+        let subject = "Confirm your e-mail address".to_owned();
+        Self::new(NoticeKind::AddressConfirmation, subject, body, path)
+    }
+
+    /// The address for notices was changed or removed, to the old address.
+    pub fn address_changed(username: &str, at: Time) -> Self {
+        let body = format!(
+            "The e-mail address for the notices of {username} was changed at {at}. Notices no longer go to this address. If that was not you, change your password and tell an admin."
+        );
+        let subject = format!("The e-mail address was changed: {username}");
+        Self::new(
+            NoticeKind::AccountChanged,
+            subject,
+            body,
+            "/account/notices",
+        )
+        .with("username", username)
     }
 
     /// A test of a channel.

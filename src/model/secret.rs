@@ -58,6 +58,8 @@ impl fmt::Debug for Id {
 pub enum SecretForm {
     Credential(Kind),
     Code,
+    /// The secret of a calendar feed.
+    Calendar,
 }
 
 impl SecretForm {
@@ -65,17 +67,19 @@ impl SecretForm {
         match self {
             Self::Credential(kind) => kind.letter(),
             Self::Code => b'e',
+            Self::Calendar => b'f',
         }
     }
 
     fn from_letter(letter: u8) -> Option<Self> {
-        if letter == b'e' {
-            return Some(Self::Code);
+        match letter {
+            b'e' => Some(Self::Code),
+            b'f' => Some(Self::Calendar),
+            _ => Kind::ALL
+                .into_iter()
+                .find(|kind| kind.letter() == letter)
+                .map(Self::Credential),
         }
-        Kind::ALL
-            .into_iter()
-            .find(|kind| kind.letter() == letter)
-            .map(Self::Credential)
     }
 }
 
@@ -426,7 +430,7 @@ mod tests {
         }
 
         #[test]
-        fn parsing_secret_like_bytes_never_panics(text in "kc[atshex]_[0-9a-zA-Zé]{10,14}_[0-9A-Za-z]{36,40}") {
+        fn parsing_secret_like_bytes_never_panics(text in "kc[atshefx]_[0-9a-zA-Zé]{10,14}_[0-9A-Za-z]{36,40}") {
             prop_assert!(Presented::parse(&text).is_none_or(|presented| text.contains(presented.id.as_str())));
         }
     }

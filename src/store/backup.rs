@@ -109,9 +109,25 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     })
 }
 
+/// A copy that was kept before a migration.
+pub(super) struct KeptCopy {
+    path: PathBuf,
+    /// The schema of the copy.
+    version: u32,
+}
+
+impl KeptCopy {
+    /// Deletes it after a migration that changed nothing: otherwise each start would leave one more.
+    pub(super) fn drop_unless_migrated(&self, connection: &Connection) {
+        if migrate::version(connection).is_ok_and(|version| version == self.version) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// Keeps a copy of a database of an older schema beside it, before its migration: `keycroft.db.before-schema-2`. To go back from
 /// an upgrade, restore this copy with the older program.
-pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
+pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> {
     let refuse = |why: &dyn std::fmt::Display| {
         let why =
             format!("cannot be copied before its schema is migrated, and was not changed: {why}");
@@ -120,6 +136,7 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
     let unfinished = UnfinishedDatabase::beside(path)?;
     let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
     require_complete(path, &copy)?;
+    let version = migrate::version(&copy).map_err(|why| refuse(&why))?;
     copy.close().map_err(|(_, why)| refuse(&why))?;
     let name = format!(".before-schema-{}", migrate::VERSION);
     let free = std::iter::once(name.clone())
@@ -132,7 +149,10 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
         "the schema is migrated; a copy of the database before it is kept in {}",
         kept.display()
     );
-    Ok(())
+    Ok(KeptCopy {
+        path: kept,
+        version,
+    })
 }
 
 /// Copies all pages in one read transaction: other processes can go on writing, and the copy has none of that.

@@ -81,7 +81,7 @@ impl Select {
         let needed = match code.purpose {
             Purpose::Invitation | Purpose::PasswordReset => BuiltinPermission::UsersWrite,
             Purpose::Enrollment => BuiltinPermission::HostsWrite,
-            Purpose::SetUp | Purpose::Device => return Ok(true),
+            Purpose::SetUp | Purpose::Device | Purpose::EmailConfirmation => return Ok(true),
         };
         let sql = "SELECT c.creator_id, c.power, m.disabled_at IS NOT NULL FROM codes c LEFT JOIN credentials m ON m.id = c.created_by \
                    WHERE c.id = ? AND c.creator_id IS NOT NULL";
@@ -233,7 +233,7 @@ impl Write<'_> {
             Purpose::Invitation | Purpose::PasswordReset => {
                 self.execute("DELETE FROM codes WHERE user_id = ? AND purpose IN ('invitation', 'password-reset')", [code.user.map(|user| user.0)])?;
             }
-            Purpose::Enrollment | Purpose::Device => {}
+            Purpose::Enrollment | Purpose::Device | Purpose::EmailConfirmation => {}
         }
         self.insert_code(code, self.now)
     }

@@ -28,6 +28,11 @@ pub(super) const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, h.
     (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id), \
     (SELECT c.allowed_addresses FROM credentials c WHERE c.host_id = h.id), (SELECT c.rotated_at FROM credentials c WHERE c.host_id = h.id)";
 
+/// A condition: the cache of host `h` is too old to answer from, or never existed. `now`: a parameter.
+pub(super) fn is_silent(now: &str) -> String {
+    format!("coalesce({now} - h.copied_at > h.cache_age_max_seconds, 1)")
+}
+
 fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }

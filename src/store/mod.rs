@@ -8,6 +8,7 @@ mod account_notice;
 mod backup;
 mod beside;
 mod cache;
+mod calendar;
 mod code;
 mod create;
 mod credential;
@@ -30,6 +31,7 @@ mod notice_channel;
 mod notice_due;
 mod notice_health;
 mod notice_outbox;
+mod notice_preference;
 mod notice_signal;
 mod open_error;
 mod overview;
@@ -70,6 +72,7 @@ pub use inventory::{Held, ListedItem};
 pub use list::{Extent, Membership};
 pub use lock::LockRole;
 pub use notice_act::NEW_DEVICE;
+pub use notice_preference::NewConfirmation;
 pub use notice_signal::NoticeSignal;
 pub use open_error::OpenError;
 pub use overview::{FileFacts, KindCount};
@@ -133,9 +136,10 @@ impl Store {
         let lock = DatabaseLock::acquire(path, role, lock_wait)?;
         let connection = file::open_to_write(path)?;
         if migrate::is_needed(&connection, path)? {
-            backup::keep_before_migration(path)?;
+            let kept = backup::keep_before_migration(path)?;
+            migrate::migrate(&connection, path)
+                .inspect_err(|_| kept.drop_unless_migrated(&connection))?;
         }
-        migrate::migrate(&connection, path)?;
         let uses = Arc::new(Uses::new());
         let cache = Arc::new(Cache::new());
         let identity = FileIdentity::new(path, &connection)

@@ -203,8 +203,11 @@ impl Store {
         now: Time,
     ) -> Result<(), Error> {
         self.note(move |select| {
-            if select.give_notice(&item, threshold, moment)? {
-                select.enqueue_for_admins(&message, now)?;
+            // Without a channel for admins, the notice waits for one.
+            if !select.is_notice_given(&item, threshold, moment)?
+                && select.enqueue_for_admins(&message, now)? > 0
+            {
+                select.give_notice(&item, threshold, moment)?;
             }
             Ok(())
         })

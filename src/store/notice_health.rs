@@ -2,15 +2,13 @@
 
 use rusqlite::params;
 
+use super::host::is_silent;
 use super::read::Select;
 use super::row::time;
 use crate::model::error::Error;
 use crate::model::notice_message::BACKUP_AGE_MAX;
 use crate::model::time::Time;
 
-/// A condition: host `h` is not paused, and its cache is too old to answer from. `?1`: now.
-pub(super) const SILENT: &str =
-    "h.paused_at IS NULL AND coalesce(?1 - h.copied_at > h.cache_age_max_seconds, 1)";
 /// A host that has never fetched its keys gets this long after its enrollment, in seconds.
 const ENROLLMENT_SECONDS: i64 = 3_600;
 
@@ -27,8 +25,9 @@ pub struct SilentHost {
 impl Select {
     /// The hosts that the console lists as silent, without those just enrolled.
     pub fn silent_hosts(&self, now: Time) -> Result<Vec<SilentHost>, Error> {
+        let silent = is_silent("?1");
         let sql = format!(
-            "SELECT h.public_id, h.name, h.copied_at, coalesce(h.copied_at, h.created_at) FROM hosts h WHERE {SILENT} AND coalesce(h.copied_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
+            "SELECT h.public_id, h.name, h.copied_at, coalesce(h.copied_at, h.created_at) FROM hosts h WHERE h.paused_at IS NULL AND {silent} AND coalesce(h.copied_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
         );
         self.all(&sql, params![now.unix(), ENROLLMENT_SECONDS], |row| {
             Ok(SilentHost {

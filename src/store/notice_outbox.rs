@@ -6,11 +6,12 @@ use super::Store;
 use super::notice_channel::{read_kind, read_url};
 use super::read::Select;
 use super::row::{invalid, rows, time, unix};
+use crate::model::email_address::EmailAddress;
 use crate::model::error::Error;
 use crate::model::event::{decode_words, encode_words};
-use crate::model::notice_channel::{ChannelNumber, NoticeChannel};
+use crate::model::notice_channel::{ChannelKind, ChannelNumber, NoticeChannel};
 use crate::model::notice_delivery::{
-    DELIVERIES_KEPT, Delivery, DueNotice, Outcome, SigningKey, TryResult, next_try,
+    DELIVERIES_KEPT, Delivery, DueNotice, SigningKey, TryOutcome, TryResult, next_try,
 };
 use crate::model::notice_kind::NoticeKind;
 use crate::model::notice_message::NoticeMessage;
@@ -18,6 +19,15 @@ use crate::model::secret::Id;
 use crate::model::text::sanitize;
 use crate::model::time::Time;
 use crate::model::user::UserId;
+
+/// The people behind a row of `notices`.
+#[derive(Clone, Copy)]
+pub(super) enum Recipient<'a> {
+    Admins,
+    User(UserId),
+    /// A user, at another address than the confirmed one.
+    Address(UserId, &'a EmailAddress),
+}
 
 /// Longest stored detail of a try, in characters.
 const DETAIL_CHARACTERS_MAX: usize = 300;
@@ -46,6 +56,7 @@ fn read_due(row: &Row<'_>) -> rusqlite::Result<DueNotice> {
         path: row.get(13)?,
         data: decode_words(row.get_ref(14)?.as_str()?),
         tries: row.get(15)?,
+        user: row.get::<_, Option<i64>>(16)?.map(UserId),
     })
 }
 
@@ -59,7 +70,8 @@ impl Select {
         now: Time,
     ) -> Result<usize, Error> {
         let sql = "SELECT c.number, EXISTS (SELECT 1 FROM notice_opt_outs o WHERE o.user_id = ?1 AND o.kind = ?2 AND o.channel = c.number) \
-                   FROM notice_channels c WHERE c.for_members = 1 ORDER BY c.number";
+                   FROM notice_channels c WHERE c.for_members = 1 AND (c.kind <> 'email' OR EXISTS \
+                   (SELECT 1 FROM email_addresses e WHERE e.user_id = ?1 AND e.address IS NOT NULL)) ORDER BY c.number";
         let kind = message.kind.as_str();
         let usable = self.all(sql, params![user.0, kind], |row| {
             Ok((ChannelNumber(row.get(0)?), row.get::<_, bool>(1)?))
@@ -69,14 +81,14 @@ impl Select {
         let mut added = 0;
         for (channel, opted_out) in usable {
             if everywhere || !opted_out {
-                self.insert_notice(channel, Some(user), message, now)?;
+                self.insert_notice(channel, Recipient::User(user), message, now)?;
                 added += 1;
             }
         }
         Ok(added)
     }
 
-    /// Adds a notice to the admins on each channel for them.
+    /// Adds a notice to the admins on each channel for them; by e-mail to each admin who wants it.
     pub(super) fn enqueue_for_admins(
         &self,
         message: &NoticeMessage,
@@ -85,29 +97,81 @@ impl Select {
         let sql = "SELECT number FROM notice_channels WHERE for_admins = 1 AND kind <> 'email' ORDER BY number";
         let channels = self.all(sql, [], |row| Ok(ChannelNumber(row.get(0)?)))?;
         for channel in &channels {
-            self.insert_notice(*channel, None, message, now)?;
+            self.insert_notice(*channel, Recipient::Admins, message, now)?;
         }
-        Ok(channels.len())
+        let sql = "SELECT c.number, u.id FROM notice_channels c, users u JOIN email_addresses e ON e.user_id = u.id \
+                   WHERE c.kind = 'email' AND c.for_admins = 1 AND u.role = 'admin' AND u.disabled_at IS NULL AND e.address IS NOT NULL \
+                   AND NOT EXISTS (SELECT 1 FROM notice_opt_outs o WHERE o.user_id = u.id AND o.kind = ? AND o.channel = c.number) ORDER BY u.id";
+        let mails = self.all(sql, [message.kind.as_str()], |row| {
+            Ok((ChannelNumber(row.get(0)?), UserId(row.get(1)?)))
+        })?;
+        for (channel, user) in &mails {
+            self.insert_notice(*channel, Recipient::User(*user), message, now)?;
+        }
+        Ok(channels.len() + mails.len())
     }
 
-    /// Adds a test notice on one channel.
+    /// The e-mail channel, if it exists.
+    fn email_channel(&self) -> Result<Option<ChannelNumber>, Error> {
+        let sql = "SELECT number FROM notice_channels WHERE kind = 'email'";
+        self.one(sql, [], |row| Ok(ChannelNumber(row.get(0)?)))
+    }
+
+    /// Adds the mail that confirms an address. Its link gets a code when it is sent.
+    pub(super) fn enqueue_confirmation(
+        &self,
+        user: UserId,
+        address: &EmailAddress,
+        now: Time,
+    ) -> Result<(), Error> {
+        let channel = self.email_channel()?.ok_or_else(|| {
+            Error::Conflict("This server sends no e-mail; ask an admin for a channel.".to_owned())
+        })?;
+        let message = NoticeMessage::address_confirmation(address.as_str());
+        let recipient = Recipient::Address(user, address);
+        self.insert_notice(channel, recipient, &message, now)
+            .map(|_| ())
+    }
+
+    /// Adds a mail to an address that a user had, if mails are sent at all.
+    pub(super) fn enqueue_to_address(
+        &self,
+        user: UserId,
+        address: &EmailAddress,
+        message: &NoticeMessage,
+        now: Time,
+    ) -> Result<(), Error> {
+        if let Some(channel) = self.email_channel()? {
+            let recipient = Recipient::Address(user, address);
+            self.insert_notice(channel, recipient, message, now)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a notice on one channel.
     pub(super) fn insert_notice(
         &self,
         channel: ChannelNumber,
-        user: Option<UserId>,
+        recipient: Recipient<'_>,
         message: &NoticeMessage,
         now: Time,
     ) -> Result<Id, Error> {
         let id = Id::random();
+        let (user, address) = match recipient {
+            Recipient::Admins => (None, None),
+            Recipient::User(user) => (Some(user), None),
+            Recipient::Address(user, address) => (Some(user), Some(address.as_str())),
+        };
         let item = message.item.as_ref();
-        let sql = "INSERT INTO notices (id, channel, user_id, kind, at, subject, body, path, data, item_kind, item_id, expires_at, next_try_at) \
-                   VALUES (?, ?, ?, ?, ?5, ?, ?, ?, ?, ?, ?, ?, ?5)";
+        let sql = "INSERT INTO notices (id, channel, user_id, address, kind, at, subject, body, path, data, item_kind, item_id, expires_at, next_try_at) \
+                   VALUES (?, ?, ?, ?, ?, ?6, ?, ?, ?, ?, ?, ?, ?, ?6)";
         self.execute(
             sql,
             params![
                 id.as_str(),
                 channel.0,
                 user.map(|user| user.0),
+                address,
                 message.kind.as_str(),
                 now.unix(),
                 message.subject,
@@ -130,9 +194,9 @@ impl Select {
         besides: &[ChannelNumber],
         limit: usize,
     ) -> Result<Vec<DueNotice>, Error> {
-        let sql = "SELECT n.number, n.id, n.channel, c.kind, c.name, c.url, c.signing_key, u.username, n.address, n.kind, n.at, \
-                   n.subject, n.body, n.path, n.data, n.tries \
-                   FROM notices n JOIN notice_channels c ON c.number = n.channel LEFT JOIN users u ON u.id = n.user_id \
+        let sql = "SELECT n.number, n.id, n.channel, c.kind, c.name, c.url, c.signing_key, u.username, coalesce(n.address, e.address), n.kind, n.at, \
+                   n.subject, n.body, n.path, n.data, n.tries, n.user_id \
+                   FROM notices n JOIN notice_channels c ON c.number = n.channel LEFT JOIN users u ON u.id = n.user_id LEFT JOIN email_addresses e ON e.user_id = n.user_id \
                    WHERE n.next_try_at <= ? AND n.channel NOT IN (SELECT value FROM json_each(?)) ORDER BY n.next_try_at LIMIT ?";
         let numbers: Vec<String> = besides.iter().map(|one| one.0.to_string()).collect();
         let besides = format!("[{}]", numbers.join(","));
@@ -157,7 +221,7 @@ impl Select {
                 recipient: row.get(3)?,
                 at: Time::from_unix(row.get(4)?),
                 attempt: row.get(5)?,
-                outcome: Outcome::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| invalid(6))?,
+                outcome: TryOutcome::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| invalid(6))?,
                 status: row.get(7)?,
                 detail: row.get(8)?,
                 next_try_at: time(row, 9)?,
@@ -168,13 +232,13 @@ impl Select {
     fn record_try(&self, notice: &DueNotice, result: &TryResult, now: Time) -> Result<(), Error> {
         let tries = notice.tries + 1;
         let (outcome, status, detail, next) = match result {
-            TryResult::Delivered { status } => (Outcome::Delivered, *status, "", None),
+            TryResult::Delivered { status } => (TryOutcome::Delivered, *status, "", None),
             TryResult::Refused { status, detail } => {
-                (Outcome::GivenUp, *status, detail.as_str(), None)
+                (TryOutcome::GivenUp, *status, detail.as_str(), None)
             }
             TryResult::Failed { status, detail, .. } => {
                 let next = next_try(notice.at, tries, now);
-                let outcome = next.map_or(Outcome::GivenUp, |_| Outcome::Failed);
+                let outcome = next.map_or(TryOutcome::GivenUp, |_| TryOutcome::Failed);
                 (outcome, *status, detail.as_str(), next)
             }
         };
@@ -229,12 +293,33 @@ impl Store {
 }
 
 impl super::write::Write<'_> {
-    /// Adds a notice that tests a channel. Returns its id.
+    /// Adds a mail to an address that a user had, if mails are sent at all.
+    pub fn add_notice_to_address(
+        &self,
+        user: UserId,
+        address: &EmailAddress,
+        message: &NoticeMessage,
+    ) -> Result<(), Error> {
+        self.enqueue_to_address(user, address, message, self.now)
+    }
+
+    /// Adds a notice that tests a channel; by e-mail, to the sender. Returns its id.
     pub fn add_test_notice(
         &self,
         channel: &NoticeChannel,
         message: &NoticeMessage,
+        sender: Option<UserId>,
     ) -> Result<Id, Error> {
-        self.insert_notice(channel.number, None, message, self.now)
+        let recipient = match (channel.kind, sender) {
+            (ChannelKind::Email, Some(user)) if self.user_email(user)?.confirmed.is_some() => {
+                Recipient::User(user)
+            }
+            (ChannelKind::Email, _) => {
+                let message = "A test is sent to your own address: enter and confirm one first.";
+                return Err(Error::Conflict(message.to_owned()));
+            }
+            _ => Recipient::Admins,
+        };
+        self.insert_notice(channel.number, recipient, message, self.now)
     }
 }

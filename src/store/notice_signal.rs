@@ -7,7 +7,7 @@ use std::time::Duration;
 type Start = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
-struct State {
+struct SignalState {
     start: Option<Start>,
     is_raised: bool,
     is_stopped: bool,
@@ -16,12 +16,12 @@ struct State {
 /// Shared by the writer, which raises it, and the thread that delivers notices.
 #[derive(Default)]
 pub struct NoticeSignal {
-    state: Mutex<State>,
+    state: Mutex<SignalState>,
     changed: Condvar,
 }
 
 impl NoticeSignal {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SignalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -54,7 +54,7 @@ impl NoticeSignal {
     /// Waits for the next signal, at most this long; `None`: without a limit. Returns false once it is stopped.
     pub fn wait(&self, at_most: Option<Duration>) -> bool {
         let state = self.state();
-        let is_idle = |state: &mut State| !state.is_raised && !state.is_stopped;
+        let is_idle = |state: &mut SignalState| !state.is_raised && !state.is_stopped;
         let mut state = match at_most {
             Some(limit) => {
                 let waited = self.changed.wait_timeout_while(state, limit, is_idle);

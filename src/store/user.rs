@@ -238,6 +238,8 @@ impl Write<'_> {
             "account_notices",
             "notices",
             "notice_opt_outs",
+            "email_addresses",
+            "calendars",
             "totp",
             "recovery_codes",
             "passkeys",

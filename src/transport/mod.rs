@@ -51,6 +51,7 @@ use pool::Pool;
 use registry::{Phase, Registry};
 use service::WorkerPool;
 use tls::Tls;
+pub use tls::certificate_end;
 
 pub use control::{ControlSocket, socket_path as control_socket_path};
 pub use settings::{Deadlines, Exempt, PoolLimits, TlsFiles, TransportSettings};

@@ -94,6 +94,28 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
+/// The expiration of the first certificate in a PEM file, in Unix seconds.
+pub fn certificate_end(file: &Path) -> Result<u64, TlsError> {
+    // The last second of the year 9999, which no certificate reaches.
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let text = read_pem(file)?;
+    let leaf = CertificateDer::from_pem_slice(&text).map_err(|error| failed(file, &error))?;
+    let leaf = EndEntityCert::try_from(&leaf).map_err(|error| failed(file, &error))?;
+    let verified = leaf.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        &[],
+        &[],
+        UnixTime::since_unix_epoch(LAST),
+        KeyUsage::server_auth(),
+        None,
+        None,
+    );
+    match verified.err() {
+        Some(webpki::Error::CertExpired { not_after, .. }) => Ok(not_after.as_secs()),
+        _ => Ok(LAST.as_secs()),
+    }
+}
+
 /// A PEM file, without a leading byte order mark.
 fn read_pem(file: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let bytes = Zeroizing::new(fs::read(file).map_err(|error| failed(file, &error))?);

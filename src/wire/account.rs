@@ -22,6 +22,11 @@ pub struct MeOut {
     /// The second factors of the user; `null` for a service.
     #[serde(default)]
     pub second_factor: Option<SecondFactorOut>,
+    /// The confirmed e-mail address, or the one that waits for its confirmation; needs `account:read`.
+    #[serde(default)]
+    pub email: Option<String>,
+    #[serde(default)]
+    pub email_confirmed: bool,
     /// The service, if a service owns the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -112,6 +117,8 @@ impl MeOut {
             expires_at: text(credential.expires_at),
             notices: Vec::new(),
             second_factor: None,
+            email: None,
+            email_confirmed: false,
             service: user.is_none().then(|| owner.name().to_owned()),
         }
     }

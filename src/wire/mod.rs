@@ -46,8 +46,8 @@ pub use host::{
 };
 pub use inventory::CredentialOut;
 pub use notice::{
-    NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut, NoticeTestOut,
-    WebhookOut,
+    NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut, NoticePreferencesOut,
+    NoticePreferencesPatch, NoticeTestOut, PreferenceChannelOut, PreferenceKindOut, WebhookOut,
 };
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, text};
+use super::{given, present, text};
+use crate::model::email_address::EmailAddress;
 use crate::model::error::{Error, Faults};
 use crate::model::notice_channel::{
     ChannelKind, ChannelUrl, NewNoticeChannel, NoticeChannel, NoticeChannelChange,
 };
 use crate::model::notice_delivery::{Delivery, DueNotice};
+use crate::model::notice_kind::NoticeKind;
+use crate::model::notice_preference::{
+    NoticePreferenceChange, NoticePreferences, PreferenceChannel,
+};
+use crate::model::secret::Id;
 use crate::model::text::parse_name;
 
 /// A channel of notices.
@@ -70,9 +76,6 @@ impl NoticeChannelIn {
         let mut faults = Faults::default();
         let name = faults.take("name", parse_name(&self.name));
         let kind = faults.take("kind", ChannelKind::parse(&self.kind));
-        if kind == Some(ChannelKind::Email) {
-            faults.add("kind", "expected webhook, ntfy or chat");
-        }
         let url = match (kind, self.url) {
             (Some(ChannelKind::Email), Some(_)) => {
                 faults.add("url", "an e-mail channel has no URL");
@@ -125,6 +128,116 @@ impl NoticeChannelPatch {
             for_members: self.members,
             for_admins: self.admins,
         })
+    }
+}
+
+/// A channel as its users see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PreferenceChannelOut {
+    pub id: String,
+    pub name: String,
+    pub kind: String,
+    /// False for e-mail without a confirmed address.
+    pub usable: bool,
+}
+
+/// A kind of notices, and the channels on which the user wants it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PreferenceKindOut {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub label: String,
+    /// At least one usable channel has to stay.
+    pub security: bool,
+    /// Ids of all channels that can be chosen.
+    pub offered: Vec<String>,
+    /// Ids of those on which the user wants it.
+    pub channels: Vec<String>,
+}
+
+/// The address and the wanted notices of a user.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NoticePreferencesOut {
+    /// The confirmed address.
+    pub email: Option<String>,
+    /// An address that waits for its confirmation.
+    pub email_pending: Option<String>,
+    pub channels: Vec<PreferenceChannelOut>,
+    pub kinds: Vec<PreferenceKindOut>,
+}
+
+impl NoticePreferencesOut {
+    pub fn new(preferences: &NoticePreferences) -> Self {
+        let channels = &preferences.channels;
+        let ids = |wanted: &dyn Fn(&PreferenceChannel) -> bool| {
+            let found = channels.iter().filter(|channel| wanted(channel));
+            found.map(|channel| channel.id.to_string()).collect()
+        };
+        let kind = |kind: NoticeKind| PreferenceKindOut {
+            kind: kind.as_str().to_owned(),
+            label: kind.label().to_owned(),
+            security: kind.is_security(),
+            offered: ids(&|channel| preferences.is_offered(kind, channel)),
+            channels: ids(&|channel| preferences.wants(kind, channel)),
+        };
+        let is_seen = |channel: &&PreferenceChannel| {
+            preferences
+                .kinds()
+                .iter()
+                .any(|kind| preferences.is_offered(*kind, channel))
+        };
+        let channel = |channel: &PreferenceChannel| PreferenceChannelOut {
+            id: channel.id.to_string(),
+            name: channel.name.clone(),
+            kind: channel.kind.as_str().to_owned(),
+            usable: preferences.is_usable(channel),
+        };
+        Self {
+            email: text(preferences.email.confirmed.as_ref()),
+            email_pending: text(preferences.email.pending.as_ref()),
+            channels: channels.iter().filter(is_seen).map(channel).collect(),
+            kinds: preferences.kinds().into_iter().map(kind).collect(),
+        }
+    }
+}
+
+/// A change to the address or the wanted notices.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoticePreferencesPatch {
+    /// A link is sent to it. `null` removes the address.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub email: Option<Option<String>>,
+    /// Kinds, each with the ids of all channels on which it is wanted.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub kinds: Option<BTreeMap<String, Vec<String>>>,
+}
+
+impl NoticePreferencesPatch {
+    /// The change of the address (`None`: none, `Some(None)`: remove it), and that of the kinds.
+    pub fn parse(
+        self,
+    ) -> Result<(Option<Option<EmailAddress>>, Option<NoticePreferenceChange>), Error> {
+        let mut faults = Faults::default();
+        let email = match self.email {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(text)) => faults.take("email", EmailAddress::parse(&text)).map(Some),
+        };
+        let kinds = self.kinds.map(|kinds| {
+            let mut change = NoticePreferenceChange::default();
+            for (name, channels) in kinds {
+                let kind = NoticeKind::parse(&name).filter(|kind| NoticeKind::ALL.contains(kind));
+                let ids: Option<Vec<Id>> = channels.iter().map(|id| Id::parse(id)).collect();
+                match (kind, ids) {
+                    (Some(kind), Some(ids)) => change.kinds.push((kind, ids)),
+                    (None, _) => faults.add("kinds", "unknown kind of notices"),
+                    (_, None) => faults.add("kinds", "expected ids of channels"),
+                }
+            }
+            change
+        });
+        faults.check().map(|()| (email, kinds))
     }
 }
 

@@ -59,6 +59,7 @@ replays!(
     next,
     passkey,
     query,
+    receiver,
     scan,
     secret,
     settings_file,

@@ -57,6 +57,7 @@ const RULES: &[Rule] = &[
     only("form_urlencoded", &["http/"]),
     only("clap", &["cli/"]),
     only("ureq", &["cli/"]),
+    only("lettre", &["cli/notice_delivery/"]),
     only("toml", &["cli/"]),
     only("rpassword", &["cli/"]),
     only("comfy_table", &["cli/"]),

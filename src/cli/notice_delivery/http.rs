@@ -7,8 +7,7 @@ use ureq::http::{Request, Response, header};
 use ureq::{Agent, Body};
 
 use crate::cli::client::trusting;
-use crate::cli::connection::PROGRAM;
-use crate::cli::connection::ServerAddress;
+use crate::cli::connection::{PROGRAM, ServerAddress};
 use crate::cli::proxy_bypass;
 use crate::model::notice_channel::{ChannelKind, ChannelUrl};
 use crate::model::notice_delivery::{DueNotice, TryResult};
@@ -25,14 +24,13 @@ const DETAIL_CHARACTERS_MAX: usize = 200;
 
 /// Sends notices to URLs.
 pub struct HttpSender {
-    public_url: String,
     direct: Agent,
     /// Through the proxy of the environment, if it names one.
     proxied: Agent,
 }
 
 impl HttpSender {
-    pub fn new(public_url: String) -> Self {
+    pub fn new() -> Self {
         let config = || {
             let tls = trusting(None).ok().unwrap_or_default();
             Agent::config_builder()
@@ -46,7 +44,6 @@ impl HttpSender {
                 .tls_config(tls)
         };
         Self {
-            public_url,
             direct: config().proxy(None).build().new_agent(),
             proxied: config().build().new_agent(),
         }
@@ -60,17 +57,16 @@ impl HttpSender {
     }
 
     /// Sends a notice, once.
-    pub fn send(&self, notice: &DueNotice, now: Time) -> TryResult {
+    pub fn send(&self, notice: &DueNotice, link: &str, now: Time) -> TryResult {
         let Some(url) = &notice.url else {
             return refused("the channel has no URL");
         };
-        let link = format!("{}{}", self.public_url, notice.path);
         let request = Request::post(url.reveal());
         let (request, body) = match notice.channel_kind {
             ChannelKind::Ntfy => {
                 let request = request
                     .header("Title", header_text(&notice.subject))
-                    .header("Click", header_text(&link))
+                    .header("Click", header_text(link))
                     .header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
                 (request, notice.body.clone())
             }
@@ -84,7 +80,7 @@ impl HttpSender {
                 (json(request), body)
             }
             ChannelKind::Webhook | ChannelKind::Email => {
-                let body = serde_json::to_string(&WebhookOut::new(notice, &link));
+                let body = serde_json::to_string(&WebhookOut::new(notice, link));
                 let body = body.unwrap_or_default();
                 let key = notice.signing_key.as_ref();
                 let signature = key.map(|key| key.signature(now, &body));
@@ -161,7 +157,7 @@ fn reason(error: &ureq::Error, url: &ChannelUrl) -> String {
 
 /// Text for a header: ASCII as it is, other text encoded (RFC 2047), as ntfy accepts it.
 fn header_text(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("=?") {
         return text.to_owned();
     }
     let encoded = data_encoding::BASE64.encode(text.as_bytes());
@@ -183,7 +179,7 @@ mod tests {
     fn header_text_is_visible_ascii() {
         assert_eq!(header_text("API key ci expires"), "API key ci expires");
         assert_eq!(header_text("\u{e9}t\u{e9}"), "=?UTF-8?B?w6l0w6k=?=");
-        for hostile in ["a\r\nX: b", "\0", "\u{2028}"] {
+        for hostile in ["a\r\nX: b", "\0", "\u{2028}", "=?utf-8?q?x?="] {
             let text = header_text(hostile);
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{text}");
         }

@@ -1,25 +1,35 @@
 //! The thread of the server that delivers notices. It starts with the first channel and sleeps until the next notice.
 
+mod email;
 mod http;
+pub mod mail_server;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use self::email::MailSender;
 use self::http::HttpSender;
+use self::mail_server::MailServer;
+use zeroize::Zeroizing;
+
+use super::connection::ServerAddress;
 use crate::app::{App, AppState, NoticeSignal};
 use crate::model::error::Error;
 use crate::model::notice_channel::{ChannelKind, ChannelNumber};
 use crate::model::notice_delivery::{DueNotice, TryResult};
+use crate::model::notice_kind::NoticeKind;
 use crate::model::time::Time;
+use crate::transport::certificate_end;
 
 /// Longest sleep: a suspended machine or a changed clock delays notices by no more.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 /// Pause after a try, which limits the rate.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Pause after an error of the database.
-const ERROR_PAUSE: Duration = Duration::from_secs(60);
+const ERROR_PAUSE: Duration = Duration::from_secs(10);
 /// How long a failing channel rests at first. Each further failure doubles it.
 const REST: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(1_800);
@@ -29,6 +39,9 @@ const REST_MAX: Duration = Duration::from_secs(1_800);
 pub struct DeliverySettings {
     /// Where links lead.
     pub public_url: String,
+    pub mail_server: Option<MailServer>,
+    /// The certificate of the server, whose expiration is announced.
+    pub certificate: Option<PathBuf>,
 }
 
 /// Prepares the delivery of notices: the thread starts at once if a channel exists, or with the first one.
@@ -60,7 +73,9 @@ struct Resting {
 struct Deliverer<'a> {
     app: App,
     signal: &'a NoticeSignal,
+    settings: DeliverySettings,
     http: HttpSender,
+    mail: Option<MailSender>,
     resting: HashMap<ChannelNumber, Resting>,
     /// Tries that could not be recorded: nothing is sent before that, so that a full disk repeats no notice.
     unrecorded: Vec<(DueNotice, TryResult, Time)>,
@@ -84,10 +99,22 @@ impl<'a> Deliverer<'a> {
         signal: &'a NoticeSignal,
         settings: DeliverySettings,
     ) -> Result<Self, Error> {
+        let domain = ServerAddress::parse(&settings.public_url);
+        let domain = domain.map_or_else(|_| "localhost".to_owned(), |it| it.name().to_owned());
+        let mail = settings.mail_server.as_ref();
+        let mail = mail.and_then(|server| match MailSender::new(server, domain) {
+            Ok(sender) => Some(sender),
+            Err(reason) => {
+                log::error!("notices are not sent by e-mail: {reason}");
+                None
+            }
+        });
         Ok(Self {
             app: app_state.app()?,
             signal,
-            http: HttpSender::new(settings.public_url),
+            http: HttpSender::new(),
+            mail,
+            settings,
             resting: HashMap::new(),
             unrecorded: Vec::new(),
         })
@@ -116,6 +143,7 @@ impl<'a> Deliverer<'a> {
             return Ok(None);
         }
         self.app.collect_notices(self.app.now())?;
+        self.collect_certificate()?;
         loop {
             let now = self.app.now();
             self.resting
@@ -137,14 +165,38 @@ impl<'a> Deliverer<'a> {
         self.next_sleep().map(Some)
     }
 
-    fn deliver(&mut self, notice: DueNotice) -> Result<(), Error> {
-        let result = match notice.channel_kind {
-            ChannelKind::Webhook | ChannelKind::Ntfy | ChannelKind::Chat => {
-                self.http.send(&notice, self.app.now())
+    fn collect_certificate(&self) -> Result<(), Error> {
+        let Some(file) = &self.settings.certificate else {
+            return Ok(());
+        };
+        match certificate_end(file) {
+            Ok(end) => {
+                let end = Time::from_unix(i64::try_from(end).unwrap_or(i64::MAX));
+                self.app.collect_certificate(end, self.app.now())
             }
-            ChannelKind::Email => TryResult::Failed {
+            Err(error) => {
+                log::warn!("the expiration of the certificate is unknown: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    fn deliver(&mut self, notice: DueNotice) -> Result<(), Error> {
+        let link = format!("{}{}", self.settings.public_url, notice.path);
+        let result = match (notice.channel_kind, &self.mail) {
+            (ChannelKind::Webhook | ChannelKind::Ntfy | ChannelKind::Chat, _) => {
+                self.http.send(&notice, &link, self.app.now())
+            }
+            (ChannelKind::Email, Some(mail)) => match self.with_code(&notice, link)? {
+                Some(link) => mail.send(&notice, &link),
+                None => TryResult::Refused {
+                    status: None,
+                    detail: "the address was replaced or removed".to_owned(),
+                },
+            },
+            (ChannelKind::Email, None) => TryResult::Failed {
                 status: None,
-                detail: "no mail server is configured".to_owned(),
+                detail: "no mail server is configured: see --smtp".to_owned(),
                 is_of_channel: true,
             },
         };
@@ -159,6 +211,19 @@ impl<'a> Deliverer<'a> {
         }
         self.unrecorded.push((notice, result, now));
         self.record_remaining()
+    }
+
+    /// The link of a notice; of a confirmation, with a new code. `None`: nothing waits for the confirmation any more.
+    fn with_code(
+        &self,
+        notice: &DueNotice,
+        link: String,
+    ) -> Result<Option<Zeroizing<String>>, Error> {
+        let (NoticeKind::AddressConfirmation, Some(user)) = (notice.kind, notice.user) else {
+            return Ok(Some(Zeroizing::new(link)));
+        };
+        let code = self.app.confirmation_code(user, self.app.now())?;
+        Ok(code.map(|code| Zeroizing::new(format!("{link}?code={}", *code.reveal()))))
     }
 
     fn record_remaining(&mut self) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 mod admin;
 mod check;
 mod core;
+mod notice;
 mod rest;
 mod samples;
 mod second_factor;
@@ -31,5 +32,6 @@ fn pages(words: &Words) -> Vec<Shown> {
     list.extend(rest::pages(words));
     list.extend(admin::pages(words));
     list.extend(second_factor::pages(words));
+    list.extend(notice::pages(words));
     list
 }

@@ -24,8 +24,12 @@ pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
     let notices = context.app().open_account_notices(caller)?;
     let factors = context.app().own_second_factors(caller)?;
+    let email = context.app().own_email(caller)?.unwrap_or_default();
+    let address = email.confirmed.as_ref().or(email.pending.as_ref());
     Ok(MeOut {
         notices: notices.iter().map(NoticeOut::new).collect(),
+        email: address.map(ToString::to_string),
+        email_confirmed: email.confirmed.is_some(),
         second_factor: factors.as_ref().map(SecondFactorOut::new),
         ..MeOut::new(caller, caller.credential()?)
     })

@@ -6,7 +6,7 @@ use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::wire::{
     NothingIn, NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut,
-    NoticeTestOut,
+    NoticePreferencesOut, NoticePreferencesPatch, NoticeTestOut,
 };
 
 pub fn list_channels(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -59,6 +59,29 @@ pub fn test_channel(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&NoticeTestOut {
         id: notice.to_string(),
     })
+}
+
+/// `GET /api/v1/me/notices`.
+pub fn show_preferences(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let preferences = context.app().notice_preferences(caller)?;
+    ok(&NoticePreferencesOut::new(&preferences))
+}
+
+/// `PATCH /api/v1/me/notices`.
+pub fn edit_preferences(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let wanted: NoticePreferencesPatch = body::json(context)?;
+    let (email, kinds) = wanted.parse()?;
+    if let Some(kinds) = kinds {
+        context.app().change_notice_preferences(caller, kinds)?;
+    }
+    match email {
+        None => {}
+        Some(Some(address)) => context.app().request_email(caller, address)?,
+        Some(None) => context.app().remove_email(caller)?,
+    }
+    let preferences = context.app().notice_preferences(caller)?;
+    ok(&NoticePreferencesOut::new(&preferences))
 }
 
 pub fn list_deliveries(context: &RequestContext<'_>, caller: &Caller) -> Answer {

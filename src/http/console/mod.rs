@@ -14,6 +14,8 @@ pub mod group;
 pub mod host;
 pub mod inventory;
 mod list;
+pub mod notice_channel;
+pub mod notice_preference;
 mod overview;
 mod passkey;
 pub mod policy;

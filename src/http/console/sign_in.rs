@@ -23,7 +23,7 @@ use crate::model::text::parse_name;
 use crate::model::user::{NewUser, Role, User, Username};
 
 /// How long a code stays in its cookie, in seconds.
-const CODE_SECONDS: u64 = 600;
+pub(super) const CODE_SECONDS: u64 = 600;
 
 /// `GET /login`.
 pub fn ask_for_password(context: &RequestContext<'_>) -> Answer {
@@ -219,9 +219,10 @@ fn code_form(
     let markup = match purpose {
         Purpose::SetUp => pages::set_up(&frame, &view),
         Purpose::Invitation => pages::invitation(&frame, &view),
-        Purpose::PasswordReset | Purpose::Enrollment | Purpose::Device => {
-            pages::reset(&frame, &view)
-        }
+        Purpose::PasswordReset
+        | Purpose::Enrollment
+        | Purpose::Device
+        | Purpose::EmailConfirmation => pages::reset(&frame, &view),
     };
     with_browser(context, page(status, markup), &browser, is_new)
 }

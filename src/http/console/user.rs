@@ -142,9 +142,11 @@ fn link(
     let url = crate::http::api::link(context, purpose, code);
     let shown = match purpose {
         Purpose::Invitation => LinkPurpose::Invitation,
-        Purpose::PasswordReset | Purpose::SetUp | Purpose::Enrollment | Purpose::Device => {
-            LinkPurpose::PasswordReset
-        }
+        Purpose::PasswordReset
+        | Purpose::SetUp
+        | Purpose::Enrollment
+        | Purpose::Device
+        | Purpose::EmailConfirmation => LinkPurpose::PasswordReset,
     };
     let view = OneTimeLink {
         username: user.username.as_str(),

@@ -70,8 +70,8 @@ pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
     let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
-    if let Some(presented) =
-        Presented::parse(token).filter(|presented| presented.form != SecretForm::Code)
+    if let Some(presented) = Presented::parse(token)
+        .filter(|presented| matches!(presented.form, SecretForm::Credential(_)))
     {
         match context
             .app()

@@ -1,5 +1,6 @@
 //! Endpoints for services and proxies: verification and OAuth.
 
+pub mod calendar;
 pub mod device;
 mod form;
 pub mod health;

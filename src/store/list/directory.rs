@@ -2,7 +2,7 @@
 
 use super::super::credential::LAST_USED;
 use super::super::group::{GROUP_COLUMNS, read_group};
-use super::super::host::{HOST, RECORD, read_record};
+use super::super::host::{HOST, RECORD, is_silent, read_record};
 use super::super::read::Select;
 use super::super::service::{SERVICE_COLUMNS, read_service};
 use super::super::user::{USER_COLUMNS, read_user};
@@ -142,18 +142,16 @@ impl Select {
         now: Time,
         extent: Extent,
     ) -> Result<Listed<HostRecord>, Error> {
-        let silent =
-            |now: &str| format!("coalesce({now} - h.copied_at > h.cache_age_max_seconds, 1)");
         let mut source = Source::new("hosts h", "");
         match query.status {
             Some(Status::Paused) => source.require("h.paused_at IS NOT NULL"),
             Some(Status::Silent) => {
                 let now = source.bind(now.unix());
-                source.require(format!("h.paused_at IS NULL AND {}", silent(&now)));
+                source.require(format!("h.paused_at IS NULL AND {}", is_silent(&now)));
             }
             Some(Status::Active) => {
                 let now = source.bind(now.unix());
-                source.require(format!("h.paused_at IS NULL AND NOT {}", silent(&now)));
+                source.require(format!("h.paused_at IS NULL AND NOT {}", is_silent(&now)));
             }
             _ => {}
         }
@@ -164,7 +162,7 @@ impl Select {
                 let now = source.bind(now.unix());
                 format!(
                     "CASE WHEN h.paused_at IS NOT NULL THEN 1 WHEN {} THEN 0 ELSE 2 END",
-                    silent(&now)
+                    is_silent(&now)
                 )
             }
             Column::LastUsed => "h.last_contact_at".to_owned(),

@@ -78,6 +78,8 @@ pub(super) const DECLARED: &[Declared] = &[
         204,
         PASSWORDS,
     ),
+    row("GET", "/api/v1/me/notices", "account:read", 200, none),
+    row("PATCH", "/api/v1/me/notices", "account:write", 200, || json!({"kinds": {}})),
     row("POST", "/api/v1/me/notices/{id}/acknowledge", "account:write", 200, none),
     row("POST", "/api/v1/setup", "code", 401, none),
     row("POST", "/api/v1/invitation", "code", 401, LINK),

@@ -158,6 +158,13 @@ fn openapi_schemas_equal_the_wire_structs() {
     );
     check("NewNoticeChannel", fields::<wire::NoticeChannelIn>());
     check("NoticeChannelChange", fields::<wire::NoticeChannelPatch>());
+    check("NoticePreferences", fields::<wire::NoticePreferencesOut>());
+    check(
+        "NoticePreferencesChange",
+        fields::<wire::NoticePreferencesPatch>(),
+    );
+    check("PreferenceChannel", fields::<wire::PreferenceChannelOut>());
+    check("PreferenceKind", fields::<wire::PreferenceKindOut>());
     check("NoticeTest", fields::<wire::NoticeTestOut>());
     check("NoticeDelivery", fields::<wire::NoticeDeliveryOut>());
     check("PolicyChange", fields::<wire::PolicyPatch>());

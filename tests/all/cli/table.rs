@@ -100,6 +100,7 @@ const TABLE: &[(&str, &str, At)] = &[
     ("notice acknowledge", "--all", Server),
     ("notice deliveries", "", Server),
     ("notice list", "", Server),
+    ("notice preferences", "", Server),
     ("notice show", "x", Server),
     ("notice test", "x", Server),
     (

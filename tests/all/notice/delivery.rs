@@ -331,6 +331,32 @@ fn killed_server_loses_no_notice_and_repeats_one_at_most() {
     assert!(kills > 3);
 }
 
+/// A full disk, for one: the notice was delivered, and its try can't be recorded.
+#[test]
+fn delivery_that_is_not_recorded_is_not_repeated() {
+    let lab = Lab::new();
+    let channel = lab.channel("webhook");
+    let file = rusqlite::Connection::open(&lab.db).unwrap();
+    let stop = "CREATE TRIGGER stop BEFORE INSERT ON notice_deliveries BEGIN SELECT raise(ABORT, 'no'); END";
+    file.execute_batch(stop).unwrap();
+    let first = lab.test(&channel);
+    until("it is delivered", || !lab.receiver.received().is_empty());
+    until("the failure is logged", || {
+        lab.server
+            .said_so_far()
+            .contains("notices are not delivered at the moment")
+    });
+    let second = lab.test(&channel);
+    file.execute_batch("DROP TRIGGER stop").unwrap();
+    assert_eq!(lab.first_try(&first)["outcome"], "delivered");
+    assert_eq!(lab.first_try(&second)["outcome"], "delivered");
+    let received = lab.receiver.received().into_iter();
+    let ids: Vec<String> = received
+        .map(|one| one.json()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids, [first, second]);
+}
+
 #[test]
 fn command_creates_tests_and_deletes_a_channel() {
     let lab = Lab::new();
@@ -372,6 +398,32 @@ fn command_creates_tests_and_deletes_a_channel() {
     );
     run(&["notice-channel", "delete", "helpdesk", "--yes"]);
     assert!(run(&["notice-channel", "list"]).is_empty());
+}
+
+/// Bar P6: with a channel and nothing due, the thread sleeps.
+#[test]
+fn thread_of_notices_sleeps_while_nothing_is_due() {
+    let lab = Lab::new();
+    let channel = lab.channel("webhook");
+    assert_eq!(lab.first_try(&lab.test(&channel))["outcome"], "delivered");
+    let pid = lab.server.child.id();
+    let switches = || -> Option<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let statuses = tasks
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).ok());
+        let own = statuses.filter(|status| status.starts_with("Name:\tnotices\n"));
+        let lines = own.flat_map(|status| status.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines
+            .into_iter()
+            .find(|line| line.starts_with("voluntary_ctxt_switches"))
+    };
+    let mut before = switches();
+    assert!(before.is_some());
+    until("it sleeps for 3 seconds", || {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let after = switches();
+        std::mem::replace(&mut before, after.clone()) == after
+    });
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn many_expirations_at_once_are_all_noticed() {
     add_members_channel(&site);
     let file = rusqlite::Connection::open(site.path()).unwrap();
     let expires_at = site.clock.now().unix() + 30 * DAY;
-    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
                INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at) \
                SELECT printf('%012d', i), 'api-key', 2, 'key ' || i, '', '', zeroblob(32), 0, ?1 FROM n";
     file.execute(sql, [expires_at]).unwrap();
@@ -234,6 +234,6 @@ fn many_expirations_at_once_are_all_noticed() {
     due(&site);
     due(&site);
     let count = |sql: &str| -> i64 { file.query_row(sql, [], |row| row.get(0)).unwrap() };
-    assert_eq!(count("SELECT count(*) FROM notices"), 1_000);
-    assert_eq!(count("SELECT count(DISTINCT item_id) FROM notices"), 1_000);
+    assert_eq!(count("SELECT count(*) FROM notices"), 10_000);
+    assert_eq!(count("SELECT count(DISTINCT item_id) FROM notices"), 10_000);
 }

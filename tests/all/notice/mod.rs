@@ -2,8 +2,11 @@
 
 mod act;
 mod channel;
+mod console;
 mod delivery;
 mod due;
+mod matrix;
+mod preference;
 mod receiver;
 
 use keycroft::model::notice_delivery::{DueNotice, TryResult};

@@ -165,6 +165,33 @@ fn copy_kept_before_a_migration_replaces_no_other() {
 }
 
 #[test]
+fn failed_migration_leaves_no_copy_and_the_database_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    write(VERSION_1, &path);
+    let tables = tables(&path);
+    // A value that no schema allows.
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE users SET role = 'god'")
+        .unwrap();
+    drop(file);
+    let before = content(&path, &tables);
+    for _ in 0..2 {
+        let opened = AppState::open(&path, Clock::manual(THEN));
+        assert!(opened.is_err());
+        assert_eq!(content(&path, &tables), before);
+        let names = fs::read_dir(folder.path()).unwrap();
+        let names: Vec<String> = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert!(
+            names.iter().all(|name| !name.contains("before-schema")),
+            "{names:?}"
+        );
+    }
+}
+
+#[test]
 fn credentials_of_version_1_stay_valid() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");

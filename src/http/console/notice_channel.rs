@@ -1,0 +1,118 @@
+//! `/admin/notices`.
+
+use super::{Answer, again, done, form, frame, nonce, nonce_again, once, show};
+use crate::html::Markup;
+use crate::html::form::Input;
+use crate::html::notice_channel::{self as pages, ChannelForm, ChannelList};
+use crate::http::context::RequestContext;
+use crate::http::problem::Problem;
+use crate::model::caller::Caller;
+use crate::model::error::Error;
+use crate::model::notice_channel::NoticeChannel;
+use crate::model::permission::BuiltinPermission;
+use crate::wire::{NoticeChannelIn, NoticeChannelPatch};
+
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let view = ChannelList {
+        channels: context.app().notice_channels(caller)?,
+        deliveries: context.app().notice_deliveries(caller)?,
+    };
+    show(pages::list(&frame(context, caller), &view))
+}
+
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<NoticeChannel, Problem> {
+    let text = context.parameter(0);
+    let id = crate::model::secret::Id::parse(text).ok_or(Error::NotFound("channel"))?;
+    Ok(context.app().notice_channel(caller, id)?)
+}
+
+pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    caller.require(BuiltinPermission::PolicyWrite)?;
+    let view = ChannelForm {
+        channel: None,
+        nonce: nonce(context),
+        input: Input::default(),
+    };
+    show(pages::form(&frame(context, caller), &view))
+}
+
+pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.require(BuiltinPermission::PolicyWrite)?;
+    let once = once(context, caller, &input)?;
+    let wanted = NoticeChannelIn {
+        name: input.value("name").unwrap_or_default().to_owned(),
+        kind: input.value("kind").unwrap_or_default().to_owned(),
+        url: form::filled(&input, "url"),
+        members: input.has("members", "yes"),
+        admins: input.has("admins", "yes"),
+    };
+    let created = wanted
+        .parse()
+        .and_then(|new| context.app().create_notice_channel(caller, new, Some(once)));
+    match created {
+        Ok((channel, Some(key))) => show(pages::created(&frame(context, caller), &channel, &key)),
+        Ok((_, None)) => done("/admin/notices", "added"),
+        Err(Error::AlreadyDone { .. }) => show(pages::already(&frame(context, caller))),
+        Err(error) => again(error.into(), input, "name", |input| {
+            let view = ChannelForm {
+                channel: None,
+                nonce: nonce_again(context, caller, &input),
+                input,
+            };
+            Ok(pages::form(&frame(context, caller), &view))
+        }),
+    }
+}
+
+fn edit_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let view = ChannelForm {
+        channel: Some(find(context, caller)?),
+        nonce: String::new(),
+        input,
+    };
+    Ok(pages::form(&frame(context, caller), &view))
+}
+
+pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(edit_form(context, caller, Input::default())?)
+}
+
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let id = find(context, caller)?.id;
+    let wanted = NoticeChannelPatch {
+        name: Some(input.value("name").unwrap_or_default().to_owned()),
+        url: form::filled(&input, "url"),
+        members: Some(input.has("members", "yes")),
+        admins: Some(input.has("admins", "yes")),
+    };
+    let changed = wanted
+        .parse()
+        .and_then(|change| context.app().change_notice_channel(caller, id, change));
+    match changed {
+        Ok(_) => done("/admin/notices", "saved"),
+        Err(error) => again(error.into(), input, "name", |input| {
+            edit_form(context, caller, input)
+        }),
+    }
+}
+
+pub fn test(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    let id = find(context, caller)?.id;
+    context.app().test_notice_channel(caller, id)?;
+    done("/admin/notices", "test-sent")
+}
+
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let channel = find(context, caller)?;
+    show(pages::delete(&frame(context, caller), &channel))
+}
+
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    let id = find(context, caller)?.id;
+    context.app().delete_notice_channel(caller, id)?;
+    done("/admin/notices", "removed")
+}
