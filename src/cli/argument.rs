@@ -34,7 +34,7 @@ pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
         }
     };
     let message = format!(
-        "nothing was done: an argument contains the secret {hint}, which other users of this machine and your shell history can read; rotate or delete it"
+        "nothing was done: an argument contains the secret {hint}. It is visible to other users of this machine and in your shell history; rotate or delete it"
     );
     Err(Failure::new(USAGE, message).hint(right))
 }

@@ -120,7 +120,7 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
                     encode(&name),
                     encode(&username)
                 ))?;
-                say(&format!("{username} is in {name}"));
+                say(&format!("added {username} to {name}"));
             }
             Ok(())
         }
@@ -131,7 +131,7 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
                     encode(&name),
                     encode(&username)
                 ))?;
-                say(&format!("{username} is out of {name}"));
+                say(&format!("removed {username} from {name}"));
             }
             Ok(())
         }

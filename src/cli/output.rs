@@ -309,7 +309,7 @@ impl SecretDestination {
         written.map_err(|error| {
             Failure::new(
                 FAILED,
-                format!("{error}; the secret was created, but nobody has it"),
+                format!("{error}; the secret was created, but not written"),
             )
             .hint(lost)
         })

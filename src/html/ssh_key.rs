@@ -318,6 +318,14 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
     let file = usual_file(&key.key_type);
     let shown = || logins.iter().take(LOGINS_MAX);
     let address = |login: &HostLogin| login.address.clone().unwrap_or(login.host.clone());
+    let block = |login: &HostLogin| {
+        format!(
+            "Host {}\n    HostName {}\n    User {}\n    IdentityFile {file}\n",
+            login.host,
+            address(login),
+            login.login
+        )
+    };
     html! {
         @if key.expired {
             p { "The key has expired and opens no host. With a new expiration, it works at the next login." }
@@ -330,9 +338,7 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
                     li { code data-copy={ "the line for " (login.login) " on " (login.host) } { "ssh -i " (file) " " (login.login) "@" (address(login)) } " " span.muted { bdi { (login.host) } } }
                 }
             }
-            (paste("For ~/.ssh/config", "the lines for the configuration", &shown().map(|login| {
-                format!("Host {}\n    HostName {}\n    User {}\n    IdentityFile {file}\n", login.host, address(login), login.login)
-            }).collect::<String>()))
+            (paste("For ~/.ssh/config", "the lines for the configuration", &shown().map(block).collect::<Vec<String>>().concat()))
             @if logins.len() > LOGINS_MAX { p { "And " (logins.len() - LOGINS_MAX) " more: " code { "keycroft api GET /api/v1/ssh-keys/logins" } } }
         }
     }

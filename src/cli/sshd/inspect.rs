@@ -232,7 +232,7 @@ pub fn check_own_keys(findings: &mut Findings, user: &MachineUser) -> Result<usi
         if keys > 0 {
             found += 1;
             findings.warn(&format!(
-                "{} holds {keys} keys: they open {} regardless of Keycroft",
+                "{} holds {keys} keys, which sshd accepts for {} without Keycroft",
                 path.display(),
                 user.name
             ))?;

@@ -75,11 +75,6 @@ fn about(word: &str, object: &str) -> Option<String> {
 fn general(word: &str, count: u32) -> Option<String> {
     let sentence = match word {
         "saved" => "Saved.",
-        "email-sent" => "A mail with a link is on its way. Open the link and confirm the address.",
-        "email-confirmed" => "The e-mail address is confirmed.",
-        "email-removed" => "The e-mail address is removed. It receives a last notice.",
-        "calendar-deleted" => "The calendar link is revoked.",
-        "test-sent" => "The test notice is on its way. Reload this page to see its delivery.",
         "policy" => "Policy saved.",
         "welcome" => "Your password is set, and you are signed in.",
         "deleted" => "Deleted.",
@@ -90,6 +85,11 @@ fn general(word: &str, count: u32) -> Option<String> {
         "signed-out-others" => "Signed out everywhere else.",
         "password" => "Your password is changed, and every other session has ended.",
         "added" => "Added.",
+        "email-sent" => "A mail with a link is on its way. Open the link and confirm the address.",
+        "email-confirmed" => "The e-mail address is confirmed.",
+        "email-removed" => "The e-mail address is removed. It receives a last notice.",
+        "calendar-deleted" => "The calendar link is revoked.",
+        "test-sent" => "The test notice is on its way. Reload this page to see its delivery.",
         "totp" => "The authenticator app is set up.",
         "passkey" => "The passkey is added.",
         "confirmed" => "Confirmed.",

@@ -236,8 +236,8 @@ fn admin_commands_work_through_the_api() {
         ("user role carol admin", "changed the role of carol"),
         ("user edit carol --permission introspect", "changed carol"),
         ("group create lab", "created group lab"),
-        ("group add-member lab carol bob", "carol is in lab"),
-        ("group remove-member lab bob", "bob is out of lab"),
+        ("group add-member lab carol bob", "added carol to lab"),
+        ("group remove-member lab bob", "removed bob from lab"),
         (
             "service create slurm -p slurm:submit",
             "created service slurm",

@@ -61,7 +61,7 @@ fn secret_that_cannot_be_printed_is_reported() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said.contains("nobody has it") && said.contains("keycroft api-key rotate"),
+        said.contains("was created, but not written") && said.contains("keycroft api-key rotate"),
         "{said}"
     );
     let full = std::fs::OpenOptions::new()
