@@ -107,7 +107,7 @@ pub(super) fn label(field: &str) -> &str {
         "token_lifetime_max" => "Maximum token lifetime",
         "until" => "Until",
         "url" => "URL",
-        "username" => "User name",
+        "username" => "Username",
         "uses" => "Uses",
         other => other,
     }

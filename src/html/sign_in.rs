@@ -173,7 +173,7 @@ fn by_code(
     let content = html! {
         h1 { bdi { (headline) } }
         p.lead {
-            @if let Some(username) = &view.username { "Your user name is " b { (username) } ". " }
+            @if let Some(username) = &view.username { "Your username is " b { (username) } ". " }
             (lead)
         }
         (summary(input))

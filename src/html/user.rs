@@ -115,7 +115,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     let form = html! {
         (hidden("nonce", &view.nonce))
         (Field::text("username").autofocus().verbatim().required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
-        (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the user name.").show(input))
+        (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("Empty: the username.").show(input))
         (form::group("role", "Role", input, &radios(input, "role", "member", &roles)))
         (form::group("how", "First sign-in", input, &html! {
             (radios(input, "how", "invitation", &ways))
@@ -339,7 +339,7 @@ pub fn reset_second_factor(frame: &Frame, user: &User, present: &SecondFactors) 
     page(frame, Section::Users, &title, &content)
 }
 
-/// `/admin/users/NAME/delete`. Sends `confirm`, the user name.
+/// `/admin/users/NAME/delete`. Sends `confirm`, the username.
 pub fn delete(frame: &Frame, view: &UserEnd) -> Markup {
     let lead = "Ends all that they hold and removes the account. The user name stays reserved. This cannot be undone.";
     ending(frame, view, "Delete", lead, "delete", "Delete user")
@@ -350,7 +350,7 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
     let path = path(user);
     let title = format!("{verb} {}", user.username);
     let form = html! {
-        (Field::text("confirm").label("Type the user name").required().autofocus().show(&view.input))
+        (Field::text("confirm").label("Type the username").required().autofocus().show(&view.input))
         (danger(word, "Keep the user as they are", &path))
     };
     let content = html! {
