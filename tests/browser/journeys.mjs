@@ -268,7 +268,7 @@ export async function all(site) {
     await phone.getByLabel("Username").fill("alice");
     await phone.getByLabel("Password").fill(ALICE);
     await press(phone, "Sign in");
-    equal(await heading(phone), "Go on where you were");
+    equal(await heading(phone), "Continue");
     demand(await phone.getByText("from the phone").isVisible(), "the form is shown");
     await press(phone, "Send the form");
     equal(await heading(phone), "API key from the phone created");
