@@ -231,7 +231,8 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let how = input.value("how").unwrap_or(how);
     let graces = GRACES.map(|(value, words)| (value.to_owned(), words.to_owned()));
     let planned = "The old secret stays valid until the programs use the new one.";
-    let leaked = "The old secret is revoked immediately. Programs fail until they have the new one.";
+    let leaked =
+        "The old secret is revoked immediately. Programs fail until they have the new one.";
     let reason = html! {
         div.choices {
             div {

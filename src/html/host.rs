@@ -101,12 +101,10 @@ fn clock(host: &HostFacts) -> String {
     let apart = length(Duration::from_secs(ahead.unsigned_abs()));
     match ahead {
         _ if !is_off(host) => "In agreement at the last contact.".to_owned(),
-        1.. => format!(
-            "{apart} ahead of the server at the last contact: keys expire too early there."
-        ),
-        _ => format!(
-            "{apart} behind the server at the last contact: keys expire too late there."
-        ),
+        1.. => {
+            format!("{apart} ahead of the server at the last contact: keys expire too early there.")
+        }
+        _ => format!("{apart} behind the server at the last contact: keys expire too late there."),
     }
 }
 

@@ -191,9 +191,7 @@ fn by_code(
 
 /// The field of a new password.
 pub(super) fn new_password(name: &str, input: &Input) -> Markup {
-    let help = format!(
-        "At least {CHARACTERS_MIN} characters. Several words are easy to remember."
-    );
+    let help = format!("At least {CHARACTERS_MIN} characters. Several words are easy to remember.");
     Field::password(name, "new-password")
         .help(&help)
         .show(input)
@@ -216,7 +214,7 @@ pub struct PasswordDemand {
 pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
     let content = html! {
         h1 { "Confirm it's you" }
-        p.lead { "You typed your password more than 10 minutes ago. Your changes are kept." }
+        p.lead { "Your last confirmation is more than 10 minutes old. Your changes are kept." }
         (summary(&view.input))
         (post(frame, &view.kept.action, &html! {
             (hidden_fields(&view.kept.fields))

@@ -103,10 +103,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     let input = &view.input;
     let roles = [
         ("member", "Member"),
-        (
-            "admin",
-            "Admin: manages users, hosts, services and policy",
-        ),
+        ("admin", "Admin: manages users, hosts, services and policy"),
     ];
     let ways = [
         ("invitation", "With an invitation link that you send"),
