@@ -1,4 +1,4 @@
-//! `keycroft notice`: acts of others on the account, shown with every command until they are acknowledged. For admins
+//! `keycroft notice`: changes by others to the account, shown with every command until they are acknowledged. For admins
 //! also deliveries.
 
 use clap::{Args, Subcommand};
@@ -20,7 +20,7 @@ pub struct NoticeArguments {
 
 #[derive(Subcommand)]
 enum NoticeCommand {
-    /// List notices that you did not acknowledge yet
+    /// List notices that are not acknowledged yet
     #[command(alias = "ls")]
     List,
     /// Show a notice
@@ -30,21 +30,22 @@ enum NoticeCommand {
     },
     /// Acknowledge notices and stop showing them
     Acknowledge {
-        /// Ids of notices; repeatable
+        /// Ids of notices
         #[arg(value_name = "ID", required_unless_present = "all")]
         ids: Vec<String>,
-        /// Acknowledge all
+        /// Acknowledge all notices
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
-    /// Show and change your e-mail address and the notices that you get
+    /// Show or change your e-mail address and the notices that you receive
     Preferences(notice_preference::Preferences),
     /// Send a test notice through a channel and report the result
     Test {
+        /// Name or id of the channel
         #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
-    /// List the last tries to deliver notices
+    /// List the last tries to deliver notices, newest first
     Deliveries,
 }
 
@@ -102,7 +103,7 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
                 .into_iter()
                 .find(|one| one.id == id);
             let notice = found.ok_or_else(|| {
-                Failure::new(NOT_FOUND, format!("no notice has the id {id:?}"))
+                Failure::new(NOT_FOUND, format!("notice {id:?} not found"))
                     .hint("keycroft notice list")
             })?;
             if client.connection.json {
@@ -131,7 +132,7 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
             };
             for id in ids {
                 if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                    let failure = Failure::new(USAGE, format!("{id:?} is not the id of a notice"));
+                    let failure = Failure::new(USAGE, format!("{id:?} is not a notice id"));
                     return Err(failure.hint("keycroft notice list"));
                 }
                 client.post(

@@ -118,7 +118,7 @@ enum Command {
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Show and acknowledge notices about your account
     Notice(account_notice::NoticeArguments),
-    /// Manage the channels of notices, and show deliveries
+    /// Manage the channels that deliver notices
     NoticeChannel(notice_channel::NoticeChannelArguments),
     /// Manage users
     User(user::UserArguments),

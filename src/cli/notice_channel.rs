@@ -32,27 +32,29 @@ pub struct NoticeChannelArguments {
 
 #[derive(Subcommand)]
 enum NoticeChannelCommand {
-    /// List the channels of notices
+    /// List channels
     #[command(alias = "ls")]
     List,
     /// Show a channel
     Show {
+        /// Name or id of the channel
         #[arg(add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
-    /// Create a channel; print the signing key of a webhook
+    /// Create a channel, and print the signing key of a webhook
     Create {
+        /// Name of the channel
         name: String,
-        /// webhook, ntfy, chat or email
+        /// Kind of receiver: webhook, ntfy, chat or email
         #[arg(long, value_name = "KIND")]
         kind: String,
-        /// URL of the receiver
+        /// URL of the receiver; omit it for email
         #[arg(long, value_name = "URL")]
         url: Option<String>,
-        /// Do not send notices to users about their own things
+        /// Send no notices to users about their own keys and account
         #[arg(long)]
         no_members: bool,
-        /// Do not send notices about services, hosts and the server
+        /// Send no notices to admins about services, hosts and the server
         #[arg(long)]
         no_admins: bool,
         #[command(flatten)]
@@ -60,24 +62,26 @@ enum NoticeChannelCommand {
     },
     /// Edit a channel
     Edit {
+        /// Name or id of the channel
         #[arg(add = CompletedNames::NoticeChannels.completer())]
         name: String,
         /// New name
         #[arg(long = "name", value_name = "NAME")]
         new_name: Option<String>,
-        /// URL of the receiver
+        /// New URL of the receiver
         #[arg(long, value_name = "URL")]
         url: Option<String>,
-        /// Send notices to users about their own things
+        /// Send notices to users about their own keys and account
         #[arg(long, value_name = "true|false")]
         members: Option<bool>,
-        /// Send notices about services, hosts and the server
+        /// Send notices to admins about services, hosts and the server
         #[arg(long, value_name = "true|false")]
         admins: Option<bool>,
     },
-    /// Delete channels with the notices that wait for them
+    /// Delete channels and their waiting notices
     #[command(alias = "rm")]
     Delete {
+        /// Names or ids of channels
         #[arg(required = true, value_name = "NAME", add = CompletedNames::NoticeChannels.completer())]
         names: Vec<String>,
         /// Delete without confirmation
@@ -150,7 +154,7 @@ pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failu
                 let channel = find(&client, name)?;
                 deletions.push(Deletion {
                     label: channel.name.clone(),
-                    effect: format!("{} waiting notices are dropped", channel.waiting),
+                    effect: format!("{} waiting notices will not be sent", channel.waiting),
                     path: path(&channel),
                     done: format!("deleted the channel {}", channel.name),
                 });
@@ -249,8 +253,7 @@ pub fn test(client: &Client, name: &str) -> Result<(), Failure> {
             return report(&delivery);
         }
         if begun.elapsed() > TEST_TIME {
-            let message =
-                "the notice waits for delivery: earlier ones are tried first, or no server runs";
+            let message = "the notice is not delivered yet: earlier notices are first, or the server is not running";
             return Err(Failure::new(UNREACHABLE, message).hint("keycroft notice deliveries"));
         }
         thread::sleep(Duration::from_millis(200));

@@ -13,16 +13,16 @@ const PATH: &str = "/api/v1/me/notices";
 
 #[derive(Args)]
 pub struct Preferences {
-    /// E-mail address for notices; a link is sent to it
+    /// Set the e-mail address for notices; Keycroft sends a link to confirm it
     #[arg(long, value_name = "ADDRESS", conflicts_with = "remove_email")]
     email: Option<String>,
     /// Remove the e-mail address
     #[arg(long)]
     remove_email: bool,
-    /// Send this kind of notices through this channel; repeatable
+    /// Send notices of this kind through this channel; repeatable
     #[arg(long, value_name = "KIND=CHANNEL")]
     on: Vec<String>,
-    /// Do not send this kind of notices through this channel; repeatable
+    /// Send no notices of this kind through this channel; repeatable
     #[arg(long, value_name = "KIND=CHANNEL")]
     off: Vec<String>,
 }
@@ -42,7 +42,7 @@ pub fn run(client: &Client, wanted: &Preferences) -> Result<(), Failure> {
         };
         let answer = client.patch(PATH, &patch)?;
         if wanted.email.is_some() {
-            say("a mail with a link is on its way; open the link and confirm the address");
+            say("Keycroft sends a link to this address; open it and confirm the address");
         }
         if client.connection.json {
             return output::line(&answer.text);
@@ -87,7 +87,7 @@ fn find_kind<'a>(
 ) -> Result<&'a PreferenceKindOut, Failure> {
     let found = preferences.kinds.iter().find(|kind| kind.kind == name);
     found.ok_or_else(|| {
-        Failure::new(NOT_FOUND, format!("no kind of notices is named {name:?}"))
+        Failure::new(NOT_FOUND, format!("notice kind {name:?} not found"))
             .hint("keycroft notice preferences")
     })
 }
@@ -106,9 +106,9 @@ fn show(client: &Client, preferences: &NoticePreferencesOut) -> Result<(), Failu
     match (&preferences.email, &preferences.email_pending) {
         (Some(address), None) => say(&format!("notices by e-mail go to {address}")),
         (Some(address), Some(pending)) => say(&format!(
-            "notices by e-mail go to {address}; {pending} waits for its confirmation"
+            "notices by e-mail go to {address}; {pending} is not confirmed yet"
         )),
-        (None, Some(pending)) => say(&format!("{pending} waits for its confirmation")),
+        (None, Some(pending)) => say(&format!("{pending} is not confirmed yet")),
         (None, None) => {}
     }
     let name = |id: &String| {
@@ -136,6 +136,6 @@ fn show(client: &Client, preferences: &NoticePreferencesOut) -> Result<(), Failu
         client.connection.format,
         &["notice", "on", "off", "meaning"],
         &rows,
-        "this server sends no notices: an admin has to create a channel",
+        "this server sends no notices yet; ask an admin to create a channel",
     )
 }

@@ -291,7 +291,7 @@ fn delete(client: &Client, names: &[String], yes: bool) -> Result<(), Failure> {
 
 fn username(name: &str) -> Result<Username, Failure> {
     Username::parse(name)
-        .map_err(|message| Failure::new(INVALID, format!("the user name: {message}")))
+        .map_err(|message| Failure::new(INVALID, format!("the username: {message}")))
 }
 
 /// The path of a user. Only valid names become one.

@@ -48,7 +48,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         (summary(&view.name_input))
         (summary(&view.password_input))
         dl.facts {
-            dt { "User name" } dd { (user.username) small { "Also your login name on hosts." } }
+            dt { "Username" } dd { (user.username) small { "Also your login name on hosts." } }
             dt { "Role" } dd { (user.role) }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
@@ -72,7 +72,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         p { "Before an API key or SSH key expires, and when something happens to your account." }
         div.actions { a.button href="/account/notices" { "Manage notices" } }
         h2 { "Second factor" }
-        p { @if view.factors.any() { "A second factor is set up. It stays when you change the password: look through your passkeys if somebody else may have used your account." } @else { "None is set up: your password alone opens this account." } }
+        p { @if view.factors.any() { "A second factor is set up. A new password does not change it. If somebody else may have used your account, review your passkeys." } @else { "No second factor: the password alone gives access to this account." } }
         div.actions { a.button href="/account/second-factor" { "Manage second factors" } }
     };
     page(frame, Section::Account, &title, &content)

@@ -15,7 +15,7 @@ pub(super) fn banner(frame: &Frame) -> Markup {
     let notices = &frame.notices;
     html! {
         @if !notices.is_empty() {
-            section.box.warn aria-label="Acts of others on your account" {
+            section.box.warn aria-label="Changes by others to your account" {
                 @for notice in notices.iter().take(BANNER_MAX) {
                     p { b { bdi { (notice.sentence()) } } " " (exact(notice.at)) " (" (time(notice.at, frame.now)) ")" }
                     (button(frame, &path(notice), None, "Confirm"))
@@ -33,7 +33,7 @@ pub(super) fn banner(frame: &Frame) -> Markup {
 pub(super) fn list(frame: &Frame, notices: &[AccountNotice]) -> Markup {
     html! {
         @if !notices.is_empty() {
-            h2 { "Acts of others on your account" }
+            h2 { "Changes by others to your account" }
             ul {
                 @for notice in notices {
                     li {

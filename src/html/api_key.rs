@@ -131,7 +131,7 @@ fn note(input: &Input, present: &str) -> Markup {
     Field::text("note")
         .default(present)
         .characters_max(NOTE_CHARACTERS_MAX)
-        .help("For yourself: where it is kept, who to ask.")
+        .help("For people: where the key is stored, and who is responsible.")
         .show_lines(input, 2)
 }
 
@@ -231,7 +231,8 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let how = input.value("how").unwrap_or(how);
     let graces = GRACES.map(|(value, words)| (value.to_owned(), words.to_owned()));
     let planned = "The old secret stays valid until the programs use the new one.";
-    let leaked = "The old secret is revoked now. Programs fail until they have the new one.";
+    let leaked =
+        "The old secret is revoked immediately. Programs fail until they have the new one.";
     let reason = html! {
         div.choices {
             div {
@@ -304,7 +305,7 @@ pub(super) fn created_credentials(
                     @for made in made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } }
                     @for (id, name) in ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
                 }
-                (form::Tick { kind: "checkbox", name: "made", value: "end", words: "Delete them too", on: input.has("made", "end") }.show())
+                (form::Tick { kind: "checkbox", name: "made", value: "end", words: "Also delete them", on: input.has("made", "end") }.show())
             }))
         }
     }
@@ -336,7 +337,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                     p { "Programs that use it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." }
                 }
             }
-            p { "Its secret is refused from the very next request on. This cannot be undone." }
+            p { "Its secret is rejected from the next request on. This cannot be undone." }
         }
     }
 }

@@ -71,7 +71,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
                 h2 { "Permissions" }
                 (permission_form::facts(&record.permissions))
                 @let lost = record.permissions.without(&view.power);
-                @if !lost.is_empty() { p.hint { "Not in force, because the owner does not have them now: " (lost) } }
+                @if !lost.is_empty() { p.hint { "Without effect, since the owner does not have them: " (lost) } }
             }
         }
         (chart::section(&view.usage, frame.now))
@@ -223,6 +223,6 @@ fn created_by(view: &ApiKeyPage) -> Markup {
         Creator::Other(id, name) => {
             html! { @if let Some(name) = name { bdi { (name) } " (" code { (id) } ")" } @else { code { (id) } } }
         }
-        Creator::Nobody => html! { "The server's command line" },
+        Creator::Nobody => html! { "The operator, on the server" },
     }
 }

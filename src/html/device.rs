@@ -84,7 +84,7 @@ pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
                 dt { "User agent" } dd { bdi { (user_agent::short(&view.program)) } }
                 dt { "Requested" } dd { (time(view.asked_at, frame.now)) small { (exact(view.asked_at)) } }
             }
-            @if elsewhere { div.notice.warn { p { b { "The request comes from another network than this browser." } " That is usual over SSH, and also for an attack." } } }
+            @if elsewhere { div.notice.warn { p { b { "The request comes from another network than this browser." } " This is normal over SSH. It can also be an attack." } } }
             (post(frame, "/device/approve", &html! {
                 (hidden("code", &view.user_code))
                 (lifetime::for_token(&view.input, &view.policy.token, frame.now))
@@ -126,7 +126,7 @@ pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
     let content = html! {
         h1 { (title) ": " bdi { (computer) } }
         p.lead { (text) }
-        div.actions { a.button href="/tokens" { "Go to the tokens" } }
+        div.actions { a.button href="/tokens" { "Show tokens" } }
     };
     page(frame, Section::None, title, &content)
 }

@@ -30,12 +30,12 @@ pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
             dl.facts {
                 @for fact in &group.facts {
                     dt { (fact.name) }
-                    dd { (fact.value) @if let Some(advice) = &fact.advice { " " (badge("warn", "Look at this")) small { (advice) } } }
+                    dd { (fact.value) @if let Some(advice) = &fact.advice { " " (badge("warn", "Warning")) small { (advice) } } }
                 }
             }
         }
         h2 { "Support text" }
-        p.lead { "The same as text, to pass on. It contains no secrets." }
+        p.lead { "The same as text, for a support request. It contains no secrets." }
         pre data-copy="the support text" { (text(groups)) }
     };
     page(frame, Section::Diagnostics, "Diagnostics", &content)

@@ -23,7 +23,7 @@ pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
         h1 { (problem.title) }
         p { (problem.detail) }
         p { (what_next(problem.status)) }
-        div.actions { a.button.primary href="/" { "Go to the first page" } }
+        div.actions { a.button.primary href="/" { "Go to the start page" } }
         p { small { "Status " (problem.status) " · request " code { (problem.request_id) } } }
     };
     either(visitor, &format!("Error: {}", problem.title), &content)
@@ -35,18 +35,14 @@ const fn what_next(status: u16) -> &'static str {
         400 | 422 => "Go back, correct what you sent, and send it again.",
         401 => "Sign in, and try again.",
         403 => "If you need this, ask an admin of this installation.",
-        404 => {
-            "Look at the list that you came from: it may have been deleted, or belong to somebody else."
-        }
-        405 => "Go back and use the button of the page.",
-        409 => "Go back, load the page again, and look at how things stand now.",
+        404 => "It was deleted, or it belongs to another user. Check the list that you came from.",
+        405 => "Go back and use the button on the page.",
+        409 => "Go back and reload the page: something has changed.",
         413 | 414 | 431 => "Send less at once.",
         429 => "Wait a little, then try again.",
         503 | 507 => {
-            "Nothing was changed. Try again in a moment; if it stays so, tell an admin the request's id."
+            "Nothing was changed. Try again soon. If it fails again, send an admin the request id."
         }
-        _ => {
-            "Nothing is wrong with what you did. Tell an admin the request's id: the server's log has the details."
-        }
+        _ => "An internal error. Send an admin the request id: the server log has the details.",
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn label(field: &str) -> &str {
         "token_lifetime_max" => "Maximum token lifetime",
         "until" => "Until",
         "url" => "URL",
-        "username" => "User name",
+        "username" => "Username",
         "uses" => "Uses",
         other => other,
     }
@@ -469,7 +469,7 @@ pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -
 pub(super) fn addresses(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)
-        .help("Networks or addresses, one a line, like 10.0.0.0/8. Empty: from everywhere.")
+        .help("Addresses or networks, one per line, such as 10.0.0.0/8. Empty: no limit.")
         .show_lines(input, 3)
 }
 
@@ -477,7 +477,7 @@ pub(super) fn addresses(input: &Input, present: &str) -> Markup {
 pub(super) fn addresses_of_host(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)
-        .help("Where the host's credential is valid: networks or addresses, one per line. Empty: everywhere. From another address the host gets no keys.")
+        .help("Addresses or networks, one per line. Empty: no limit. From other addresses the host receives no keys.")
         .show_lines(input, 2)
 }
 

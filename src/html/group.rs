@@ -177,7 +177,7 @@ pub fn delete(frame: &Frame, view: &GroupDelete) -> Markup {
         (summary(&view.input))
         div.notice.warn {
             p { "Its " (group.members.len()) " members lose the access that it grants, at the next login." }
-            @if !view.hosts.is_empty() { p { "These hosts name it: " (view.hosts.join(", ")) ". A host that is limited to this group must be changed first." } }
+            @if !view.hosts.is_empty() { p { "Hosts that use this group: " (view.hosts.join(", ")) ". First edit hosts that are limited to it." } }
         }
         (post(frame, &format!("{path}/delete"), &html! { (hidden("name", &group.name)) (danger("Delete group", "Keep it", &path)) }))
     };

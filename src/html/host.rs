@@ -82,9 +82,9 @@ pub(super) fn pill(host: &HostFacts, now: Time) -> Markup {
         return badge("warn", "Paused");
     }
     match host.copied_at {
-        None => badge("warn", "No copy yet"),
-        Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Copy too old"),
-        Some(_) if is_off(host) => badge("warn", "Clock is off"),
+        None => badge("warn", "No cache yet"),
+        Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Cache too old"),
+        Some(_) if is_off(host) => badge("warn", "Clock differs"),
         Some(_) => badge("ok", "In touch"),
     }
 }
@@ -96,17 +96,15 @@ fn is_off(host: &HostFacts) -> bool {
 
 fn clock(host: &HostFacts) -> String {
     let Some(ahead) = host.clock_ahead_seconds else {
-        return "It has not said yet what time it is there.".to_owned();
+        return "No time reported yet.".to_owned();
     };
     let apart = length(Duration::from_secs(ahead.unsigned_abs()));
     match ahead {
-        _ if !is_off(host) => "Agreed with this server's at the last contact.".to_owned(),
-        1.. => format!(
-            "Was {apart} ahead of this server's at the last contact: keys end too early there."
-        ),
-        _ => format!(
-            "Was {apart} behind this server's at the last contact: keys end too late there."
-        ),
+        _ if !is_off(host) => "In agreement at the last contact.".to_owned(),
+        1.. => {
+            format!("{apart} ahead of the server at the last contact: keys expire too early there.")
+        }
+        _ => format!("{apart} behind the server at the last contact: keys expire too late there."),
     }
 }
 
@@ -134,8 +132,8 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
         (hidden("version", &view.version))
         (Field::text("name").default(&host.name).required().autofocus().show(input))
         (groups(&view.groups, &host.groups, input))
-        (Field::text("shared_logins").default(&shared.join("\n")).help("One a line: a login, a colon, and a group that it is open to, like ubuntu: admins.").show_lines(input, 3))
-        (Field::text("cache_age_max").default(&short(host.cache_age_max)).required().help("When this server is out of reach, the host answers from its copy up to this age. Like 24h.").show(input))
+        (Field::text("shared_logins").default(&shared.join("\n")).help("One per line: login, colon, group that may use it, such as ubuntu: admins.").show_lines(input, 3))
+        (Field::text("cache_age_max").default(&short(host.cache_age_max)).required().help("While the server is unreachable, the host uses its cache up to this age, such as 24h.").show(input))
         (form::addresses_of_host(input, &host.allowed_addresses.join("\n")))
         (tick("paused", "Paused: admit nobody; the host stays enrolled", host.paused_at.is_some(), input))
         (tick("rotation_requested", "Rotate its credential at the next sync", host.rotation_requested_at.is_some(), input))
@@ -147,7 +145,7 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
         dl.facts {
             dt { "Status" } dd { (pill(host, now)) }
             dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
-            dt { "Copy of the keys" } dd { (time_or_never(host.copied_at, now)) ", good for " (length(host.cache_age_max)) }
+            dt { "Cache" } dd { (time_or_never(host.copied_at, now)) ", valid for " (length(host.cache_age_max)) }
             dt { "Clock" } dd { (clock(host)) }
             dt { "Version" } dd { (host.version.as_deref().unwrap_or("unknown")) }
             @if let Some(at) = host.paused_at { dt { "Paused" } dd { (time(at, now)) ". Nobody can log in with a key from Keycroft; its cache is empty after its next sync." } }
@@ -190,7 +188,7 @@ fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
     let boxes = html! {
         @if all.is_empty() { p { "No groups exist: every user may log in." } }
         @for group in all { (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: on(group) }.show()) }
-        @if !all.is_empty() { small { "None ticked: every user may log in." } }
+        @if !all.is_empty() { small { "None selected: every user may log in." } }
     };
     form::group("groups", "Limited to members of", input, &boxes)
 }
@@ -203,11 +201,11 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
         (Field::text("uses").default("1").required().autofocus().help("How many hosts may be enrolled with it.").show(input))
         (Field::text("expires_in").default("24h").required().help("Its lifetime, such as 24h or 30d.").show(input))
         (groups(&view.groups, &[], input))
-        (acts("Make code", "/admin/hosts"))
+        (acts("Create code", "/admin/hosts"))
     };
     let content = html! {
         h1 { "Add host" }
-        p.lead { "Creates an enrollment code. Its holder can enroll a host, which then gets the public keys of all users." }
+        p.lead { "Creates an enrollment code. Its holder can enroll a host, which then receives the public keys of all users." }
         (summary(input))
         (post(frame, "/admin/hosts/enroll", &form))
     };
@@ -219,14 +217,14 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let url = &frame.public_url;
     let content = html! {
         h1 { "Enroll the host now" }
-        p.lead { "Good for " (view.uses_left) @if view.uses_left == 1 { " host" } @else { " hosts" } ", until " (utc(view.expires_at)) "." }
+        p.lead { "Valid for " (view.uses_left) @if view.uses_left == 1 { " host" } @else { " hosts" } ", until " (utc(view.expires_at)) "." }
         section.notice.warn data-once aria-label="Secret" {
             p { b { "Copy the code now. It is shown once." } " Keycroft stores only its hash." }
             (field("Code", "code", view.secret))
         }
         div.actions { a.button href="/admin/hosts" { "Done" } }
         h2 { "On the machine, as root" }
-        p { "First put the program there: only root may change it. Then paste these commands. The code goes through a file that only root can read, so it is in no list of processes." }
+        p { "First install the program so that only root can change it. Then paste these commands. They keep the code in a file that only root can read." }
         pre data-copy="the commands" {
             "install -m 755 keycroft /usr/local/bin/keycroft\n"
             "install -m 600 /dev/null keycroft-code && cat > keycroft-code <<'END'\n" (view.secret) "\nEND\n"
@@ -258,7 +256,7 @@ pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
         (summary(input))
         div.notice.warn {
             p { "Last contact: " (time_or_never(host.last_contact_at, frame.now)) "." }
-            p { "The host's credential is refused at once, and no key of keycroft opens it from the next login on. Only while it cannot reach this server does it answer from its copy, for up to " (length(host.cache_age_max)) "." }
+            p { "The credential of the host is rejected immediately, and the host rejects keys from Keycroft at the next login. While it cannot reach the server, it uses its cache for up to " (length(host.cache_age_max)) "." }
         }
         (post(frame, &format!("{path}/delete"), &html! {
             (Field::text("confirm").label("Type the host's name").required().autofocus().show(input))
@@ -273,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_told_in_words_and_unknown_ones_are_said_to_be() {
+    fn clock_difference_is_shown_in_words() {
         let said = |clock_ahead_seconds| {
             let host = HostFacts {
                 id: "abcdefghijkl".into(),
@@ -293,19 +291,19 @@ mod tests {
                 credential_rotated_at: None,
             };
             let pill = pill(&host, Time::from_unix(1)).into_string();
-            (clock(&host), pill.contains("Clock is off"))
+            (clock(&host), pill.contains("Clock differs"))
         };
-        for (ahead, begins, is_off) in [
-            (None, "It has not said yet", false),
-            (Some(0), "Agreed with", false),
-            (Some(5), "Agreed with", false),
-            (Some(-5), "Agreed with", false),
-            (Some(6), "Was 6 seconds ahead", true),
-            (Some(-90), "Was 90 seconds behind", true),
-            (Some(i64::MIN), "Was ", true),
+        for (ahead, part, is_off) in [
+            (None, "No time reported yet", false),
+            (Some(0), "In agreement", false),
+            (Some(5), "In agreement", false),
+            (Some(-5), "In agreement", false),
+            (Some(6), "6 seconds ahead of", true),
+            (Some(-90), "90 seconds behind the", true),
+            (Some(i64::MIN), " behind the", true),
         ] {
             let (words, off) = said(ahead);
-            assert!(words.starts_with(begins), "{ahead:?}: {words}");
+            assert!(words.contains(part), "{ahead:?}: {words}");
             assert_eq!(off, is_off, "{ahead:?}");
         }
     }

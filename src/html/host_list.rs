@@ -37,7 +37,7 @@ pub fn list(frame: &Frame, view: &HostList) -> Markup {
     };
     let content = html! {
         (heading("Hosts", &acts))
-        p.lead { "Machines whose sshd looks up SSH keys in Keycroft." }
+        p.lead { "Machines whose sshd receives SSH keys from Keycroft." }
         @if at.is_empty() {
             div.notice { p { "No hosts yet. Create an enrollment code and paste the commands on the machine." } p { "Or run " code { "keycroft host enroll-code" } } }
         } @else {

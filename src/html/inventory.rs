@@ -66,7 +66,7 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
     let at = &view.at;
     let content = html! {
         (heading("Inventory", &html! { a.button href=(at.csv()) { "CSV" } }))
-        p.lead { "Credentials of all users. Delete those that nobody uses." }
+        p.lead { "Credentials of all users. Delete unused credentials." }
         (tabs(view))
         (list::search(at, true))
         @if view.rows.is_empty() {

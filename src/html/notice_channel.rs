@@ -38,10 +38,10 @@ pub fn list(frame: &Frame, view: &ChannelList) -> Markup {
     let new = html! { a.button.primary href="/admin/notices/new" { "Add channel" } };
     let content = html! {
         (heading("Notices", &new))
-        p.lead { "Keycroft announces expirations and security events through channels." }
+        p.lead { "Channels deliver notices about expirations and security events." }
         @if view.channels.is_empty() {
             div.notice {
-                p { "No channels yet: nobody gets notices." }
+                p { "No channels yet. Nobody receives notices." }
                 p { "Or run " code { "keycroft notice-channel create phone --kind ntfy --url URL" } }
             }
         } @else {
@@ -149,17 +149,17 @@ pub fn form(frame: &Frame, view: &ChannelForm) -> Markup {
     };
     let is_email = channel.is_some_and(|channel| channel.kind == ChannelKind::Email);
     let url_help = match channel.and_then(|channel| channel.url.as_ref()) {
-        None => "Where notices are sent. Leave it empty for e-mail.".to_owned(),
-        Some(url) => format!("Leave it empty to keep {}.", url.shown()),
+        None => "The URL of the receiver. Empty for e-mail.".to_owned(),
+        Some(url) => format!("Empty: keep {}.", url.shown()),
     };
     let kinds = [
         ("webhook", "Webhook: signed JSON for a program"),
         ("ntfy", "ntfy: a topic for phones and desktops"),
         (
             "chat",
-            "Chat: an incoming webhook, as of Slack or Mattermost",
+            "Chat: an incoming webhook of Slack, Mattermost or similar",
         ),
-        ("email", "E-mail, through the mail server of the settings"),
+        ("email", "E-mail, through the mail server in the settings"),
     ];
     let on = |name: &str, present: Option<bool>| {
         if input.is_fresh() {
@@ -232,7 +232,7 @@ pub fn delete(frame: &Frame, channel: &NoticeChannel) -> Markup {
     let path = format!("/admin/notices/{}", channel.id);
     let content = html! {
         h1 { (title) "?" }
-        div.notice.warn { p { "Waiting notices that are dropped: " (channel.waiting) "." } }
+        div.notice.warn { p { "Waiting notices that will not be sent: " (channel.waiting) "." } }
         (post(frame, &format!("{path}/delete"), &danger("Delete channel", "Keep it", &path)))
     };
     page(frame, Section::Notices, &title, &content)

@@ -43,9 +43,9 @@ pub fn show(frame: &Frame, view: &PreferencePage) -> Markup {
         (summary(&view.email_input))
         (summary(&view.kinds_input))
         @if preferences.channels.is_empty() {
-            p.lead { "This server sends no notices yet: an admin has to add a channel." }
+            p.lead { "This server sends no notices yet. Ask an admin to add a channel." }
         } @else {
-            p.lead { "Choose how you learn of expirations and of changes of your account." }
+            p.lead { "Choose the channels for notices about expirations and changes to your account." }
             @if has_email { (email(frame, view)) }
             (kinds(frame, view))
         }
@@ -57,12 +57,12 @@ pub fn show(frame: &Frame, view: &PreferencePage) -> Markup {
 fn email(frame: &Frame, view: &PreferencePage) -> Markup {
     let email = &view.preferences.email;
     let confirmed = email.confirmed.as_ref().map(ToString::to_string);
-    let help = "A mail with a link is sent to it. Notices go there once you confirmed it.";
+    let help = "Keycroft sends a link to this address. Open it to confirm the address and receive notices.";
     html! {
         h2 { "E-mail" }
         dl.facts {
             dt { "Address" } dd { (confirmed.as_deref().unwrap_or("None")) }
-            @if let Some(pending) = &email.pending { dt { "Waits for its confirmation" } dd { (pending) } }
+            @if let Some(pending) = &email.pending { dt { "Not confirmed yet" } dd { (pending) } }
         }
         (post(frame, "/account/notices/email", &html! {
             (Field::text("email").kind("email").autocomplete("email").required().help(help).show(&view.email_input))
@@ -106,7 +106,7 @@ fn kinds(frame: &Frame, view: &PreferencePage) -> Markup {
     };
     html! {
         h2 #kinds tabindex="-1" { "Kinds" }
-        p { "Notices about the security of your account stay on at least one channel." }
+        p { "A security notice stays on at least one channel." }
         (post(frame, "/account/notices", &html! {
             @for kind in preferences.kinds() {
                 @let channels = offered(kind);
@@ -122,7 +122,7 @@ fn kinds(frame: &Frame, view: &PreferencePage) -> Markup {
 fn calendar(frame: &Frame, created_at: Option<Time>) -> Markup {
     html! {
         h2 { "Calendar" }
-        p { "A link for your calendar program. It shows names and expirations of your keys, and opens nothing else." }
+        p { "A link for your calendar program. It shows names and expirations of your keys, and gives no other access." }
         @match created_at {
             Some(at) => {
                 p { "Created " (time(at, frame.now)) ". A new link revokes this one." }
@@ -156,14 +156,14 @@ pub fn confirm(frame: &Frame, address: Option<&str>) -> Markup {
         h1 { (title) }
         @match address {
             Some(address) => {
-                p { "Notices of your account will be sent to " b { (address) } "." }
+                p { "Send notices about your account to " b { (address) } "?" }
                 (post(frame, "/account/notices/confirm", &html! {
                     div.actions { button.primary { "Confirm the address" } a.button href="/account/notices" { "Cancel" } }
                 }))
             }
             None => {
-                p { "No address of your account waits for this link. It was used before, replaced, or sent for another account." }
-                div.actions { a.button href="/account/notices" { "To your notices" } }
+                p { "This link confirms no address of your account. It was used before, replaced, or sent for another account." }
+                div.actions { a.button href="/account/notices" { "Show notices" } }
             }
         }
     };

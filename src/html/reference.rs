@@ -62,7 +62,7 @@ pub fn reference_page(visitor: Visitor<'_>, reference: &Reference<'_>) -> Markup
     let is_search = !reference.search.is_empty();
     let content = html! {
         h1 { "JSON API" }
-        p.lead { "Programs can do everything that these pages can. Machine-readable: " a href="/openapi.json" { "openapi.json" } "." }
+        p.lead { "Programs can do everything that the console can. Machine-readable: " a href="/openapi.json" { "openapi.json" } "." }
         pre data-copy="the command" { "curl " (reference.server) "/api/v1/me -H \"Authorization: Bearer $KEYCROFT_TOKEN\"" }
         p { "The examples read an API key or a token from " code { "KEYCROFT_TOKEN" } ". Rules for all operations: JSON in UTF-8, times in UTC, "
             "lists with " code { "limit" } " and " code { "after" } ", errors as " code { "application/problem+json" } "." }

@@ -88,7 +88,7 @@ pub fn show(frame: &Frame, view: &FactorsPage) -> Markup {
             (button(frame, "/account/second-factor/totp/new", None, "Set up an app"))
         }
         h2 { "Passkeys" }
-        p { "A passkey signs you in by fingerprint, face or PIN, without a password. The server stores only its public key: a thief of the database gets no secret." }
+        p { "A passkey signs you in by fingerprint, face or PIN, without a password. The server stores only its public key: a stolen database contains no secret." }
         @if !view.passkeys.is_empty() {
             table.list {
                 thead { tr { th { "Name" } th { "Added" } th { "Last used" } th { "Actions" } } }
@@ -101,7 +101,7 @@ pub fn show(frame: &Frame, view: &FactorsPage) -> Markup {
         }
         @if factors.any() {
             h2 { "Recovery codes" }
-            p { (factors.recovery_codes_left) " of 10 are left. Each works once when your app or passkey is not at hand." }
+            p { (factors.recovery_codes_left) " of 10 are left. Each works once in place of your app or passkey." }
             (button(frame, "/account/second-factor/recovery-codes", None, "Create new codes"))
             p.lead { "New codes replace the old ones." }
         }
@@ -208,7 +208,7 @@ pub fn add_passkey(frame: &Frame, view: &PasskeyPage) -> Markup {
     let content = html! {
         h1 { "Add a passkey" }
         (summary(&view.input))
-        p.lead { "Your browser asks for a device: this computer, a phone or a security key." }
+        p.lead { "Choose a device in your browser: this computer, a phone or a security key." }
         (post(frame, "/account/second-factor/passkeys", &html! {
             (passkey_name().show(&view.input))
             div.actions {
@@ -227,7 +227,7 @@ pub fn add_passkey(frame: &Frame, view: &PasskeyPage) -> Markup {
 
 fn passkey_name() -> Field<'static> {
     Field::text("name")
-        .help("To recognize it by, such as laptop or blue key. Empty: passkey and today's date.")
+        .help("A name for the device, such as laptop or blue key. Empty: passkey and today's date.")
         .characters_max(NAME_CHARACTERS_MAX)
 }
 
@@ -245,7 +245,7 @@ pub fn recovery_codes(frame: &Frame, codes: &[String], onward: &Onward) -> Marku
                     p { "Your form is still here. Passwords have to be typed again." }
                     (post(frame, &kept.action, &html! {
                         (hidden_fields(&kept.fields))
-                        div.actions { button.primary { "Send the form" } a.button href="/" { "Leave it" } }
+                        div.actions { button.primary { "Send the form" } a.button href="/" { "Cancel" } }
                     }))
                 }
             }
@@ -265,7 +265,7 @@ pub fn second_step(frame: &Outside, view: &SecondStep) -> Markup {
     };
     let content = html! {
         h1 { "Second factor" }
-        p.lead { "Your password is right, " b { (view.username) } "." }
+        p.lead { "Your password is correct, " b { (view.username) } "." }
         (summary(input))
         form method="post" action="/login/code" {
             (step_fields(frame, &view.next, view.kept.as_ref()))

@@ -57,12 +57,12 @@ pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
         dl.facts {
             dt { "Its permissions" } dd { (full(&service.permissions)) }
             dt { "Every member has" } dd { (full(&by_role.member)) }
-            dt { "Every admin has" } dd { (full(&by_role.admin)) small { "Others have what they are given, user by user." } }
-            dt { "Last asked" } dd { (time_or_never(facts.last_asked_at, frame.now)) }
+            dt { "Every admin has" } dd { (full(&by_role.admin)) small { "Other users have the permissions that an admin gives them one by one." } }
+            dt { "Last introspection" } dd { (time_or_never(facts.last_asked_at, frame.now)) }
             dt { "Added" } dd { (time(service.created_at, frame.now)) }
         }
         h2 { "Use it" }
-        (paste("Ask about a credential", "the line that asks", &format!("curl -H \"Authorization: Bearer $SERVICE_KEY\" --data-urlencode \"token@FILE\" {url}/oauth/introspect")))
+        (paste("Introspect a credential", "the introspection command", &format!("curl -H \"Authorization: Bearer $SERVICE_KEY\" --data-urlencode \"token@FILE\" {url}/oauth/introspect")))
         (paste("Behind a proxy", "the lines for a proxy", &format!("keycroft service print nginx {0}\nkeycroft service print caddy {0}\nkeycroft service print traefik {0}", service.name)))
     };
     page(frame, Section::Services, &service.name, &content)
@@ -102,9 +102,9 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
         } @else {
             (hidden("version", &view.version))
         }
-        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. A permission removed here is removed from every credential immediately.").show_lines(input, 5))
+        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One per line, beginning with the name of the service, such as slurm:submit. A permission removed here is removed from every credential immediately.").show_lines(input, 5))
         @if view.service.is_some() {
-            (Field::text("roles.member").default(&lines(&view.by_role.member)).help("Which of these members have by their role, one a line. Others are given them user by user.").show_lines(input, 3))
+            (Field::text("roles.member").default(&lines(&view.by_role.member)).help("Permissions of every member, one per line. Give others to users one by one.").show_lines(input, 3))
             (Field::text("roles.admin").default(&lines(&view.by_role.admin)).help("The same for admins.").show_lines(input, 3))
         }
         (acts(if view.service.is_some() { "Save" } else { "Add service" }, &back))
@@ -122,7 +122,7 @@ pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
         h1 { (title) "?" }
         (summary(&view.input))
         div.notice.warn {
-            p { "Its " (view.facts.api_keys) " API keys end: the service can ask no more. Last asked: " (time_or_never(view.facts.last_asked_at, frame.now)) "." }
+            p { "Its " (view.facts.api_keys) " API keys are revoked: the service can verify no more. Last introspection: " (time_or_never(view.facts.last_asked_at, frame.now)) "." }
             p { (view.carriers) " credentials of others lose its permissions at once." }
         }
         (post(frame, &format!("{path}/delete"), &html! {

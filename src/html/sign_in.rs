@@ -29,7 +29,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
     let content = html! {
         h1 { "Sign in" }
         @if let Some(problem) = &view.problem { div.notice.bad role="alert" { p { (problem) } } }
-        @if view.kept.is_some() { div.notice.warn { p { "Your session has ended. Sign in, and the form you were in goes on where it was." } } }
+        @if view.kept.is_some() { div.notice.warn { p { "Your session has expired. Sign in to continue with your form." } } }
         (summary(&view.input))
         form method="post" action="/login" {
             (hidden("form_token", &frame.form_token))
@@ -45,7 +45,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
         @if let Some(request) = &view.passkey {
             (sign_in_button(frame, request, &view.next, view.kept.as_ref(), &view.input))
         }
-        p.lead { "No account, or the password forgotten? Ask an admin for a link." }
+        p.lead { "No account, or password forgotten? Ask an admin for a link." }
     };
     let title = if view.problem.is_some() {
         "Error: Sign in".to_owned()
@@ -65,7 +65,7 @@ fn prefixed(kept: &SavedForm) -> Vec<(String, String)> {
 /// The page after signing in with a saved form: one button sends it, with the new session's form token.
 pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
     let content = html! {
-        h1 { "Go on where you were" }
+        h1 { "Continue" }
         p.lead { "You are signed in again, and your form is still here. Passwords have to be typed again." }
         @let shown: Vec<&(String, String)> = kept.fields.iter().filter(|(name, value)| is_shown(name, value)).collect();
         @if !shown.is_empty() {
@@ -73,10 +73,10 @@ pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
         }
         (post(frame, &kept.action, &html! {
             (hidden_fields(&kept.fields))
-            div.actions { button.primary { "Send the form" } a.button href="/" { "Leave it" } }
+            div.actions { button.primary { "Send the form" } a.button href="/" { "Cancel" } }
         }))
     };
-    page(frame, Section::None, "Go on where you were", &content)
+    page(frame, Section::None, "Continue", &content)
 }
 
 /// Returns whether a field of a saved form is worth showing.
@@ -155,7 +155,7 @@ pub fn reset(frame: &Outside, view: &ByCode) -> Markup {
         "/reset",
         "New password",
         "New password",
-        "All your sessions end with the old password.",
+        "All your sessions are signed out.",
         "Set password",
     )
 }
@@ -173,7 +173,7 @@ fn by_code(
     let content = html! {
         h1 { bdi { (headline) } }
         p.lead {
-            @if let Some(username) = &view.username { "Your user name is " b { (username) } ". " }
+            @if let Some(username) = &view.username { "Your username is " b { (username) } ". " }
             (lead)
         }
         (summary(input))
@@ -191,9 +191,7 @@ fn by_code(
 
 /// The field of a new password.
 pub(super) fn new_password(name: &str, input: &Input) -> Markup {
-    let help = format!(
-        "At least {CHARACTERS_MIN} characters of any kind; several words in a row are easy to keep in mind."
-    );
+    let help = format!("At least {CHARACTERS_MIN} characters. Several words are easy to remember.");
     Field::password(name, "new-password")
         .help(&help)
         .show(input)
@@ -215,21 +213,21 @@ pub struct PasswordDemand {
 /// The confirmation page: sends the earlier form again, to its own action, with `current_password` added.
 pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
     let content = html! {
-        h1 { "Your password, please" }
-        p.lead { "This is a dangerous act, and it is more than 10 minutes since you typed your password. Nothing of your form is lost." }
+        h1 { "Confirm it's you" }
+        p.lead { "Your last confirmation is more than 10 minutes old. Your changes are kept." }
         (summary(&view.input))
         (post(frame, &view.kept.action, &html! {
             (hidden_fields(&view.kept.fields))
             input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
             (Field::password("current_password", "current-password").autofocus().show(&view.input))
             (step_up_fields(&view.factors, &view.input))
-            div.actions { button.primary { "Go on" } a.button href=(view.cancel) { "Cancel" } }
+            div.actions { button.primary { "Continue" } a.button href=(view.cancel) { "Cancel" } }
         }))
     };
     page(
         frame,
         Section::None,
-        &view.input.title("Your password, please"),
+        &view.input.title("Confirm it's you"),
         &content,
     )
 }

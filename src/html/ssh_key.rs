@@ -109,8 +109,8 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
     let input = &view.input;
     let policy = &view.policy;
     let form = html! {
-        (public_key(input, "", "The line of the file that ends in .pub, like ~/.ssh/id_ed25519.pub. Never the file without .pub. Options in front, as in authorized_keys, become the limits below."))
-        (Field::text("name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the key's comment.").show(input))
+        (public_key(input, "", "The content of your .pub file, such as ~/.ssh/id_ed25519.pub. Never paste the file without .pub. Options in front of the key become the limits below."))
+        (Field::text("name").characters_max(NAME_CHARACTERS_MAX).help("Empty: the comment of the key.").show(input))
         (lifetime::for_ssh_key(input, policy.ssh_key_lifetime_max, frame.now))
         (shared(input))
         details open[has_limits(input)] {
@@ -124,7 +124,7 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
         h1 { "Add SSH key" }
         (summary(input))
         (post(frame, "/ssh-keys/new", &form))
-        (paste("No key yet?", "the line that makes a key", "ssh-keygen -t ed25519"))
+        (paste("No key yet?", "the command that creates a key", "ssh-keygen -t ed25519"))
         p.lead { "Accepted: " (policy.ssh_key_types.join(", ")) ". RSA of at least " (policy.ssh_rsa_bits_min) " bits." }
     };
     page(
@@ -188,7 +188,7 @@ fn shared(input: &Input) -> Markup {
         kind: "checkbox",
         name: "allow_shared",
         value: "yes",
-        words: "Add it although another user has it. Admins are notified.",
+        words: "Add the key although another user has it. Admins are notified.",
         on: false,
     };
     form::group("allow_shared", "Shared key", input, &tick.show())
@@ -209,7 +209,7 @@ pub const OPTION_FLAGS: [(&str, fn(&KeyOptions) -> bool, &str); 3] = [
     (
         "options.verify_required",
         |options| options.verify_required,
-        "verify-required: a security key asks for its PIN or a fingerprint (OpenSSH 8.4 or newer; older hosts reject the key)",
+        "verify-required: a security key requires its PIN or a fingerprint (OpenSSH 8.4 or newer; older hosts reject the key)",
     ),
 ];
 
@@ -231,7 +231,7 @@ fn options(input: &Input, present: &KeyOptions) -> Markup {
         (Field::text("options.command").default(command).characters_max(COMMAND_BYTES_MAX)
             .help("Runs instead of the requested command. Empty: no limit.").show(input))
         (Field::text("options.permitopen").default(&destinations)
-            .help("Local forwarding reaches these only: HOST:PORT, one a line. Empty: no limit.").show_lines(input, 2))
+            .help("Destinations of local forwarding: HOST:PORT, one per line. Empty: no limit.").show_lines(input, 2))
     };
     form::group("options", "SSH options", input, &content)
 }
@@ -328,11 +328,11 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
     };
     html! {
         @if key.expired {
-            p { "The key has expired and opens no host. With a new expiration, it works at the next login." }
+            p { "The key has expired, and hosts reject it. Set a new expiration to use it again." }
         } @else if logins.is_empty() {
-            p { "You may not log in to any host yet. The line of an enrolled host appears here." }
+            p { "No host admits you yet. The ssh command of each host appears here." }
         } @else {
-            p { "The key works at the next login, on every host that you may use. Replace the path if the private key is in another file." }
+            p { "Every host that admits you accepts the key from the next login on. Replace the path if the private key is in another file." }
             ul {
                 @for login in shown() {
                     li { code data-copy={ "the line for " (login.login) " on " (login.host) } { "ssh -i " (file) " " (login.login) "@" (address(login)) } " " span.muted { bdi { (login.host) } } }
@@ -381,7 +381,7 @@ pub fn delete(frame: &Frame, key: &SshKeyFacts) -> Markup {
                 Some(used) => p { "Last used " (time(used.at, frame.now)) " on " (used.host) "." }
                 None => p { "No host has reported a login with it." }
             }
-            p { "It opens no host from the next login on. Logins that are open stay open. A host that can't reach this server goes by its copy until that is too old." }
+            p { "Hosts reject it from the next login on. Open logins stay open. A host that cannot reach the server uses its cache up to its maximum age." }
         }
         p { (kind(key)) " · " code { (key.fingerprint) } }
         (post(frame, &format!("{path}/delete"), &danger("Delete SSH key", "Keep it", &path)))

@@ -49,7 +49,7 @@ pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
     };
     let content = html! {
         (heading("SSH keys", &acts))
-        p.lead { "Each key opens your login on every host you may use, from the next login on." }
+        p.lead { "Every host that admits you accepts these keys." }
         @if at.is_empty() {
             div.notice {
                 p { "No SSH keys yet: add one to log in to every host you may use." }

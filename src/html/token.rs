@@ -70,7 +70,7 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
     let content = html! {
         div.narrow {
             h1 { "Generate token" }
-            p.lead { "For a session on a command line. For a program that runs longer, create an " a href="/api-keys/new" { "API key" } "." }
+            p.lead { "For the command line, at most 24 hours. For a program that runs longer, create an " a href="/api-keys/new" { "API key" } "." }
             (summary(input))
             (post(frame, "/tokens/new", &form))
             p.hint { "On a command line: " code { "keycroft login " (frame.public_url) } }
@@ -111,7 +111,7 @@ pub fn delete(frame: &Frame, view: &TokenDelete) -> Markup {
     let record = &view.record;
     let content = html! {
         h1 { "Delete " bdi { (record.name) } "?" }
-        p.lead { "It would end by itself: " (end_in_line(record.expires_at, frame.now)) "." }
+        p.lead { "It expires by itself: " (end_in_line(record.expires_at, frame.now)) "." }
         (what_breaks(record, &view.usage, frame.now))
         (post(frame, &format!("/tokens/{}/delete", record.id), &html! {
             (created_credentials(&view.made, &view.ssh_keys, &Input::default()))

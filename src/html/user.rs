@@ -103,23 +103,20 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     let input = &view.input;
     let roles = [
         ("member", "Member"),
-        (
-            "admin",
-            "Admin: sees and ends what others hold, sets policy",
-        ),
+        ("admin", "Admin: manages users, hosts, services and policy"),
     ];
     let ways = [
-        ("invitation", "By an invitation link, which you pass on"),
-        ("password", "With a password that I choose now"),
+        ("invitation", "With an invitation link that you send"),
+        ("password", "With a password that you choose now"),
     ];
     let form = html! {
         (hidden("nonce", &view.nonce))
         (Field::text("username").autofocus().verbatim().required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
-        (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the user name.").show(input))
+        (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("Empty: the username.").show(input))
         (form::group("role", "Role", input, &radios(input, "role", "member", &roles)))
         (form::group("how", "First sign-in", input, &html! {
             (radios(input, "how", "invitation", &ways))
-            (Field::optional_password("password").help("Only with the second answer; at least 15 characters.").show(input))
+            (Field::optional_password("password").help("Only for the second choice; at least 15 characters.").show(input))
         }))
         (acts("Add user", "/admin/users"))
     };
@@ -150,12 +147,12 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
 pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
     let path = format!("/admin/users/{username}");
     let content = html! {
-        h1 { "Already made" }
-        p.lead { "This form was sent before. The link for " b { (username) } " was made then, and cannot be shown again; no second one was made." }
-        p { "If you did not pass it on, make a new one: the one before ends with it." }
+        h1 { "Already created" }
+        p.lead { "This form was sent before. The link for " b { (username) } " was created then and cannot be shown again. No second one was created." }
+        p { "If you did not send it, create a new one, which replaces it." }
         div.actions { a.button.primary href=(path) { "Go to the user" } }
     };
-    page(frame, Section::Users, "Already made", &content)
+    page(frame, Section::Users, "Already created", &content)
 }
 
 /// `/admin/users/NAME`. Its forms go to `…/edit` (`version`, `display_name`, `role`, `permissions`), `…/disable`,
@@ -240,13 +237,13 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
         (Field::text("display_name").default(&user.display_name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
         (form::group("role", "Role", input, &radios(input, "role", user.role.as_str(), &[("member", "Member"), ("admin", "Admin")])))
         @if !grants.is_empty() {
-            (form::group("permissions", "Granted beyond the role", input, &singles(input, &grants, &user.granted)))
+            (form::group("permissions", "Permissions beyond the role", input, &singles(input, &grants, &user.granted)))
         }
         div.actions { button { "Save" } }
     };
     html! {
         (post(frame, &format!("{path}/edit"), &form))
-        @if user.role == Role::Member && !user.granted_by_role.is_empty() { p.lead { "By role besides: " (user.granted_by_role) "." } }
+        @if user.role == Role::Member && !user.granted_by_role.is_empty() { p.lead { "Also by role: " (user.granted_by_role) "." } }
     }
 }
 
@@ -333,15 +330,15 @@ pub fn reset_second_factor(frame: &Frame, user: &User, present: &SecondFactors) 
         h1 { (title) "?" }
         p.lead { "For somebody who lost their phone or passkey. Make sure that it is them." }
         dl { dt { "Second factor" } dd { (factors(present)) } }
-        p { "Every factor and the password stop working, and all sessions end. You get a link: with it, " b { (user.username) } " chooses a new password, and can set up a new factor." }
+        p { "Every factor and the password stop working, and all sessions are signed out. You get a link: with it, " b { (user.username) } " chooses a new password, and can set up a new factor." }
         (post(frame, &format!("{path}/reset-second-factor"), &danger("Reset second factor", "Keep it", &path)))
     };
     page(frame, Section::Users, &title, &content)
 }
 
-/// `/admin/users/NAME/delete`. Sends `confirm`, the user name.
+/// `/admin/users/NAME/delete`. Sends `confirm`, the username.
 pub fn delete(frame: &Frame, view: &UserEnd) -> Markup {
-    let lead = "Ends all that they hold and removes the account. The user name stays reserved. This cannot be undone.";
+    let lead = "Revokes all credentials and deletes the account. The username stays reserved. This cannot be undone.";
     ending(frame, view, "Delete", lead, "delete", "Delete user")
 }
 
@@ -350,8 +347,8 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
     let path = path(user);
     let title = format!("{verb} {}", user.username);
     let form = html! {
-        (Field::text("confirm").label("Type the user name").required().autofocus().show(&view.input))
-        (danger(word, "Keep the user as they are", &path))
+        (Field::text("confirm").label("Type the username").required().autofocus().show(&view.input))
+        (danger(word, "Keep the user", &path))
     };
     let content = html! {
         h1 { (title) "?" }

@@ -30,7 +30,7 @@ pub enum Error {
     Unauthenticated { sent: SecretSent },
     /// Too many wrong passwords in a row: the password alone is not sufficient here any more.
     Locked,
-    /// Wrong user name or password.
+    /// Wrong username or password.
     WrongPassword,
     /// The credential is valid but lacks this permission.
     Forbidden { missing: Permission },

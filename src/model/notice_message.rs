@@ -106,7 +106,7 @@ impl NoticeMessage {
             NoticeKind::SshKeyExpires => (
                 format!("SSH key {name}"),
                 format!(
-                    "The SSH key {name} of {owner} expires {when}, on {end}. It opens no host from then on. Extend it, or add a new key."
+                    "The SSH key {name} of {owner} expires {when}, on {end}. Hosts reject it from then on. Extend it, or add a new key."
                 ),
                 format!("/ssh-keys/{id}"),
             ),

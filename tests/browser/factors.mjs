@@ -79,7 +79,7 @@ export async function all() {
     equal(codes.length, 10);
     await signOut(page);
     await page.goto("/login?next=/sessions");
-    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Username").fill("alice");
     await page.getByLabel("Password").fill(ALICE);
     await press(page, "Sign in");
     equal(await heading(page), "Second factor");
@@ -90,7 +90,7 @@ export async function all() {
     demand(await page.getByText("by password and code").isVisible(), "the list says how");
     await signOut(page);
     await page.goto("/login");
-    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Username").fill("alice");
     await page.getByLabel("Password").fill(ALICE);
     await press(page, "Sign in");
     await page.getByLabel("Code", { exact: true }).fill(codes[0].toUpperCase());
@@ -105,7 +105,7 @@ export async function all() {
   const page = await context.newPage();
   await check("second factor: both steps by keyboard; sound in every mode", async () => {
     await page.goto("/login");
-    await page.getByLabel("User name").focus();
+    await page.getByLabel("Username").focus();
     await page.keyboard.type("alice");
     await page.keyboard.press("Tab");
     await page.keyboard.type(ALICE);
@@ -152,7 +152,7 @@ export async function all() {
   await check("passkey: as a second factor, and after a cancelled try", async () => {
     await signOut(page);
     await page.goto("/login");
-    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Username").fill("alice");
     await page.getByLabel("Password").fill(ALICE);
     await press(page, "Sign in");
     await device.session.send("WebAuthn.setUserVerified", { authenticatorId: device.authenticatorId, isUserVerified: false });

@@ -138,7 +138,7 @@ export function quiet(context) {
 
 export async function signIn(page, name, password) {
   await page.goto("/login");
-  await page.getByLabel("User name").fill(name);
+  await page.getByLabel("Username").fill(name);
   await page.getByLabel("Password").fill(password);
   await led(page, () => page.getByRole("button", { name: "Sign in" }).click());
   await page.waitForURL((url) => !url.pathname.startsWith("/login"));

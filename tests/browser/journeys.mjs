@@ -34,7 +34,7 @@ export async function all(site) {
     equal(await heading(page), "Set up Keycroft", "the first page explains the link");
     await page.goto(site.setUp);
     equal(new URL(page.url()).pathname + new URL(page.url()).search, "/setup");
-    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Username").fill("alice");
     await page.getByLabel("Display name").fill("Alice Liddell");
     await page.getByLabel("Password").fill("too short");
     await press(page, "Create admin");
@@ -42,7 +42,7 @@ export async function all(site) {
     await link.click();
     await until(page, () => document.activeElement.id === "password");
     equal(await page.getByLabel("Password").inputValue(), "", "a password does not come back");
-    equal(await page.getByLabel("User name").inputValue(), "alice", "the rest does");
+    equal(await page.getByLabel("Username").inputValue(), "alice", "the rest does");
     await page.getByLabel("Password").fill(ALICE);
     await page.getByRole("button", { name: "Show" }).click();
     equal(await page.getByLabel("Password").getAttribute("type"), "text", "a password can be shown");
@@ -249,7 +249,7 @@ export async function all(site) {
     equal(await page.getByRole("status").innerText(), "Signed out.");
     await led(phone, () => phone.getByRole("navigation").getByRole("link", { name: "Tokens" }).click());
     equal(await heading(phone), "Sign in");
-    await phone.getByLabel("User name").fill("alice");
+    await phone.getByLabel("Username").fill("alice");
     await phone.getByLabel("Password").fill(ALICE);
     await press(phone, "Sign in");
     equal(await heading(phone), "Tokens", "and comes back to where it went");
@@ -265,10 +265,10 @@ export async function all(site) {
     await page.goto("/sessions");
     await press(page, "Sign out everywhere else");
     await press(phone, "Create API key");
-    await phone.getByLabel("User name").fill("alice");
+    await phone.getByLabel("Username").fill("alice");
     await phone.getByLabel("Password").fill(ALICE);
     await press(phone, "Sign in");
-    equal(await heading(phone), "Go on where you were");
+    equal(await heading(phone), "Continue");
     demand(await phone.getByText("from the phone").isVisible(), "the form is shown");
     await press(phone, "Send the form");
     equal(await heading(phone), "API key from the phone created");
@@ -311,7 +311,7 @@ export async function all(site) {
   const his = await guest.newPage();
   await check("users: invite; the invited person chooses a password and is in", async () => {
     await page.goto("/admin/new-user");
-    await page.getByLabel("User name").fill("bob");
+    await page.getByLabel("Username").fill("bob");
     await page.getByLabel("Display name").fill("Bob the Builder");
     await press(page, "Add user");
     const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
@@ -425,12 +425,12 @@ export async function all(site) {
 
   await check("users: offboard, then delete; the person is out of all at once", async () => {
     await page.goto("/admin/users/bob/offboard");
-    await page.getByLabel("Type the user name").fill("bob");
+    await page.getByLabel("Type the username").fill("bob");
     await press(page, "Offboard");
     await his.goto("/tokens");
     equal(await heading(his), "Sign in");
     await page.goto("/admin/users/bob/delete");
-    await page.getByLabel("Type the user name").fill("bob");
+    await page.getByLabel("Type the username").fill("bob");
     await press(page, "Delete user");
     equal(await page.getByRole("rowheader", { name: "bob" }).count(), 0);
     await page.goto("/admin/users/alice");
@@ -523,7 +523,7 @@ export async function byKeyboard(site) {
     await page.goto("/login");
     await reach(/^Skip to content$/);
     await key("Enter");
-    await reach(/^User name$/);
+    await reach(/^Username$/);
     await page.keyboard.type("alice");
     await key("Tab");
     await page.keyboard.type(ALICE);
@@ -580,7 +580,7 @@ export async function onPlainHttp() {
     const context = await profile(url);
     const page = await context.newPage();
     await page.goto(site.setUp);
-    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Username").fill("alice");
     await page.getByLabel("Display name").fill("Alice");
     await page.getByLabel("Password").fill(ALICE);
     await press(page, "Create admin");

@@ -149,7 +149,7 @@ export async function all(site) {
   }
   await check("every mode: sign-in that failed", async () => {
     await page.goto("/login");
-    await page.getByLabel("User name").fill(WORDS[0]);
+    await page.getByLabel("Username").fill(WORDS[0]);
     await page.getByLabel("Password").fill("wrong");
     await led(page, () => page.getByRole("button", { name: "Sign in" }).click());
     await page.getByRole("alert").waitFor();

@@ -64,7 +64,7 @@ fn doors(words: &Words, list: &mut Vec<Shown>) {
     let failed_sign_in = SignIn {
         next: words.at(1),
         kept: Some(kept(words)),
-        problem: Some("The user name or the password is wrong.".into()),
+        problem: Some("The username or the password is wrong.".into()),
         passkey: Some(request(words)),
         input: Input {
             values: vec![("username".into(), words.at(1))],

@@ -182,7 +182,8 @@ fn shared(input: &Input) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let text = input.value("shared_logins").unwrap_or_default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let Some((login, group)) = line.split_once(':') else {
-            let message = "write a login, a colon and a group, like ubuntu: admins, one a line";
+            let message =
+                "write a login, a colon and a group, such as ubuntu: admins, one per line";
             return Err(Error::field("shared_logins", message));
         };
         let groups = shared.entry(login.trim().to_owned()).or_default();

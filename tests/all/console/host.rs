@@ -79,7 +79,7 @@ fn host_is_enrolled_changed_and_deleted() {
     let stale = form.clone();
     let bad = alice.submit(&form.clone().set("shared_logins", "ubuntu"));
     assert_eq!(bad.status, 422);
-    assert!(bad.has("like ubuntu: admins"), "{}", bad.text());
+    assert!(bad.has("such as ubuntu: admins"), "{}", bad.text());
     let saved = alice.submit_and_follow(
         &form
             .set("groups", "staff")

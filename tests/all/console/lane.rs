@@ -56,7 +56,7 @@ fn password_on_another_lane_is_not_checked() {
     let form = alice.open("/admin/groups").form("/admin/groups");
     let form = form.set("name", "gpu").set("current_password", ALICE);
     let page = alice.submit(&form).expect(403);
-    assert!(page.has("Your password, please"));
+    assert!(page.has("Confirm it's you"));
     // Canceling leads to the nearest page above, from any origin.
     assert!(page.has("href=\"/admin/groups\">Cancel"), "{}", page.text());
     for (action, cancel) in [

@@ -109,9 +109,7 @@ fn form_of_an_expired_session_is_saved() {
         .set("permission.tokens", "read");
     site.pass(800);
     let page = bob.submit(&form).expect(401);
-    assert!(
-        page.has("Your session has ended. Sign in, and the form you were in goes on where it was.")
-    );
+    assert!(page.has("Your session has expired. Sign in to continue with your form."));
     // A wrong password does not lose it either.
     let login = page
         .form("/login")
@@ -121,7 +119,11 @@ fn form_of_an_expired_session_is_saved() {
     let page = bob
         .submit(&page.form("/login").set("password", BOB))
         .expect(200);
-    assert!(page.has("Go on where you were"), "{}", page.text());
+    assert!(
+        page.has("You are signed in again, and your form is still here."),
+        "{}",
+        page.text()
+    );
     let kept = page.form("/api-keys/new");
     for (name, value) in form.fields.iter().filter(|(name, _)| name != "form_token") {
         assert!(

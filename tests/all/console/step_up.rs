@@ -17,7 +17,7 @@ fn require_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, passw
     site.pass(601);
     let events = site.count("SELECT count(*) FROM events WHERE outcome = 'done'");
     let demand = browser.submit(form).expect(403);
-    assert!(demand.has("Your password, please"), "{}", demand.text());
+    assert!(demand.has("Confirm it's you"), "{}", demand.text());
     assert_eq!(
         site.count("SELECT count(*) FROM events WHERE outcome = 'done'"),
         events,
@@ -325,7 +325,7 @@ fn password_window_is_10_minutes_and_not_the_future() {
         .turn_to(Time::parse("2026-11-22T11:59:59Z").unwrap());
     let page = alice.submit(&page.form("/admin/users/carol/disable"));
     assert_eq!(page.status, 403, "the clock went back");
-    assert!(page.has("Your password, please"));
+    assert!(page.has("Confirm it's you"));
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn missing_permission_is_reported_before_a_password() {
             ],
         };
         let page = bob.submit(&form);
-        assert!(!page.has("Your password, please"), "{action}");
+        assert!(!page.has("Confirm it's you"), "{action}");
         asked += 1;
     }
     assert!(asked > 20, "{asked}");
