@@ -30,7 +30,7 @@ pub struct AccountPage {
 }
 
 /// `/account`. Two forms: `/account/name` (`display_name`) and `/account/password` (`current`, `new`).
-pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
+pub fn account_page(frame: &Frame, view: &AccountPage) -> Markup {
     let user = &view.user;
     let title = view.name_input.title("Account");
     let title = if view.password_input.errors.is_empty() {
@@ -52,7 +52,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
             dt { "Role" } dd { (user.role) }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
-        (account_notice::list(frame, &view.notices))
+        (account_notice::account_notice_list(frame, &view.notices))
         h2 { "Name" }
         (post(frame, "/account/name", &html! { (name.show(&view.name_input)) div.actions { button { "Save name" } } }))
         h2 { "Password" }

@@ -30,7 +30,7 @@ pub(super) fn banner(frame: &Frame) -> Markup {
 }
 
 /// The list on the account page: confirmed notices included, with the time and the confirming credential.
-pub(super) fn list(frame: &Frame, notices: &[AccountNotice]) -> Markup {
+pub(super) fn account_notice_list(frame: &Frame, notices: &[AccountNotice]) -> Markup {
     html! {
         @if !notices.is_empty() {
             h2 { "Changes by others to your account" }

@@ -9,7 +9,7 @@ use super::form::{self, Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, page};
 use super::permission_form::choice;
 use super::table::{last_use, last_use_in_line};
-use super::when::{end_in_line, some};
+use super::when::{counted, end_in_line};
 use super::{lifetime, shown_once};
 use crate::model::credential::{Kind, Record, UsageDay};
 use crate::model::permission::Permissions;
@@ -18,8 +18,8 @@ use crate::model::secret::Id;
 use crate::model::text::{NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX};
 use crate::model::time::Time;
 
-pub use super::api_key_list::{ApiKeyList, ApiKeyRow, list};
-pub use super::api_key_page::{ApiKeyPage, Creator, show};
+pub use super::api_key_list::{ApiKeyList, ApiKeyRow, api_key_list};
+pub use super::api_key_page::{ApiKeyPage, Creator, api_key_page};
 pub use super::holder::Holder;
 
 /// The form of a new API key, empty or with rejected input.
@@ -334,7 +334,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                 None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
-                    p { "Programs that use it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." }
+                    p { "Programs that use it (" (counted(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." }
                 }
             }
             p { "Its secret is rejected from the next request on. This cannot be undone." }

@@ -33,7 +33,7 @@ pub struct ApiKeyList {
 }
 
 /// `/api-keys`.
-pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
+pub fn api_key_list(frame: &Frame, view: &ApiKeyList) -> Markup {
     let (path, at) = (view.holder.path(), &view.at);
     let new = format!("{path}/new");
     let acts = html! {

@@ -51,7 +51,7 @@ pub struct ApiKeyPage {
 }
 
 /// `/api-keys/ID`.
-pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
+pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let content = html! {
         div.head {

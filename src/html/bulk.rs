@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{Field, Input, danger, hidden, post, summary};
 use super::layout::{Frame, Section, page};
-use super::when::{some, time_or_never};
+use super::when::{counted, time_or_never};
 use crate::model::list::List;
 use crate::model::time::Time;
 
@@ -52,7 +52,7 @@ impl BulkDelete {
 /// Sends `pick` for each again, and `confirm`, their number.
 pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
     let count = i64::try_from(view.rows.len()).unwrap_or(i64::MAX);
-    let things = some(count, view.list.noun());
+    let things = counted(count, view.list.noun());
     let title = format!("Delete {things}?");
     let label = format!("Type {count} to confirm");
     let effect = match view.list {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::when::some;
+use super::when::counted;
 use crate::model::credential::UsageDay;
 use crate::model::time::{Day, Time};
 
@@ -107,7 +107,7 @@ fn drawing(days: &[UsageDay]) -> Markup {
 }
 
 fn count(count: u64, word: &str) -> String {
-    some(i64::try_from(count).unwrap_or(i64::MAX), word)
+    counted(i64::try_from(count).unwrap_or(i64::MAX), word)
 }
 
 /// All 30 days up to today, days without a use included.

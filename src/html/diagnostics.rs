@@ -22,7 +22,7 @@ pub struct FactGroup {
 }
 
 /// `/admin/diagnostics`.
-pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
+pub fn diagnostics_page(frame: &Frame, groups: &[FactGroup]) -> Markup {
     let content = html! {
         h1 { "Diagnostics" }
         @for group in groups {

@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 /// The page of an error.
-pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
+pub fn error_page(visitor: Visitor<'_>, problem: &Problem) -> Markup {
     let content = html! {
         h1 { (problem.title) }
         p { (problem.detail) }

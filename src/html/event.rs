@@ -104,7 +104,7 @@ pub struct EventList {
 }
 
 /// `/events` and `/admin/events`; `…/export` with the same filter gives JSON lines, with `format=csv` a table.
-pub fn list(frame: &Frame, view: &EventList) -> Markup {
+pub fn event_list(frame: &Frame, view: &EventList) -> Markup {
     let path = view.scope.path();
     let (section, title) = match view.scope {
         Scope::Own => (Section::Events, "Events"),

@@ -38,7 +38,7 @@ pub struct GroupDelete {
 }
 
 /// `/admin/groups`. Sends `name`.
-pub fn list(frame: &Frame, view: &GroupList) -> Markup {
+pub fn group_list(frame: &Frame, view: &GroupList) -> Markup {
     let at = &view.at;
     let columns = [
         sorted(Column::Name, "Name", "name"),
@@ -86,7 +86,7 @@ pub fn list(frame: &Frame, view: &GroupList) -> Markup {
 }
 
 /// `/admin/groups/NAME`. Sends `username`, or `pick` for each ticked user, to `…/members/remove`.
-pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
+pub fn group_page(frame: &Frame, view: &GroupPage) -> Markup {
     let group = &view.group;
     let path = format!("/admin/groups/{}", group.name);
     let acts = html! {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::layout::{Visitor, either};
 
 /// `/help`.
-pub fn show(visitor: Visitor<'_>) -> Markup {
+pub fn help_page(visitor: Visitor<'_>) -> Markup {
     let content = html! {
         h1 { "Help" }
         p.lead { "Keycroft manages the credentials of this lab: owners, permissions and expirations." }

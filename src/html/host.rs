@@ -120,7 +120,7 @@ pub(super) fn open_to(host: &HostFacts) -> String {
 
 /// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a checkbox each), `shared_logins` (one per line, `ubuntu:
 /// admins`), `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` if checked).
-pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
+pub fn host_page(frame: &Frame, view: &HostEdit) -> Markup {
     let (host, input, now) = (&view.host, &view.input, frame.now);
     let path = format!("/admin/hosts/{}", host.id);
     let shared: Vec<String> = host

@@ -20,7 +20,7 @@ pub struct HostList {
 }
 
 /// `/admin/hosts`.
-pub fn list(frame: &Frame, view: &HostList) -> Markup {
+pub fn host_list(frame: &Frame, view: &HostList) -> Markup {
     let (at, now) = (&view.at, frame.now);
     let columns = [
         sorted(Column::Name, "Name", "name"),

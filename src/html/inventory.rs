@@ -62,7 +62,7 @@ pub const fn kind_word(list: List) -> &'static str {
 }
 
 /// `/admin/inventory`. The form sends `pick` for each ticked box to `/admin/inventory/delete`.
-pub fn list(frame: &Frame, view: &Inventory) -> Markup {
+pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
     let at = &view.at;
     let content = html! {
         (heading("Inventory", &html! { a.button href=(at.csv()) { "CSV" } }))

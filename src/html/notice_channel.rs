@@ -34,7 +34,7 @@ pub struct ChannelForm {
 const SHOWN_MAX: usize = 25;
 
 /// `/admin/notices`.
-pub fn list(frame: &Frame, view: &ChannelList) -> Markup {
+pub fn notice_channel_list(frame: &Frame, view: &ChannelList) -> Markup {
     let new = html! { a.button.primary href="/admin/notices/new" { "Add channel" } };
     let content = html! {
         (heading("Notices", &new))

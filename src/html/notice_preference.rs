@@ -27,7 +27,7 @@ pub fn value(kind: NoticeKind, channel: &PreferenceChannel) -> String {
 }
 
 /// `/account/notices`. Sends `want` for each ticked box; `/account/notices/email` gets `email`.
-pub fn show(frame: &Frame, view: &PreferencePage) -> Markup {
+pub fn notice_preference_page(frame: &Frame, view: &PreferencePage) -> Markup {
     let preferences = &view.preferences;
     let title = view.email_input.title("Notices");
     let title = if view.kinds_input.errors.is_empty() {

@@ -34,7 +34,7 @@ pub struct Overview {
 }
 
 /// `/`.
-pub fn show(frame: &Frame, view: &Overview) -> Markup {
+pub fn overview_page(frame: &Frame, view: &Overview) -> Markup {
     let new = |path: &str, words: &str| html! { a.button href=(path) { (words) } };
     let others = html! {
         @if view.sessions.total > 1 { (button(frame, "/sessions/delete-others", Some("danger"), "Sign out others")) }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{Choice, Input, Tick, choices, group};
 use super::permission::{ACCESS, Access, FILL, Presets, ROW, Row, RowGroup, SINGLE};
-use super::when::some;
+use super::when::counted;
 use crate::model::permission::{Permission, Permissions};
 
 /// With more resources, those of services and administration are folded.
@@ -63,7 +63,7 @@ pub(super) fn facts(given: &Permissions) -> Markup {
     let folded = |group: RowGroup, word: &str| {
         let of = || all.iter().filter(move |one| one.group == group);
         let permissions: usize = of().map(|one| one.names.len()).sum();
-        let count = |count: usize, word| some(i64::try_from(count).unwrap_or(i64::MAX), word);
+        let count = |count: usize, word| counted(i64::try_from(count).unwrap_or(i64::MAX), word);
         html! {
             @if permissions > 0 {
                 details {

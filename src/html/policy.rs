@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{Field, Input, hidden, post, summary};
 use super::layout::{Frame, Section, page};
-use super::when::{end_in_line, lifetime, some};
+use super::when::{counted, end_in_line, lifetime};
 use crate::model::policy::{Choice, LifetimeRule, Policy, SSH_KEY_TYPES};
 use crate::model::time::{Lifetime, Time, short};
 
@@ -337,7 +337,7 @@ fn effect(frame: &Frame, preview: &PolicyPreview) -> Markup {
     if preview.exceeding.is_empty() {
         return html! { p.notice.ok tabindex="-1" autofocus { "No credential exceeds this policy." } };
     }
-    let count = some(
+    let count = counted(
         i64::try_from(preview.exceeding_total).unwrap_or(i64::MAX),
         "credential",
     );
@@ -374,7 +374,7 @@ fn change(before: &Policy, after: &Policy) -> String {
     let all: Vec<String> = changes.iter().map(one).collect();
     match i64::try_from(all.len()).unwrap_or(i64::MAX) {
         0 => "No changes".to_owned(),
-        count => format!("{}: {}", some(count, "change"), all.join(", ")),
+        count => format!("{}: {}", counted(count, "change"), all.join(", ")),
     }
 }
 

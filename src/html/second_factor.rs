@@ -73,7 +73,7 @@ const CODE_HELP: &str = "The 6 digits of your authenticator app, or a recovery c
 
 /// `/account/second-factor`. Buttons go to `…/totp/new`, `…/totp/remove`, `…/recovery-codes`, `…/passkeys/new` and
 /// `…/passkeys/ID/delete`.
-pub fn show(frame: &Frame, view: &FactorsPage) -> Markup {
+pub fn second_factor_page(frame: &Frame, view: &FactorsPage) -> Markup {
     let factors = &view.factors;
     let content = html! {
         h1 { "Second factor" }

@@ -43,7 +43,7 @@ pub struct ServiceDelete {
 }
 
 /// `/admin/services/NAME`.
-pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
+pub fn service_page(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
     let service = &facts.service;
     let path = format!("/admin/services/{}", service.name);
     let buttons = html! {

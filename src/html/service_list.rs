@@ -16,7 +16,7 @@ pub struct ServiceList {
 }
 
 /// `/admin/services`.
-pub fn list(frame: &Frame, view: &ServiceList) -> Markup {
+pub fn service_list(frame: &Frame, view: &ServiceList) -> Markup {
     let at = &view.at;
     let columns = [
         sorted(Column::Name, "Name", "name"),

@@ -23,7 +23,7 @@ pub struct SessionList {
 
 /// `/sessions`. A row's button sends `id` to `/sessions/delete`; the picked rows go there as `pick`; "Sign out everywhere
 /// else" goes to `/sessions/delete-others`.
-pub fn list(frame: &Frame, view: &SessionList) -> Markup {
+pub fn session_list(frame: &Frame, view: &SessionList) -> Markup {
     let at = &view.at;
     let columns = [
         plain("", "pick"),

@@ -248,7 +248,7 @@ fn public_key(input: &Input, present: &str, help: &str) -> Markup {
 }
 
 /// `/ssh-keys/ID`; also the answer after adding one.
-pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
+pub fn ssh_key_page(frame: &Frame, view: &SshKeyPage) -> Markup {
     let (key, now) = (&view.key, frame.now);
     let own = format!("/ssh-keys/{}", key.id);
     let buttons = html! { a.button href={ (own) "/edit" } { "Edit" } a.button.danger href={ (own) "/delete" } { "Delete" } };

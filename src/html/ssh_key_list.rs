@@ -31,7 +31,7 @@ pub struct SshKeyList {
 }
 
 /// `/ssh-keys`.
-pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
+pub fn ssh_key_list(frame: &Frame, view: &SshKeyList) -> Markup {
     let at = &view.at;
     let columns = [
         plain("", "pick"),

@@ -7,7 +7,7 @@ use super::form::{Field, Input, acts, addresses, danger, hidden, post, summary};
 use super::layout::{Frame, Section, page};
 use super::permission::Presets;
 use super::permission_form::choice;
-pub use super::token_list::{TokenList, TokenRow, list};
+pub use super::token_list::{TokenList, TokenRow, token_list};
 use super::when::end_in_line;
 use super::{lifetime, shown_once};
 use crate::model::credential::{Record, UsageDay};

@@ -32,7 +32,7 @@ pub struct TokenList {
 }
 
 /// `/tokens`.
-pub fn list(frame: &Frame, view: &TokenList) -> Markup {
+pub fn token_list(frame: &Frame, view: &TokenList) -> Markup {
     let at = &view.at;
     let columns = [
         plain("", "pick"),

@@ -157,7 +157,7 @@ pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
 
 /// `/admin/users/NAME`. Its forms go to `…/edit` (`version`, `display_name`, `role`, `permissions`), `…/disable`,
 /// `…/enable`, `…/reset-password`, and `…/KINDs/ID/delete` for each credential.
-pub fn show(frame: &Frame, view: &UserPage) -> Markup {
+pub fn user_page(frame: &Frame, view: &UserPage) -> Markup {
     let user = &view.user;
     let path = path(user);
     let content = html! {

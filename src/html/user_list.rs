@@ -31,7 +31,7 @@ pub struct UserList {
 }
 
 /// `/admin/users`.
-pub fn list(frame: &Frame, view: &UserList) -> Markup {
+pub fn user_list(frame: &Frame, view: &UserList) -> Markup {
     let at = &view.at;
     let columns = [
         sorted(Column::Name, "User", "name"),

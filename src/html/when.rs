@@ -85,20 +85,20 @@ fn span(seconds: i64) -> String {
     let days = rounded(86_400);
     let months = (days * 10 + 152) / 304;
     if rounded(60) < 60 {
-        some(rounded(60).max(1), "minute")
+        counted(rounded(60).max(1), "minute")
     } else if rounded(3_600) < 36 {
-        some(rounded(3_600), "hour")
+        counted(rounded(3_600), "hour")
     } else if days <= 120 {
-        some(days, "day")
+        counted(days, "day")
     } else if months < 24 {
-        some(months, "month")
+        counted(months, "month")
     } else {
-        some((days * 2 + 365) / 730, "year")
+        counted((days * 2 + 365) / 730, "year")
     }
 }
 
 /// `1 day`, `2 days`.
-pub fn some(count: i64, word: &str) -> String {
+pub fn counted(count: i64, word: &str) -> String {
     if count == 1 {
         format!("1 {word}")
     } else {
@@ -119,13 +119,13 @@ pub fn length(duration: Duration) -> String {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let whole = |unit: i64| seconds >= unit && seconds % unit == 0;
     if seconds > 86_400 && whole(86_400) {
-        some(seconds / 86_400, "day")
+        counted(seconds / 86_400, "day")
     } else if whole(3_600) {
-        some(seconds / 3_600, "hour")
+        counted(seconds / 3_600, "hour")
     } else if whole(60) {
-        some(seconds / 60, "minute")
+        counted(seconds / 60, "minute")
     } else {
-        some(seconds, "second")
+        counted(seconds, "second")
     }
 }
 

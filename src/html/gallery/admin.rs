@@ -76,7 +76,7 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "users",
-        user_list::list(
+        user_list::user_list(
             &frame,
             &UserList {
                 at: place(List::Users, "/admin/users", 25),
@@ -87,7 +87,7 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "users-nobody",
-        user_list::list(
+        user_list::user_list(
             &frame,
             &UserList {
                 at: no_match(words, List::Users, "/admin/users"),
@@ -151,7 +151,7 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
         nonce: "1795360440-aaaaaaaaaaaaaaaaaaaa".into(),
         input: Input::default(),
     };
-    shown(list, "user", user::show(&frame, &page));
+    shown(list, "user", user::user_page(&frame, &page));
     shown(
         list,
         "user-link-already-made",
@@ -161,7 +161,7 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
     page.holdings = Holdings::default();
     page.removable = Removable::LastAdmin;
     page.input = failed(words, &["display_name"]);
-    shown(list, "user-last-admin", user::show(&frame, &page));
+    shown(list, "user-last-admin", user::user_page(&frame, &page));
     let end = UserEnd {
         user: user(words, Role::Member),
         holdings: holdings(words, 2),
@@ -180,7 +180,11 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
             },
         ),
     );
-    shown(list, "user-grants", user::show(&frame, &granted(words)));
+    shown(
+        list,
+        "user-grants",
+        user::user_page(&frame, &granted(words)),
+    );
 }
 
 fn granted(words: &Words) -> UserPage {
@@ -277,11 +281,19 @@ fn inventory(words: &Words, list: &mut Vec<Shown>) {
     };
     for kind in tabs {
         let name = format!("inventory-{}s", kind_word(kind));
-        shown(list, &name, inventory::list(&frame, &view(kind, 25)));
+        shown(
+            list,
+            &name,
+            inventory::inventory_list(&frame, &view(kind, 25)),
+        );
     }
     let mut nothing = view(List::SshKeys, 0);
     nothing.at = no_match(words, List::SshKeys, "/admin/inventory");
-    shown(list, "inventory-nothing", inventory::list(&frame, &nothing));
+    shown(
+        list,
+        "inventory-nothing",
+        inventory::inventory_list(&frame, &nothing),
+    );
     let row = |n: usize| BulkRow {
         id: id(n).to_string(),
         name: words.at(n),
@@ -331,7 +343,7 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "groups-empty",
-        group::list(
+        group::group_list(
             &frame,
             &GroupList {
                 at: place(List::Groups, "/admin/groups", 0),
@@ -343,7 +355,7 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "groups",
-        group::list(
+        group::group_list(
             &frame,
             &GroupList {
                 at: place(List::Groups, "/admin/groups", 25),
@@ -362,12 +374,12 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "group",
-        group::show(&frame, &page(3, Input::default())),
+        group::group_page(&frame, &page(3, Input::default())),
     );
     shown(
         list,
         "group-failed",
-        group::show(&frame, &page(0, failed(words, &[""]))),
+        group::group_page(&frame, &page(0, failed(words, &[""]))),
     );
     let mut others = page(25, Input::default());
     shown(list, "group-add", group::add(&frame, &others));
@@ -410,9 +422,13 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
             at: place(List::Services, "/admin/services", rows),
             rows: vec![facts.clone(); rows],
         };
-        shown(list, name, service_list::list(&frame, &view));
+        shown(list, name, service_list::service_list(&frame, &view));
     }
-    shown(list, "service", service::show(&frame, &facts, &by_role));
+    shown(
+        list,
+        "service",
+        service::service_page(&frame, &facts, &by_role),
+    );
     shown(
         list,
         "service-new",
@@ -489,7 +505,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "hosts-empty",
-        host_list::list(
+        host_list::host_list(
             &frame,
             &HostList {
                 at: place(List::Hosts, "/admin/hosts", 0),
@@ -501,7 +517,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "hosts",
-        host_list::list(
+        host_list::host_list(
             &frame,
             &HostList {
                 at: place(List::Hosts, "/admin/hosts", 25),
@@ -516,9 +532,9 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
         version: "v".into(),
         input: Input::default(),
     };
-    shown(list, "host", host::show(&frame, &edit));
+    shown(list, "host", host::host_page(&frame, &edit));
     edit.input = failed(words, &["name", "groups", "shared_logins", "cache_age_max"]);
-    shown(list, "host-failed", host::show(&frame, &edit));
+    shown(list, "host-failed", host::host_page(&frame, &edit));
     shown(
         list,
         "host-code-new",

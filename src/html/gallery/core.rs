@@ -147,16 +147,20 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "api-keys-empty",
-        api_key::list(&member, &key_list(words, 0)),
+        api_key::api_key_list(&member, &key_list(words, 0)),
     );
     shown(
         list,
         "api-keys",
-        api_key::list(&frame, &key_list(words, 25)),
+        api_key::api_key_list(&frame, &key_list(words, 25)),
     );
     let mut filtered = key_list(words, 0);
     filtered.at = no_match(words, List::ApiKeys, "/api-keys");
-    shown(list, "api-keys-nothing", api_key::list(&frame, &filtered));
+    shown(
+        list,
+        "api-keys-nothing",
+        api_key::api_key_list(&frame, &filtered),
+    );
     filtered.at.query.status = Some(Status::Deleted);
     filtered.rows = (0..3)
         .map(|n| ApiKeyRow {
@@ -168,7 +172,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "api-keys-service",
-        api_key::list(&frame_after(words, Flash::Failed(words.at(0))), &filtered),
+        api_key::api_key_list(&frame_after(words, Flash::Failed(words.at(0))), &filtered),
     );
     for n in [0, 4] {
         let view = ApiKeyPage {
@@ -188,7 +192,11 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             events: (0..4).map(|n| event_with(words, n)).collect(),
             names: names(),
         };
-        shown(list, &format!("api-key-{n}"), api_key::show(&frame, &view));
+        shown(
+            list,
+            &format!("api-key-{n}"),
+            api_key::api_key_page(&frame, &view),
+        );
     }
     let view = ApiKeyPage {
         holder: Holder::Me,
@@ -203,7 +211,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         events: Vec::new(),
         names: event::Names::default(),
     };
-    shown(list, "api-key-ended", api_key::show(&frame, &view));
+    shown(list, "api-key-ended", api_key::api_key_page(&frame, &view));
 }
 
 fn names() -> event::Names {
@@ -334,8 +342,8 @@ fn tokens(words: &Words, list: &mut Vec<Shown>) {
         at: place(List::Tokens, "/tokens", rows),
         offered: offered(),
     };
-    shown(list, "tokens-empty", token::list(&frame, &view(0)));
-    shown(list, "tokens", token::list(&frame, &view(25)));
+    shown(list, "tokens-empty", token::token_list(&frame, &view(0)));
+    shown(list, "tokens", token::token_list(&frame, &view(25)));
     let new = TokenNew {
         policy: Policy::default(),
         offered: offered(),
@@ -389,8 +397,16 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
         at: place(List::Sessions, "/sessions", rows),
         current: id(0),
     };
-    shown(list, "sessions-one", session::list(&frame, &sessions(1)));
-    shown(list, "sessions", session::list(&frame, &sessions(25)));
+    shown(
+        list,
+        "sessions-one",
+        session::session_list(&frame, &sessions(1)),
+    );
+    shown(
+        list,
+        "sessions",
+        session::session_list(&frame, &sessions(25)),
+    );
     let mut account = AccountPage {
         factors: SecondFactors::default(),
         passkey: None,
@@ -399,11 +415,15 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
         name_input: Input::default(),
         password_input: Input::default(),
     };
-    shown(list, "account", account::show(&frame, &account));
+    shown(list, "account", account::account_page(&frame, &account));
     account.factors.passkeys = 1;
     account.passkey = Some(request(words));
     account.password_input = failed(words, &["current", "new"]);
-    shown(list, "account-failed", account::show(&frame, &account));
+    shown(
+        list,
+        "account-failed",
+        account::account_page(&frame, &account),
+    );
     let mut events = EventList {
         scope: Scope::Own,
         events: Vec::new(),
@@ -415,9 +435,9 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
         older: Some("12".into()),
         is_first: false,
     };
-    shown(list, "events-empty", event::list(&frame, &events));
+    shown(list, "events-empty", event::event_list(&frame, &events));
     events.events = (0..25).map(|n| event_with(words, n)).collect();
-    shown(list, "events", event::list(&frame, &events));
+    shown(list, "events", event::event_list(&frame, &events));
     events.scope = Scope::All;
     events.filter = EventFilter {
         text: words.at(0),
@@ -427,8 +447,8 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
         range: "7d".into(),
         ..EventFilter::default()
     };
-    shown(list, "events-all", event::list(&frame, &events));
+    shown(list, "events-all", event::event_list(&frame, &events));
     events.input = failed(words, &["since"]);
     events.events.clear();
-    shown(list, "events-failed", event::list(&frame, &events));
+    shown(list, "events-failed", event::event_list(&frame, &events));
 }

@@ -77,7 +77,7 @@ pub fn pages(words: &Words) -> Vec<Shown> {
             channels: (0..channels).map(|n| channel(words, n)).collect(),
             deliveries: (0..deliveries).map(|n| delivery(words, n)).collect(),
         };
-        let page = notice_channel::list(&frame, &view);
+        let page = notice_channel::notice_channel_list(&frame, &view);
         shown(&mut list, &format!("notice-channels-{name}"), page);
     }
     let form = |channel: Option<NoticeChannel>, input: Input| {
@@ -117,7 +117,7 @@ pub fn pages(words: &Words) -> Vec<Shown> {
             email_input,
             kinds_input,
         };
-        notice_preference::show(&frame, &view)
+        notice_preference::notice_preference_page(&frame, &view)
     };
     let none = Input::default;
     shown(&mut list, "notices-none", page(0, none(), none()));

@@ -58,7 +58,11 @@ fn overviews(words: &Words, list: &mut Vec<Shown>) {
             days_without_backup: Some(9),
         }),
     };
-    shown(list, "overview", overview::show(&frame(words), &view));
+    shown(
+        list,
+        "overview",
+        overview::overview_page(&frame(words), &view),
+    );
     view.api_keys = records(record, 0);
     view.tokens = records(token, 0);
     view.ssh_keys = Part {
@@ -66,7 +70,11 @@ fn overviews(words: &Words, list: &mut Vec<Shown>) {
         total: 0,
     };
     view.attention = None;
-    shown(list, "overview-empty", overview::show(&frame(words), &view));
+    shown(
+        list,
+        "overview-empty",
+        overview::overview_page(&frame(words), &view),
+    );
 }
 
 pub fn key(words: &Words, n: usize) -> SshKeyFacts {
@@ -129,8 +137,16 @@ fn ssh_keys(words: &Words, list: &mut Vec<Shown>) {
         rows: (0..rows).map(|n| ssh_key_row(words, n)).collect(),
         at: place(List::SshKeys, "/ssh-keys", rows),
     };
-    shown(list, "ssh-keys-empty", ssh_key_list::list(&frame, &keys(0)));
-    shown(list, "ssh-keys", ssh_key_list::list(&frame, &keys(25)));
+    shown(
+        list,
+        "ssh-keys-empty",
+        ssh_key_list::ssh_key_list(&frame, &keys(0)),
+    );
+    shown(
+        list,
+        "ssh-keys",
+        ssh_key_list::ssh_key_list(&frame, &keys(25)),
+    );
     let mut new = SshKeyNew {
         policy: Policy::default(),
         input: Input::default(),
@@ -156,8 +172,12 @@ fn ssh_keys(words: &Words, list: &mut Vec<Shown>) {
             })
             .collect(),
     };
-    shown(list, "ssh-key", ssh_key::show(&frame, &page(2, 2)));
-    shown(list, "ssh-key-unused", ssh_key::show(&frame, &page(1, 0)));
+    shown(list, "ssh-key", ssh_key::ssh_key_page(&frame, &page(2, 2)));
+    shown(
+        list,
+        "ssh-key-unused",
+        ssh_key::ssh_key_page(&frame, &page(1, 0)),
+    );
     shown(
         list,
         "ssh-key-of-user",
@@ -223,7 +243,11 @@ fn others(words: &Words, list: &mut Vec<Shown>) {
             facts: (0..4).map(fact).collect(),
         })
         .collect();
-    shown(list, "diagnostics", diagnostics::show(&frame, &groups));
+    shown(
+        list,
+        "diagnostics",
+        diagnostics::diagnostics_page(&frame, &groups),
+    );
     let problem = Problem {
         status: 403,
         title: "Not allowed".into(),
@@ -233,12 +257,12 @@ fn others(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "error",
-        error::show(Visitor::SignedIn(&frame), &problem),
+        error::error_page(Visitor::SignedIn(&frame), &problem),
     );
     shown(
         list,
         "error-outside",
-        error::show(
+        error::error_page(
             Visitor::Outside(&out),
             &Problem {
                 status: 503,
@@ -246,8 +270,12 @@ fn others(words: &Words, list: &mut Vec<Shown>) {
             },
         ),
     );
-    shown(list, "help", help::show(Visitor::SignedIn(&frame)));
-    shown(list, "help-outside", help::show(Visitor::Outside(&out)));
+    shown(list, "help", help::help_page(Visitor::SignedIn(&frame)));
+    shown(
+        list,
+        "help-outside",
+        help::help_page(Visitor::Outside(&out)),
+    );
     let field = |n: usize| Field {
         name: words.at(n),
         kind: words.at(n + 2),

@@ -63,12 +63,20 @@ pub fn pages(words: &Words) -> Vec<Shown> {
         no_passkeys: Some(NoRelyingParty::IpAddress),
         input: Input::default(),
     };
-    shown(&mut list, "second-factor-none", pages::show(&frame, &view));
+    shown(
+        &mut list,
+        "second-factor-none",
+        pages::second_factor_page(&frame, &view),
+    );
     view.factors = all;
     view.passkeys = (0..2).map(passkey).collect();
     view.no_passkeys = None;
     view.input = failed(words, &[""]);
-    shown(&mut list, "second-factor", pages::show(&frame, &view));
+    shown(
+        &mut list,
+        "second-factor",
+        pages::second_factor_page(&frame, &view),
+    );
     shown(
         &mut list,
         "second-factor-totp",

@@ -1,7 +1,7 @@
 //! `/account`.
 
 use super::session_start::safe_path;
-use super::{Answer, again, cookie, done, form, frame, second_factor, see_other, show};
+use super::{Answer, cookie, done, form, frame, second_factor, see_other, show, show_again};
 use crate::html::Markup;
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
@@ -29,7 +29,7 @@ fn account_page(
         name_input,
         password_input,
     };
-    Ok(pages::show(&frame(context, caller), &view))
+    Ok(pages::account_page(&frame(context, caller), &view))
 }
 
 pub fn account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -46,7 +46,7 @@ pub fn rename(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         .map_err(|message| Error::field("display_name", message));
     match name.and_then(|name| context.app().rename_self(caller, name)) {
         Ok(_) => done("/account", "saved"),
-        Err(error) => again(error.into(), input, "display_name", |name_input| {
+        Err(error) => show_again(error.into(), input, "display_name", |name_input| {
             account_page(context, caller, name_input, Input::default())
         }),
     }
@@ -65,7 +65,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     };
     match current.and_then(change) {
         Ok(()) => done("/account", "password"),
-        Err(error) => again(error.into(), input, "current", |mut password_input| {
+        Err(error) => show_again(error.into(), input, "current", |mut password_input| {
             // A recovery code may still be valid: no page repeats it.
             password_input
                 .values

@@ -4,8 +4,8 @@ use rouille::Response;
 use serde_json::json;
 
 use super::{
-    Answer, again, bulk, done_with, explain, form, frame, list, nonce, nonce_again, once, page,
-    query, show,
+    Answer, bulk, done_with, explain, form, frame, idempotency_key, list, nonce, nonce_again, page,
+    query, show, show_again,
 };
 use crate::app::{App, CredentialScope, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::api_key::{
@@ -74,7 +74,7 @@ fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Subject, Recor
     Ok((subject, record))
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let subject = subject(context, caller)?;
     let (query, extent) = (list::query(context, List::ApiKeys), list::extent(context));
     let holders = Holders::Of(&subject.scope);
@@ -101,7 +101,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         at,
         offered: subject.offered,
     };
-    show(pages::list(&frame(context, caller), &view))
+    show(pages::api_key_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -195,7 +195,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -
     match try_create(context, caller, &subject, &input) {
         Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::created)),
         Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
-        Err(problem) => again(problem, input, "name", |input| {
+        Err(problem) => show_again(problem, input, "name", |input| {
             let nonce = nonce_again(context, caller, &input);
             new_form(context, caller, subject, input, nonce)
         }),
@@ -208,7 +208,7 @@ fn try_create(
     subject: &Subject,
     input: &Input,
 ) -> Result<Issued, Problem> {
-    let once = once(context, caller, input)?;
+    let once = idempotency_key(context, caller, input)?;
     let (expires_in, expires_at) = form::end(input)?;
     let wanted = ApiKeyIn {
         name: form::filled(input, "name"),
@@ -297,7 +297,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         creator,
         record,
     };
-    show(pages::show(&frame(context, caller), &view))
+    show(pages::api_key_page(&frame(context, caller), &view))
 }
 
 pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -343,7 +343,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> 
             let name = input.value("name").unwrap_or_default().trim();
             done_with(context, &path, "saved", &format!("API key {name}"))
         }
-        Err(problem) => again(problem, input, "name", |input| {
+        Err(problem) => show_again(problem, input, "name", |input| {
             let (subject, record) = find(context, caller)?;
             edit_form(context, caller, subject, record, input)
         }),
@@ -447,7 +447,7 @@ pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     match try_rotate(context, caller, &subject, &record, &input) {
         Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::rotated)),
         Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
-        Err(problem) => again(problem, input, "how", |input| {
+        Err(problem) => show_again(problem, input, "how", |input| {
             let nonce = nonce_again(context, caller, &input);
             rotate_form(context, caller, subject, record, input, nonce)
         }),
@@ -461,7 +461,7 @@ fn try_rotate(
     record: &Record,
     input: &Input,
 ) -> Result<Issued, Problem> {
-    let once = once(context, caller, input)?;
+    let once = idempotency_key(context, caller, input)?;
     let (expires_in, expires_at) = form::end(input)?;
     let grace = match (input.value("how"), input.value("grace")) {
         (Some("leaked"), _) => json!("0s"),
@@ -533,7 +533,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     let typed = input.value("confirm").unwrap_or_default().trim();
     if pages::must_type_name(&record, context.now) && !is_same_name(typed, &record.name) {
         let problem = Error::field("confirm", format!("type {} to delete it", record.name)).into();
-        return again(problem, input, "confirm", |input| {
+        return show_again(problem, input, "confirm", |input| {
             delete_form(context, caller, subject, record, input)
         });
     }

@@ -1,6 +1,6 @@
 //! Deleting several credentials or SSH keys at once.
 
-use super::{Answer, again, done, frame, list, show};
+use super::{Answer, done, frame, list, show, show_again};
 use crate::app::{App, CredentialScope, Holders, OwnedItem, WithDerived};
 use crate::html::Markup;
 use crate::html::bulk::{self as pages, BulkDelete, BulkRow};
@@ -99,7 +99,7 @@ pub(super) fn delete(
         Some(_) => {
             let message = format!("type {} to confirm", things.len());
             let problem: Problem = Error::field("confirm", message).into();
-            again(problem, input, "confirm", |input| {
+            show_again(problem, input, "confirm", |input| {
                 Ok(question(context, caller, picked, &things, input))
             })
         }

@@ -1,6 +1,6 @@
 //! `/device`: approving the login of a device (RFC 8628, 3.3).
 
-use super::{Answer, again, form, frame, page, query, show};
+use super::{Answer, form, frame, page, query, show, show_again};
 use crate::app::DeviceApproval;
 use crate::html::Markup;
 use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
@@ -36,14 +36,14 @@ pub fn look_up(context: &RequestContext<'_>, caller: &Caller, input: Input) -> A
         Ok(login) => show(question(context, caller, login, Input::default())?),
         Err(Error::NotFound(_)) => {
             let sentence = "no sign-in waits under this code: it is mistyped, was answered, or is older than 5 minutes";
-            again(
+            show_again(
                 Error::field("code", sentence).into(),
                 input,
                 "code",
                 |input| Ok(pages::enter(&frame(context, caller), &input)),
             )
         }
-        Err(error) => again(error.into(), input, "code", |input| {
+        Err(error) => show_again(error.into(), input, "code", |input| {
             Ok(pages::enter(&frame(context, caller), &input))
         }),
     }
@@ -102,7 +102,7 @@ pub fn approve(context: &RequestContext<'_>, caller: &Caller, mut input: Input) 
             ),
         )),
         Err(error @ (Error::Invalid(_) | Error::AgainstPolicy(_))) => {
-            again(error.into(), input, "expires_in", |input| {
+            show_again(error.into(), input, "expires_in", |input| {
                 question(context, caller, login, input)
             })
         }

@@ -7,9 +7,12 @@ use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::wire::DiagnosticsOut;
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_diagnostics(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let out = facts(context, caller)?;
-    show(pages::show(&frame(context, caller), &groups(&out)))
+    show(pages::diagnostics_page(
+        &frame(context, caller),
+        &groups(&out),
+    ))
 }
 
 fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {

@@ -171,7 +171,10 @@ fn event_list(context: &RequestContext<'_>, caller: &Caller, scope: Scope) -> An
         },
         count,
     };
-    Ok(page(status, pages::list(&frame(context, caller), &view)))
+    Ok(page(
+        status,
+        pages::event_list(&frame(context, caller), &view),
+    ))
 }
 
 /// The form of a download.
@@ -320,11 +323,11 @@ fn export(
     Ok(response)
 }
 
-pub fn own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_own_events(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     event_list(context, caller, Scope::Own)
 }
 
-pub fn all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_all_events(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     event_list(context, caller, Scope::All)
 }
 

@@ -1,6 +1,6 @@
 //! `/admin/groups`.
 
-use super::{Answer, again, done, done_with, frame, list, show};
+use super::{Answer, done, done_with, frame, list, show, show_again};
 use crate::app::{Extent, Membership};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -30,10 +30,10 @@ fn list_page(
         groups: listed.rows,
         input,
     };
-    Ok(pages::list(&frame(context, caller), &view))
+    Ok(pages::group_list(&frame(context, caller), &view))
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     if list::extent(context) == Extent::Page {
         return show(list_page(context, caller, Input::default())?);
     }
@@ -58,7 +58,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
             let path = format!("/admin/groups/{}", group.name);
             done_with(context, &path, "added", &format!("Group {}", group.name))
         }
-        Err(error) => again(error.into(), input, "name", |input| {
+        Err(error) => show_again(error.into(), input, "name", |input| {
             list_page(context, caller, input)
         }),
     }
@@ -105,7 +105,7 @@ fn users_page(
     };
     let frame = frame(context, caller);
     Ok(match users {
-        Users::Members => pages::show(&frame, &view),
+        Users::Members => pages::group_page(&frame, &view),
         Users::Others => pages::add(&frame, &view),
     })
 }
@@ -174,13 +174,13 @@ fn change_members(
             [one] => done_with(context, &page, word, &format!("User {one}")),
             more => done_with(context, &page, word, &format!("{} users", more.len())),
         },
-        Err(Error::NotFound("user")) => again(
+        Err(Error::NotFound("user")) => show_again(
             Error::field("", "there is no such user").into(),
             input,
             "",
             |input| users_page(context, caller, input, users),
         ),
-        Err(error) => again(error.into(), input, "", |input| {
+        Err(error) => show_again(error.into(), input, "", |input| {
             users_page(context, caller, input, users)
         }),
     }
@@ -221,7 +221,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             let object = format!("Group {}", context.parameter(0));
             done_with(context, "/admin/groups", "deleted", &object)
         }
-        Err(error) => again(error.into(), input, "name", |input| {
+        Err(error) => show_again(error.into(), input, "name", |input| {
             delete_page(context, caller, input)
         }),
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use rouille::Response;
 
-use super::{Answer, again, done_with, form, frame, list, nonce, nonce_again, once, page, show};
+use super::{
+    Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
+    show_again,
+};
 use crate::app::Extent;
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -63,7 +66,7 @@ fn group_names(context: &RequestContext<'_>, caller: &Caller) -> Result<Vec<Stri
     Ok(names)
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Hosts), list::extent(context));
     let listed = context.app().list_hosts(caller, &query, extent)?;
     if extent == Extent::All {
@@ -82,7 +85,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .collect();
     let hosts = listed.rows.into_iter().map(facts).collect();
     let view = HostList { at, hosts, codes };
-    show(host_list::list(&frame(context, caller), &view))
+    show(host_list::host_list(&frame(context, caller), &view))
 }
 
 fn csv(hosts: &[HostRecord]) -> Response {
@@ -120,7 +123,7 @@ fn edit_form(
     input: Input,
 ) -> Result<Markup, Problem> {
     let record = find(context, caller)?;
-    Ok(pages::show(
+    Ok(pages::host_page(
         &frame(context, caller),
         &HostEdit {
             version: record.version(),
@@ -142,7 +145,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
             let path = format!("/admin/hosts/{}", host.host.public_id);
             done_with(context, &path, "saved", &format!("Host {}", host.host.name))
         }
-        Err(problem) => again(problem, input, "name", |input| {
+        Err(problem) => show_again(problem, input, "name", |input| {
             edit_form(context, caller, input)
         }),
     }
@@ -240,7 +243,7 @@ pub fn create_code(context: &RequestContext<'_>, caller: &Caller, input: Input) 
             409,
             pages::code_already_created(&frame(context, caller)),
         )),
-        Err(problem) => again(problem, input, "uses", |input| {
+        Err(problem) => show_again(problem, input, "uses", |input| {
             let nonce = nonce_again(context, caller, &input);
             code_form(context, caller, input, nonce)
         }),
@@ -258,7 +261,7 @@ fn try_create(
     ),
     Problem,
 > {
-    let once = once(context, caller, input)?;
+    let once = idempotency_key(context, caller, input)?;
     let uses = form::filled(input, "uses").unwrap_or_default();
     let uses: u32 = uses
         .parse()
@@ -303,7 +306,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     caller.require(BuiltinPermission::HostsWrite)?;
     let host = find(context, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {
-        return again(
+        return show_again(
             Error::field("confirm", format!("type {} to delete it", host.name)).into(),
             input,
             "confirm",

@@ -92,7 +92,7 @@ fn rows(
     }
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let word = query(context, "kind");
     let (tab, is_known) = tab(word.as_deref());
     let (mut query, extent) = (list::query(context, tab), list::extent(context));
@@ -133,7 +133,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .collect(),
         offered: Role::Member.permissions(),
     };
-    show(pages::list(&frame(context, caller), &view))
+    show(pages::inventory_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.

@@ -177,7 +177,7 @@ fn nonce(context: &RequestContext<'_>) -> String {
 /// The nonce of a form that is shown again: the same, since a rejected form is not remembered, or a new one if it is
 /// too old.
 fn nonce_again(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> String {
-    match once(context, caller, input) {
+    match idempotency_key(context, caller, input) {
         Ok(_) => input.value("nonce").unwrap_or_default().to_owned(),
         Err(_) => nonce(context),
     }
@@ -203,7 +203,7 @@ fn fresh_nonce<'a>(context: &RequestContext<'_>, input: &'a Input) -> Result<&'a
 }
 
 /// The nonce of a form as an idempotency key. A form without one is not one of the console.
-fn once(
+fn idempotency_key(
     context: &RequestContext<'_>,
     caller: &Caller,
     input: &Input,
@@ -344,7 +344,7 @@ fn page_above<'a>(context: &RequestContext<'a>) -> &'a str {
 }
 
 /// Shows a form again with its faults; other errors pass through.
-fn again(
+fn show_again(
     problem: Problem,
     mut input: Input,
     field: &str,
@@ -384,8 +384,12 @@ pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
         request_id: context.request_id.clone(),
     };
     let markup = match signed_in(context) {
-        Ok(Some(caller)) => html::error::show(Visitor::SignedIn(&frame(context, &caller)), &view),
-        Ok(None) | Err(_) => html::error::show(Visitor::Outside(&outside(context, "")), &view),
+        Ok(Some(caller)) => {
+            html::error::error_page(Visitor::SignedIn(&frame(context, &caller)), &view)
+        }
+        Ok(None) | Err(_) => {
+            html::error::error_page(Visitor::Outside(&outside(context, "")), &view)
+        }
     };
     problem.with_headers(page(view.status, markup))
 }
@@ -412,10 +416,12 @@ pub fn wants_page(context: &RequestContext<'_>) -> bool {
 /// The help page, for users and visitors.
 pub fn help(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
-        Some(caller) => show(html::help::show(Visitor::SignedIn(&frame(
+        Some(caller) => show(html::help::help_page(Visitor::SignedIn(&frame(
             context, &caller,
         )))),
-        None => show(html::help::show(Visitor::Outside(&outside(context, "")))),
+        None => show(html::help::help_page(Visitor::Outside(&outside(
+            context, "",
+        )))),
     }
 }
 

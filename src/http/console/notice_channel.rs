@@ -1,6 +1,8 @@
 //! `/admin/notices`.
 
-use super::{Answer, again, done, done_with, form, frame, nonce, nonce_again, once, show};
+use super::{
+    Answer, done, done_with, form, frame, idempotency_key, nonce, nonce_again, show, show_again,
+};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::notice_channel::{self as pages, ChannelForm, ChannelList};
@@ -19,12 +21,12 @@ fn named(channel: &NoticeChannel) -> String {
     format!("Channel {}", channel.name)
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_notice_channels(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let view = ChannelList {
         channels: context.app().notice_channels(caller)?,
         deliveries: context.app().notice_deliveries(caller)?,
     };
-    show(pages::list(&frame(context, caller), &view))
+    show(pages::notice_channel_list(&frame(context, caller), &view))
 }
 
 fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<NoticeChannel, Problem> {
@@ -45,7 +47,7 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::PolicyWrite)?;
-    let once = once(context, caller, &input)?;
+    let once = idempotency_key(context, caller, &input)?;
     let wanted = NoticeChannelIn {
         name: input.value("name").unwrap_or_default().to_owned(),
         kind: input.value("kind").unwrap_or_default().to_owned(),
@@ -60,7 +62,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         Ok((channel, Some(key))) => show(pages::created(&frame(context, caller), &channel, &key)),
         Ok((channel, None)) => done_with(context, LIST, "added", &named(&channel)),
         Err(Error::AlreadyDone { .. }) => show(pages::already(&frame(context, caller))),
-        Err(error) => again(error.into(), input, "name", |input| {
+        Err(error) => show_again(error.into(), input, "name", |input| {
             let view = ChannelForm {
                 channel: None,
                 nonce: nonce_again(context, caller, &input),
@@ -101,7 +103,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
         .and_then(|change| context.app().change_notice_channel(caller, id, change));
     match changed {
         Ok(channel) => done_with(context, LIST, "saved", &named(&channel)),
-        Err(error) => again(error.into(), input, "name", |input| {
+        Err(error) => show_again(error.into(), input, "name", |input| {
             edit_form(context, caller, input)
         }),
     }

@@ -1,7 +1,7 @@
 //! `/account/notices`.
 
 use super::sign_in::CODE_SECONDS;
-use super::{Answer, again, cookie, done, frame, page, see_other, show, visit};
+use super::{Answer, cookie, done, frame, page, see_other, show, show_again, visit};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::notice_preference::{self as pages, PreferencePage};
@@ -25,7 +25,10 @@ fn preference_page(
         email_input,
         kinds_input,
     };
-    Ok(pages::show(&frame(context, caller), &view))
+    Ok(pages::notice_preference_page(
+        &frame(context, caller),
+        &view,
+    ))
 }
 
 pub fn show_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -51,7 +54,7 @@ pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
     let change = change(&preferences, &input);
     match context.app().change_notice_preferences(caller, change) {
         Ok(()) => done("/account/notices", "saved"),
-        Err(error) => again(error.into(), input, "kinds", |input| {
+        Err(error) => show_again(error.into(), input, "kinds", |input| {
             preference_page(context, caller, Input::default(), input)
         }),
     }
@@ -62,7 +65,7 @@ pub fn change_email(context: &RequestContext<'_>, caller: &Caller, input: Input)
         .map_err(|message| Error::field("email", message));
     match address.and_then(|address| context.app().request_email(caller, address)) {
         Ok(()) => done("/account/notices", "email-sent"),
-        Err(error) => again(error.into(), input, "email", |input| {
+        Err(error) => show_again(error.into(), input, "email", |input| {
             preference_page(context, caller, input, Input::default())
         }),
     }

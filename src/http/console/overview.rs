@@ -62,5 +62,5 @@ pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         current: caller.credential()?.id,
         attention,
     };
-    show(pages::show(&frame(context, caller), &view))
+    show(pages::overview_page(&frame(context, caller), &view))
 }

@@ -1,6 +1,6 @@
 //! `/admin/policy`: the policy, and the credentials that exceed a new one before it is saved.
 
-use super::{Answer, again, done, form, frame, show};
+use super::{Answer, done, form, frame, show, show_again};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::policy::{self as pages, ENDLESS, Exceeding, PolicyForm, PolicyPreview, UNIT};
@@ -53,7 +53,7 @@ pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
             show(form_page(context, caller, policy, Some(preview), input)?)
         }
         Ok(None) => done("/admin/policy", "policy"),
-        Err(problem) => again(problem, input, "api_key_lifetime_max", |input| {
+        Err(problem) => show_again(problem, input, "api_key_lifetime_max", |input| {
             let policy = context.app().policy(caller)?;
             form_page(context, caller, policy, None, input)
         }),

@@ -1,7 +1,7 @@
 //! `/account/second-factor`, and the confirmation of dangerous acts.
 
 use super::{
-    Answer, STEP_UP, again, done, frame, fresh_nonce, nonce, page, page_above, passkey, show,
+    Answer, STEP_UP, done, frame, fresh_nonce, nonce, page, page_above, passkey, show, show_again,
 };
 use crate::app::{ChallengePurpose, Confirmation};
 use crate::html::form::Input;
@@ -41,7 +41,7 @@ fn factors_page(
         no_passkeys: passkey::relying_party(context).err(),
         input,
     };
-    Ok(pages::show(&frame(context, caller), &view))
+    Ok(pages::second_factor_page(&frame(context, caller), &view))
 }
 
 /// `GET /account/second-factor`.
@@ -118,7 +118,7 @@ pub fn add_totp(context: &RequestContext<'_>, caller: &Caller, input: Input) -> 
         .and_then(|new| Ok(context.app().add_second_factor(caller, new)?));
     match added {
         Ok(codes) => added_page(context, caller, codes.as_ref(), "totp"),
-        Err(problem) => again(problem, input, "code", |input| {
+        Err(problem) => show_again(problem, input, "code", |input| {
             let kept = fresh_nonce(context, &input).map(str::to_owned);
             let nonce = kept.unwrap_or_else(|_| nonce(context));
             render_totp(context, caller, nonce, input)
@@ -176,7 +176,7 @@ pub fn create_recovery_codes(
 }
 
 fn refused(context: &RequestContext<'_>, caller: &Caller, input: Input, error: Error) -> Answer {
-    again(error.into(), input, "", |input| {
+    show_again(error.into(), input, "", |input| {
         let errors = input.errors;
         factors_page(
             context,
@@ -224,7 +224,7 @@ pub fn add_passkey(context: &RequestContext<'_>, caller: &Caller, input: Input) 
     });
     match added {
         Ok(codes) => added_page(context, caller, codes.as_ref(), "passkey"),
-        Err(error) => again(error.into(), input, "name", |input| {
+        Err(error) => show_again(error.into(), input, "name", |input| {
             render_passkey(context, caller, input)
         }),
     }

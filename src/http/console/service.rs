@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Answer, again, done_with, form, frame, list, show};
+use super::{Answer, done_with, form, frame, list, show, show_again};
 use crate::app::{Extent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -46,7 +46,7 @@ fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<Service, Error>
     context.app().service(caller, context.parameter(0))
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Services), list::extent(context));
     let listed = context.app().list_services(caller, &query, extent)?;
     let at = ListPlace::new("/admin/services", query, &listed);
@@ -54,7 +54,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     if extent == Extent::All {
         return Ok(csv(&rows));
     }
-    show(service_list::list(
+    show(service_list::service_list(
         &frame(context, caller),
         &ServiceList { at, rows },
     ))
@@ -83,7 +83,11 @@ fn csv(services: &[ServiceFacts]) -> Response {
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let facts = facts_of(context, caller, find(context, caller)?)?;
     let by_role = context.app().given_by_role(caller, &facts.service)?;
-    show(pages::show(&frame(context, caller), &facts, &by_role))
+    show(pages::service_page(
+        &frame(context, caller),
+        &facts,
+        &by_role,
+    ))
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -110,7 +114,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
                 &format!("Service {}", service.name),
             )
         }
-        Err(error) => again(error.into(), input, "name", |input| {
+        Err(error) => show_again(error.into(), input, "name", |input| {
             Ok(pages::form(
                 &frame(context, caller),
                 &ServiceForm {
@@ -182,7 +186,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
                 &format!("Service {}", service.name),
             )
         }
-        Err(error) => again(error.into(), input, "permissions", |input| {
+        Err(error) => show_again(error.into(), input, "permissions", |input| {
             edit_form(context, caller, input)
         }),
     }
@@ -251,7 +255,7 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let name = context.parameter(0).to_owned();
     if input.value("confirm").unwrap_or_default().trim() != name {
-        return again(
+        return show_again(
             Error::field("confirm", format!("type {name} to delete it")).into(),
             input,
             "confirm",

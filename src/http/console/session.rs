@@ -14,7 +14,7 @@ use crate::model::secret::Id;
 
 const KIND: Kind = Kind::Session;
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own(caller, KIND)?;
     let (query, extent) = (list::query(context, List::Sessions), list::extent(context));
     let app = context.app();
@@ -32,7 +32,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .collect(),
         current: caller.credential()?.id,
     };
-    show(pages::list(&frame(context, caller), &view))
+    show(pages::session_list(&frame(context, caller), &view))
 }
 
 /// Signs out one session by its button, or those that were picked.

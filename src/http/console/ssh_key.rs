@@ -1,6 +1,6 @@
 //! `/ssh-keys`.
 
-use super::{Answer, again, bulk, done_with, form, frame, list, page, show};
+use super::{Answer, bulk, done_with, form, frame, list, page, show, show_again};
 use crate::app::{App, Extent, Holders, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -62,7 +62,7 @@ pub(super) fn row(owned: &OwnedItem, now: Time) -> Option<SshKeyRow> {
     }
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_ssh_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own_ssh_keys(caller)?;
     let (query, extent) = (list::query(context, List::SshKeys), list::extent(context));
     let app = context.app();
@@ -78,7 +78,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .filter_map(|one| row(one, context.now))
             .collect(),
     };
-    show(ssh_key_list::list(&frame(context, caller), &view))
+    show(ssh_key_list::ssh_key_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -132,7 +132,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
             let path = format!("/ssh-keys/{}", key.id);
             done_with(context, &path, "added", &format!("SSH key {}", key.name))
         }
-        Err(problem) => again(problem, input, "public_key", |input| {
+        Err(problem) => show_again(problem, input, "public_key", |input| {
             new_form(context, caller, input)
         }),
     }
@@ -164,7 +164,7 @@ fn try_add(
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let key = facts(&find(context, caller)?, context.now);
     let logins = context.app().logins(caller)?;
-    show(pages::show(
+    show(pages::ssh_key_page(
         &frame(context, caller),
         &SshKeyPage { key, logins },
     ))
@@ -195,7 +195,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
             let path = format!("/ssh-keys/{}", key.id);
             done_with(context, &path, "saved", &format!("SSH key {}", key.name))
         }
-        Err(problem) => again(problem, input, "public_key", |input| {
+        Err(problem) => show_again(problem, input, "public_key", |input| {
             edit_form(context, caller, input)
         }),
     }

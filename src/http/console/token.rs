@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Answer, again, bulk, done_with, form, frame, list, nonce, nonce_again, once, page, show,
+    Answer, bulk, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
+    show_again,
 };
 use crate::app::{App, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::form::Input;
@@ -21,7 +22,7 @@ use crate::wire::TokenIn;
 
 const KIND: Kind = Kind::Token;
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own(caller, KIND)?;
     let (query, extent) = (list::query(context, List::Tokens), list::extent(context));
     let app = context.app();
@@ -51,7 +52,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         rows: records.into_iter().map(row).collect(),
         offered: caller.power.clone(),
     };
-    show(pages::list(&frame(context, caller), &view))
+    show(pages::token_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -128,7 +129,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -
         Err(Problem::App(Error::AlreadyDone { .. })) => {
             Ok(page(409, pages::already_created(&frame(context, caller))))
         }
-        Err(problem) => again(problem, input, "name", |input| {
+        Err(problem) => show_again(problem, input, "name", |input| {
             let nonce = nonce_again(context, caller, &input);
             new_form(context, caller, input, nonce)
         }),
@@ -140,7 +141,7 @@ fn try_create(
     caller: &Caller,
     input: &Input,
 ) -> Result<Issued, Problem> {
-    let once = once(context, caller, input)?;
+    let once = idempotency_key(context, caller, input)?;
     let wanted = TokenIn {
         name: form::filled(input, "name").or_else(|| Some("from the console".to_owned())),
         expires_in: form::filled(input, "expires_in"),

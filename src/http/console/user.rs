@@ -1,6 +1,9 @@
 //! `/admin/users`.
 
-use super::{Answer, again, done_with, form, frame, list, nonce, nonce_again, once, page, show};
+use super::{
+    Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
+    show_again,
+};
 use crate::app::{App, Extent, UserCounts, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -36,7 +39,7 @@ fn path(user: &User) -> String {
     format!("/admin/users/{}", user.username)
 }
 
-pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Users), list::extent(context));
     let listed = context.app().list_users(caller, &query, None, extent)?;
     let counts = context.app().counts_of(caller, &listed.rows)?;
@@ -54,7 +57,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         last_active_at: counts.last_active_at,
     };
     let rows = rows.into_iter().map(row).collect();
-    show(user_list::list(
+    show(user_list::user_list(
         &frame(context, caller),
         &UserList { at, rows },
     ))
@@ -97,7 +100,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
             "added",
             &format!("User {id}"),
         ),
-        Err(problem) => again(problem, input, "username", |input| {
+        Err(problem) => show_again(problem, input, "username", |input| {
             let nonce = nonce_again(context, caller, &input);
             Ok(pages::new(
                 &frame(context, caller),
@@ -112,7 +115,7 @@ fn try_add(
     caller: &Caller,
     input: &Input,
 ) -> Result<crate::app::Invited, Problem> {
-    let once = once(context, caller, input)?;
+    let once = idempotency_key(context, caller, input)?;
     let by_password = input.value("how") == Some("password");
     let wanted = UserIn {
         username: Some(
@@ -215,7 +218,7 @@ fn one_page(
         user,
         input,
     };
-    Ok(pages::show(&frame(context, caller), &view))
+    Ok(pages::user_page(&frame(context, caller), &view))
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -230,7 +233,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
             let is_role =
                 form::filled(&input, "role").is_some_and(|role| role != user.role.as_str());
             let field = if is_role { "role" } else { "display_name" };
-            again(error.into(), input, field, |input| {
+            show_again(error.into(), input, field, |input| {
                 one_page(context, caller, input)
             })
         }
@@ -272,7 +275,7 @@ fn set_disabled(
     };
     match context.app().change_user(caller, &user.username, change) {
         Ok(_) => named(context, &user, word),
-        Err(error) => again(error.into(), input, "role", |input| {
+        Err(error) => show_again(error.into(), input, "role", |input| {
             one_page(
                 context,
                 caller,
@@ -296,7 +299,7 @@ pub fn enable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 /// A reset link; for a user without a password, an invitation.
 pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(context, caller)?;
-    let code = once(context, caller, &input).and_then(|once| {
+    let code = idempotency_key(context, caller, &input).and_then(|once| {
         Ok(context
             .app()
             .reset_password(caller, &user.username, Some(once))?)
@@ -307,7 +310,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
             409,
             pages::link_already_made(&frame(context, caller), user.username.as_str()),
         )),
-        Err(problem) => again(problem, input, "", |input| {
+        Err(problem) => show_again(problem, input, "", |input| {
             let errors = input.errors;
             one_page(
                 context,
@@ -335,7 +338,7 @@ pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller, input:
     let user = find(context, caller)?;
     match context.app().reset_second_factor(caller, &user.username) {
         Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
-        Err(error) => again(error.into(), input, "", |input| {
+        Err(error) => show_again(error.into(), input, "", |input| {
             let errors = input.errors;
             one_page(
                 context,
@@ -407,7 +410,7 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> 
     let user = find(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().offboard(caller, &user.username)) {
         Ok(_) => named(context, &user, "offboarded"),
-        Err(error) => again(error.into(), input, "confirm", |input| {
+        Err(error) => show_again(error.into(), input, "confirm", |input| {
             end_form(context, caller, input, pages::offboard)
         }),
     }
@@ -421,7 +424,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             let object = format!("User {}", user.username);
             done_with(context, "/admin/users", "deleted", &object)
         }
-        Err(error) => again(error.into(), input, "confirm", |input| {
+        Err(error) => show_again(error.into(), input, "confirm", |input| {
             end_form(context, caller, input, pages::delete)
         }),
     }
@@ -482,7 +485,7 @@ pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input
     };
     match change() {
         Ok(()) => named(context, &user, "saved"),
-        Err(error) => again(error.into(), input, "groups", |input| {
+        Err(error) => show_again(error.into(), input, "groups", |input| {
             let errors = input.errors;
             let values = Vec::new();
             one_page(context, caller, Input { values, errors })
