@@ -8,6 +8,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use zeroize::Zeroizing;
 
@@ -20,6 +22,7 @@ use crate::app::{AppState, OpenError};
 use crate::clock::Clock;
 use crate::http::{HttpSettings, LocalServer};
 use crate::model::secret::Id;
+use crate::wire::{ListOut, ProblemOut, ProblemType};
 
 /// How long a command alternates between the lock and the socket: a server starts or stops, or another command runs.
 const REACH_WITHIN: Duration = Duration::from_secs(15);
@@ -27,6 +30,8 @@ const REACH_WITHIN: Duration = Duration::from_secs(15);
 const REACH_AGAIN: Duration = Duration::from_millis(50);
 /// How long it waits before it repeats a request that a busy server rejected.
 const BUSY_AGAIN: Duration = Duration::from_millis(200);
+/// Paths whose POST answers with what their list shows: no secret is lost with the answer.
+const SHOWN_AGAIN: [&str; 2] = ["/api/v1/groups", "/api/v1/services"];
 /// Where links lead when no public URL is known.
 const PUBLIC_URL: &str = "http://127.0.0.1:8420";
 
@@ -141,6 +146,25 @@ impl Local {
                     drop(text);
                     return Ok((204, headers, Zeroizing::default()));
                 }
+                Ok((409, answer_headers, text)) if repeated && SHOWN_AGAIN.contains(&path) => {
+                    // The same, where the answer has no secret: the list has the object.
+                    let created = created_before(&text).and_then(|id| {
+                        let listed = match &backend {
+                            Backend::Control(agent) => {
+                                by_socket(agent, &Method::GET, path, &headers[..2], &[])
+                            }
+                            Backend::InProcess(open) => {
+                                in_process(open, &Method::GET, path, &headers[..2], &[])
+                            }
+                        };
+                        find_listed(&listed.ok()?.2, &id)
+                    });
+                    self.backend.replace(Some(backend));
+                    return Ok(match created {
+                        Some(object) => (201, answer_headers, object),
+                        None => (409, answer_headers, text),
+                    });
+                }
                 Ok(answered) => {
                     self.backend.replace(Some(backend));
                     return Ok(answered);
@@ -231,6 +255,30 @@ impl Local {
             .map_err(|error| Attempt::Failed(Failure::from(error)))?;
         Ok(InProcess { app_state, server })
     }
+}
+
+/// The id in the answer to a repeated request that was carried out before.
+fn created_before(problem: &str) -> Option<String> {
+    let problem: ProblemOut = serde_json::from_str(problem).ok()?;
+    let is_done = problem.is(ProblemType::AlreadyDone);
+    problem.id.filter(|_| is_done)
+}
+
+/// An object of a list, as far as it is looked for.
+#[derive(Deserialize)]
+struct ListedObject {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+/// The object of a list with this id or name.
+fn find_listed(list: &str, id: &str) -> Option<Zeroizing<String>> {
+    let list: ListOut<Box<RawValue>> = serde_json::from_str(list).ok()?;
+    let found = list.items.into_iter().find(|item| {
+        let object: Option<ListedObject> = serde_json::from_str(item.get()).ok();
+        object.is_some_and(|one| one.id.as_deref() == Some(id) || one.name.as_deref() == Some(id))
+    })?;
+    Some(Zeroizing::new(found.get().to_owned()))
 }
 
 /// The public URL of the server that ran last on the database.
@@ -363,4 +411,33 @@ pub fn nothing_there(path: &Path) -> Failure {
     let message = format!("no server chosen, and no {} in this folder", path.display());
     Failure::new(SIGN_IN_NEEDED, message)
         .hint("keycroft login https://keys.lab.example, or --db FILE")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_of_a_lost_answer_is_found_in_its_list() {
+        let problem = |kind: &str| {
+            format!(
+                r#"{{"type":"urn:keycroft:problem:{kind}","title":"","status":409,"id":"lab"}}"#
+            )
+        };
+        assert_eq!(
+            created_before(&problem("already-done")).as_deref(),
+            Some("lab")
+        );
+        assert_eq!(created_before(&problem("name-taken")), None);
+        assert_eq!(created_before("{}"), None);
+        let list =
+            r#"{"items":[{"name":"gpu"},{"name":"lab","members":[]},{"id":"x"}],"next":null}"#;
+        let found = |id: &str| find_listed(list, id).map(|text| text.to_string());
+        assert_eq!(
+            found("lab").as_deref(),
+            Some(r#"{"name":"lab","members":[]}"#)
+        );
+        assert_eq!(found("x").as_deref(), Some(r#"{"id":"x"}"#));
+        assert_eq!(found("other"), None);
+    }
 }

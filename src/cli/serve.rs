@@ -59,7 +59,7 @@ pub struct ServeArguments {
     /// Mail server for notices: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465 [env: `KEYCROFT_SMTP`]
     #[arg(long, value_name = "URL")]
     smtp: Option<String>,
-    /// Sender of mails [env: `KEYCROFT_SMTP_FROM`] [default: keycroft@HOST, with the host of the public URL]
+    /// Sender of mails [env: `KEYCROFT_SMTP_FROM`] [default: keycroft at the host of the public URL]
     #[arg(long, value_name = "MAILBOX")]
     smtp_from: Option<String>,
     /// File with the password of the mail server [env: `KEYCROFT_SMTP_PASSWORD_FILE`] [default: the systemd credential smtp-password]
