@@ -23,6 +23,7 @@ fn prepare(command: &mut Command, folder: &Path) {
     command
         .current_dir(folder)
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .stderr(Stdio::piped());
 }

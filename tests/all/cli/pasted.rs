@@ -63,6 +63,7 @@ fn ssh_key_in_utf16_as_text_or_from_a_pipe_is_accepted() {
     let done = std::process::Command::new("sh")
         .args(["-c", &pipe, env!("CARGO_BIN_EXE_keycroft")])
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .env("HOME", lab.path("home"))
         .env("PATH", "/usr/bin:/bin")
         .current_dir(lab.folder.path())
@@ -100,6 +101,7 @@ fn import_takes_the_text_of_a_key_and_a_pipe() {
             env!("CARGO_BIN_EXE_keycroft"),
         ])
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .env("HOME", lab.path("home"))
         .env("PATH", "/usr/bin:/bin")
         .current_dir(lab.folder.path())

@@ -260,6 +260,7 @@ pub fn command(folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .env("HOME", folder.join("home"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -273,6 +274,7 @@ pub fn by_shell(folder: &Path, before: &str, arguments: &[&str]) -> Command {
     shell
         .current_dir(folder)
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .env("HOME", folder.join("home"))
         .env("PATH", "/usr/bin:/bin");
     shell

@@ -167,6 +167,7 @@ fn served(folder: &Path, certificate: &[u8], key: &[u8]) -> Done {
         ])
         .current_dir(folder)
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .env("PATH", "/usr/bin:/bin")
         .done()
 }

@@ -31,6 +31,7 @@ impl Server {
                 .arg("--db")
                 .arg(&db)
                 .env_clear()
+                .envs(crate::fixture::clock_environment())
                 .output()
                 .unwrap();
             assert!(told.status.success(), "{}", text(&told.stderr));
@@ -46,6 +47,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--db"])
             .arg(&db)
             .env_clear()
+            .envs(crate::fixture::clock_environment())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -81,6 +83,7 @@ impl Server {
             .arg("ssh-key")
             .args(arguments)
             .env_clear()
+            .envs(crate::fixture::clock_environment())
             .env("HOME", self.folder.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("KEYCROFT_SERVER", &self.url)

@@ -27,6 +27,7 @@ fn ask(db: &Path, arguments: &[&str]) -> Output {
         .arg(db)
         .args(arguments)
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .stdin(Stdio::null())
         .output()
         .unwrap()

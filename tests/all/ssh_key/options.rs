@@ -16,6 +16,7 @@ fn lines(db: &Path) -> Vec<String> {
         .arg(db)
         .args(["--", "bob"])
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .output()
         .unwrap();
     assert!(told.status.success());

@@ -69,6 +69,7 @@ fn verified_alone(files: &[&Path]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
     command
         .env_clear()
+        .envs(crate::fixture::clock_environment())
         .args(["audit", "verify", "--archive-only"]);
     for file in files {
         command.arg("--archive").arg(file);
@@ -436,7 +437,8 @@ fn archive_file_is_private_and_replaces_nothing() {
         .arg(&file)
         .args(["--older-than", "30d", "--db"])
         .arg(&db)
-        .env_clear();
+        .env_clear()
+        .envs(crate::fixture::clock_environment());
     assert!(command.output().unwrap().status.success());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&file), 0o600);

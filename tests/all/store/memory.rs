@@ -181,7 +181,8 @@ fn running_server_cannot_be_dumped() {
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--db"])
             .arg(&db)
-            .env_clear();
+            .env_clear()
+            .envs(crate::fixture::clock_environment());
         command.uid(NOBODY).gid(NOBODY);
     }
     let server = Server::spawn(command);

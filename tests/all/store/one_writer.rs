@@ -134,6 +134,7 @@ fn three_ways_give_equal_json() {
                 std::process::Command::new(env!("CARGO_BIN_EXE_keycroft"))
                     .args(&arguments)
                     .env_clear()
+                    .envs(crate::fixture::clock_environment())
                     .env("KEYCROFT_SERVER", format!("http://{address}"))
                     .env("KEYCROFT_TOKEN", &alice)
                     .output()

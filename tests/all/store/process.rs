@@ -25,7 +25,12 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// The program with a database, without a command.
 pub fn keycroft(db: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
-    command.args(arguments).arg("--db").arg(db).env_clear();
+    command
+        .args(arguments)
+        .arg("--db")
+        .arg(db)
+        .env_clear()
+        .envs(crate::fixture::clock_environment());
     command
 }
 
