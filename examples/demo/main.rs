@@ -85,6 +85,7 @@ impl Lab {
             public_url_given: false,
             behind_proxy: None,
             untrusted_forwarder: std::sync::OnceLock::new(),
+            certificate: None,
         });
         let app_state = AppState::open_or_create(path, clock.clone())?;
         let server_state = ServerState::open(&app_state, &settings)?;

@@ -149,6 +149,7 @@ fn ask(app_state: &AppState) {
         public_url_given: false,
         behind_proxy: None,
         untrusted_forwarder: std::sync::OnceLock::new(),
+        certificate: None,
     });
     let Ok(server_state) = ServerState::open(app_state, &settings) else {
         return;

@@ -6,7 +6,7 @@ use super::App;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record};
 use crate::model::error::Error;
-use crate::model::inventory::{Attention, BACKUP_DAYS, Item, Weakness};
+use crate::model::inventory::{Attention, BACKUP_DAYS, Item, SOON, Weakness};
 use crate::model::list::{Expiration, List, ListQuery, Status, Used};
 use crate::model::permission::BuiltinPermission;
 use crate::model::policy::{Policy, PolicyChange};
@@ -229,7 +229,11 @@ impl App {
     }
 
     /// Counts the things that need the attention of an admin, each as the list with the same filter does.
-    pub fn attention(&self, caller: &Caller) -> Result<Attention, Error> {
+    pub fn attention(
+        &self,
+        caller: &Caller,
+        certificate_expires_at: Option<Time>,
+    ) -> Result<Attention, Error> {
         for needed in [
             BuiltinPermission::UsersRead,
             BuiltinPermission::HostsRead,
@@ -276,6 +280,13 @@ impl App {
                 .read
                 .list_users(&users, None, now, Extent::Count)?
                 .total,
+            days_of_certificate: certificate_expires_at
+                .filter(|end| *end <= now.after(SOON))
+                .map(|end| {
+                    usize::try_from(end.since(now).as_secs() / 86_400)
+                        .unwrap_or_default()
+                        .max(1)
+                }),
             days_without_backup: days.filter(|days| *days > BACKUP_DAYS),
         })
     }

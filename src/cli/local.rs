@@ -250,6 +250,7 @@ impl Local {
             },
             behind_proxy: None,
             untrusted_forwarder: std::sync::OnceLock::new(),
+            certificate: None,
         };
         let server = LocalServer::open(&app_state, settings)
             .map_err(|error| Attempt::Failed(Failure::from(error)))?;

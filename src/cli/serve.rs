@@ -219,6 +219,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
             .unwrap_or_else(|| format!("{scheme}://{address}")),
         behind_proxy: wanted.behind_proxy,
         untrusted_forwarder: std::sync::OnceLock::new(),
+        certificate: wanted.tls.as_ref().map(|files| files.certificate.clone()),
     };
     let mail_server = wanted.mail.settle(&settings.public_url)?;
     app_state.app()?.note_start(settings.behind_proxy.as_ref());
@@ -249,7 +250,6 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
             None
         }
     };
-    let certificate = wanted.tls.as_ref().map(|files| files.certificate.clone());
     let wire = Wire {
         control,
         tls: wanted.tls,
@@ -265,7 +265,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     let deliveries = DeliverySettings {
         public_url: settings.public_url.clone(),
         mail_server,
-        certificate,
+        certificate: settings.certificate.clone(),
     };
     if let Err(error) = notice_delivery::prepare(&app_state, deliveries) {
         log::error!("notices are not delivered: {error}");

@@ -148,6 +148,13 @@ fn lines(attention: &Attention) -> Vec<Line> {
         ),
         line(
             "bad",
+            attention.days_of_certificate.unwrap_or_default(),
+            "day until the certificate of the server expires",
+            "days until the certificate of the server expires",
+            "/admin/diagnostics",
+        ),
+        line(
+            "bad",
             attention.silent_hosts,
             "host is silent",
             "hosts are silent",
@@ -244,12 +251,14 @@ mod tests {
         let attention = Attention {
             weak_ssh_keys: 1,
             never_used_api_keys: COUNT_MAX,
+            days_of_certificate: Some(3),
             days_without_backup: Some(9),
             ..Attention::default()
         };
         let markup = needs_attention(&attention).into_string();
         for wanted in [
             "<b class=\"bad\">9</b> days since the last backup",
+            "<b class=\"bad\">3</b> days until the certificate of the server expires",
             "<b class=\"bad\">1</b> SSH key is weak",
             "<b>1,000+</b> API keys never used",
             "/admin/inventory?kind=ssh-key&amp;status=weak",

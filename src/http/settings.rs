@@ -1,9 +1,12 @@
 //! Settings of a server.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::model::address::AllowedAddresses;
+use crate::model::time::Time;
+use crate::transport::certificate_end;
 
 /// Settings shared by all requests of a server.
 #[derive(Debug, Clone)]
@@ -17,12 +20,20 @@ pub struct HttpSettings {
     /// The first peer that sent forwarding headers without being trusted: a proxy missing in `behind_proxy`, or a
     /// client.
     pub untrusted_forwarder: OnceLock<IpAddr>,
+    /// The certificate of this server, PEM.
+    pub certificate: Option<PathBuf>,
 }
 
 impl HttpSettings {
     /// Returns whether browsers reach this server through TLS.
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// When the certificate of this server expires; `None` without one, or if it cannot be read.
+    pub fn certificate_expires_at(&self) -> Option<Time> {
+        let end = certificate_end(self.certificate.as_deref()?).ok()?;
+        i64::try_from(end).ok().map(Time::from_unix)
     }
 
     /// Returns whether `peer` is a configured proxy.

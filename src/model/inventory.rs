@@ -28,6 +28,8 @@ pub struct Attention {
     pub shared_ssh_keys: usize,
     pub silent_hosts: usize,
     pub users_without_second_factor: usize,
+    /// Days until the certificate of the server expires, once that is within [`SOON`]; at least 1.
+    pub days_of_certificate: Option<usize>,
     /// Days without a backup, once there are more than [`BACKUP_DAYS`].
     pub days_without_backup: Option<i64>,
 }

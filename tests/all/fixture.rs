@@ -59,6 +59,7 @@ impl Site {
             public_url_given: false,
             behind_proxy: (!proxies.is_empty()).then(|| AllowedAddresses::parse(proxies).unwrap()),
             untrusted_forwarder: std::sync::OnceLock::new(),
+            certificate: None,
         });
         let app_state =
             AppState::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();

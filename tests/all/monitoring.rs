@@ -172,3 +172,41 @@ fn monitoring_page_lists_every_exported_metric() {
         }
     }
 }
+
+/// The certificate of a server with TLS is among its metrics, and near its end on the first page.
+#[test]
+fn expiration_of_the_certificate_is_exported_and_shown() {
+    use super::console::browser::Browser;
+    use super::console::site::{ALICE, Site as Console};
+    use super::fixture::Asking;
+    use keycroft::http::{HttpSettings, ServerState};
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    let site = Console::new();
+    let file = site.path().with_file_name("cert.pem");
+    for (month, shown) in [(11, true), (12, false)] {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(2026, month, 25);
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        fs::write(&file, certificate.pem()).unwrap();
+        let settings = HttpSettings {
+            certificate: Some(file.clone()),
+            ..(*site.settings).clone()
+        };
+        let state = ServerState::open(&site.app_state, &std::sync::Arc::new(settings)).unwrap();
+        let metrics = Asking::new(&state, "GET", "/metrics").bearer(&site.token("alice"));
+        let metrics = metrics.send().expect(200).text();
+        let name = "keycroft_certificate_expires_timestamp_seconds ";
+        let end = keycroft::model::time::Time::parse(&format!("2026-{month}-25T00:00:00Z"));
+        let end = end.unwrap().unix().to_string();
+        assert!(metrics.contains(&format!("\n{name}{end}\n")), "{metrics}");
+        let mut alice = Browser::new(&state);
+        alice.sign_in("alice", ALICE).expect(303);
+        let words = "days until the certificate of the server expires";
+        assert_eq!(alice.open("/").has(words), shown, "{month}");
+    }
+    let metrics = Asking::new(&site.server_state, "GET", "/metrics");
+    let metrics = metrics.bearer(&site.token("alice")).send().expect(200);
+    assert!(!metrics.text().contains("certificate"));
+}

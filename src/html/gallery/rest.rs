@@ -55,6 +55,7 @@ fn overviews(words: &Words, list: &mut Vec<Shown>) {
             shared_ssh_keys: 2,
             silent_hosts: 1,
             users_without_second_factor: 5,
+            days_of_certificate: Some(3),
             days_without_backup: Some(9),
         }),
     };

@@ -46,7 +46,8 @@ pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .rows
         .iter()
         .filter_map(|owned| ssh_key_row(owned, context.now));
-    let attention = match app.attention(caller) {
+    let certificate_end = context.server_state.settings.certificate_expires_at();
+    let attention = match app.attention(caller, certificate_end) {
         Ok(attention) => Some(attention),
         Err(Error::Forbidden { .. }) => None,
         Err(error) => return Err(error.into()),

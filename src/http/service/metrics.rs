@@ -16,7 +16,10 @@ pub fn metrics(context: &RequestContext<'_>) -> Result<Response, Problem> {
     if !is_local(context) {
         auth::bearer(context, Some(BuiltinPermission::Metrics))?;
     }
-    let text = render(&context.app().figures(context.now)?);
+    let text = render(
+        &context.app().figures(context.now)?,
+        context.server_state.settings.certificate_expires_at(),
+    );
     Ok(headers::bytes_of(
         "text/plain; version=0.0.4; charset=utf-8",
         200,
@@ -71,7 +74,7 @@ impl Text {
     }
 }
 
-fn render(figures: &Figures) -> String {
+fn render(figures: &Figures, certificate_expires_at: Option<Time>) -> String {
     let mut text = Text(String::new());
     text.family("keycroft_build_info", "gauge", "The running program.");
     text.sample(
@@ -181,5 +184,17 @@ fn render(figures: &Figures) -> String {
         &[],
         figures.file.last_backup_at.map_or(0, Time::unix),
     );
+    if let Some(end) = certificate_expires_at {
+        text.family(
+            "keycroft_certificate_expires_timestamp_seconds",
+            "gauge",
+            "Expiration of the server's certificate, in Unix seconds.",
+        );
+        text.sample(
+            "keycroft_certificate_expires_timestamp_seconds",
+            &[],
+            end.unix(),
+        );
+    }
     text.0
 }

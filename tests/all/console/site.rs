@@ -44,6 +44,7 @@ impl Site {
             public_url_given: public_url.starts_with("https:"),
             behind_proxy: None,
             untrusted_forwarder: std::sync::OnceLock::new(),
+            certificate: None,
         });
         let path = folder.path().join("keycroft.db");
         let app_state = AppState::open_or_create(&path, clock.clone()).unwrap();

@@ -36,6 +36,7 @@ impl Lab {
             public_url_given: true,
             behind_proxy: None,
             untrusted_forwarder: std::sync::OnceLock::new(),
+            certificate: None,
         };
         let lab = Self {
             folder,
