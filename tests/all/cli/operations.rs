@@ -57,7 +57,7 @@ fn backup_into_folder_keeps_the_newest() {
     }
     let newest = left
         .iter()
-        .filter(|name| name.ends_with("Z.db") && name.starts_with("keycroft-202"))
+        .filter(|name| name.ends_with("Z.db") && name.starts_with("keycroft-2"))
         .max()
         .unwrap();
     let line = format!("check --db backups/{newest}");
