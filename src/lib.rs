@@ -1,4 +1,4 @@
-//! Keycroft: every credential of a lab in one program and one SQLite file. The rooms, in reading order.
+//! Keycroft: every credential of a lab in one program and one SQLite file. The layers, in reading order.
 
 pub mod model;
 
@@ -15,5 +15,11 @@ pub mod html;
 pub mod transport;
 
 pub mod http;
+
+pub mod terminal;
+
+pub mod client;
+
+pub mod host;
 
 pub mod cli;

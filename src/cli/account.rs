@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::config::ConfigFolder;
-use super::connection::PROGRAM;
-use super::connection::{ClientCredential, Connection, Remote};
-use super::environment::variable;
-use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
 use super::notice;
-use super::output::{self, Cell, Format, relative, say};
+use crate::client::config::ConfigFolder;
+use crate::client::connection::PROGRAM;
+use crate::client::connection::{ClientCredential, Connection, Remote};
+use crate::terminal::environment::variable;
+use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
+use crate::terminal::output::{self, Cell, Format, relative, say};
 use crate::wire::{MeOut, SecondFactorOut, TokenGrantOut};
 
 #[derive(Args)]
@@ -227,13 +227,13 @@ pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failur
                 return output::line(&shown);
             }
             let now = crate::clock::Clock::System.now();
-            let row = |name: &String, context: &super::config::Context| -> Vec<Cell> {
+            let row = |name: &String, context: &crate::client::config::Context| -> Vec<Cell> {
                 let saved = credentials.contexts.get(name);
                 let hint = saved
                     .and_then(|saved| {
                         ClientCredential::parse(
                             &saved.secret,
-                            super::connection::Source::Context(name.clone()),
+                            crate::client::connection::Source::Context(name.clone()),
                         )
                         .ok()
                     })

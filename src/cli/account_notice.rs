@@ -4,10 +4,10 @@
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::exit::{Failure, NOT_FOUND, USAGE};
-use super::output::{self, Cell, say};
 use super::place::Place;
 use super::{notice_channel, notice_preference};
+use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
+use crate::terminal::output::{self, Cell, say};
 use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]

@@ -9,15 +9,15 @@ use super::api_key_request::{
 use super::api_key_rotate::{Rotate, rotate_key};
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::connection::Remote;
 use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::exit::{Failure, USAGE};
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
 use super::notice;
-use super::output::{self, Cell, Out, say};
+use crate::client::connection::Remote;
 use crate::model::time::Time;
+use crate::terminal::exit::{Failure, USAGE};
+use crate::terminal::output::{self, Cell, Out, say};
 use crate::wire::{ApiKeyIn, ApiKeyOut};
 
 /// The owner of the API keys.

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::client::{Client, encode};
-use super::exit::Failure;
-use super::output::{self, Out, say};
+use super::client::Client;
+use crate::model::text::percent_encode;
 use crate::model::time::Time;
+use crate::terminal::exit::Failure;
+use crate::terminal::output::{self, Out, say};
 use crate::wire::ApiKeyOut;
 
 /// Own API keys or those of a service, for acts that another user's keys don't allow.
@@ -25,8 +26,8 @@ impl OwnOrService {
 
 pub fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
     match (user, service) {
-        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", encode(service)),
-        (Some(user), None) => format!("/api/v1/users/{}/api-keys", encode(user)),
+        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", percent_encode(service)),
+        (Some(user), None) => format!("/api/v1/users/{}/api-keys", percent_encode(user)),
         (None, None) => "/api/v1/api-keys".to_owned(),
     }
 }
@@ -111,7 +112,7 @@ pub fn hand_over<T: serde::Serialize>(
     let mut key: ApiKeyOut = answer.parse()?;
     let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
         return Err(Failure::new(
-            super::exit::FAILED,
+            crate::terminal::exit::FAILED,
             "the answer of the server lacks the secret",
         ));
     };

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::api_key_request::{OwnOrService, end_of, hand_over, last_used};
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::exit::{Failure, USAGE};
 use super::lookup::find_id;
-use super::output::Out;
-use super::prompt::{ask_line, is_interactive};
+use crate::terminal::exit::{Failure, USAGE};
+use crate::terminal::output::Out;
+use crate::terminal::prompt::{ask_line, is_interactive};
 use crate::wire::RotateIn;
 
 #[derive(Args)]

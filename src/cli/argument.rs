@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use super::exit::{Failure, USAGE};
+use crate::terminal::exit::{Failure, USAGE};
 
 /// Characters after the id that make a text a secret, complete or cut.
 const SECRET_CHARACTERS_LEAST: usize = 8;

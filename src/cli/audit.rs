@@ -7,13 +7,13 @@ use clap::{Args, Subcommand};
 
 use super::audit_file::{self, ArchiveFile, Marks, Unfinished, agrees};
 use super::client::Client;
-use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::local::{Local, Missing};
 use super::operator::Database;
-use super::output::{self, Format, Progress};
 use crate::app::{AuditLog, Verdict};
 use crate::model::audit_chain::ChainHead;
 use crate::model::time::parse_duration;
+use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
+use crate::terminal::output::{self, Format, Progress};
 use crate::wire::AuditArchiveIn;
 
 /// Events read from the database at once.

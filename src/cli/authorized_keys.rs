@@ -9,20 +9,20 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::exit::{FAILED, Failure};
-use super::findings::Findings;
-use super::host::machine::{self, is_system_account};
 use super::operator::Database;
-use super::output::{line, say};
-use super::sshd::inspect::{
-    ExpectedCommand, check_account, check_command, check_own_keys, check_time_zone,
-};
-use super::sshd::running::{Configuration, SshdConnection};
-use super::sshd::{Expiries, ExpiryTime, understood};
 use crate::app::{LoginKeys, login_keys_from_database};
 use crate::clock::Clock;
+use crate::host::machine::{self, is_system_account};
+use crate::host::sshd::inspect::{
+    ExpectedCommand, check_account, check_command, check_own_keys, check_time_zone,
+};
+use crate::host::sshd::running::{Configuration, SshdConnection};
+use crate::host::sshd::{Expiries, ExpiryTime, understood};
 use crate::model::ssh_key::{SshKey, authorized_line};
 use crate::model::user::Username;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::findings::Findings;
+use crate::terminal::output::{line, say};
 
 #[derive(Args)]
 pub struct AuthorizedKeysArguments {

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::exit::{FAILED, Failure, USAGE};
 use super::local::record_backup;
 use super::operator::Database;
-use super::output::{self, Cell, Format, Progress};
 use crate::app::{AppState, Existing, OpenError, Restored, Survivor};
 use crate::clock::Clock;
 use crate::model::time::Time;
+use crate::terminal::exit::{FAILED, Failure, USAGE};
+use crate::terminal::output::{self, Cell, Format, Progress};
 
 #[derive(Args)]
 pub struct BackupArguments {

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::exit::{FAILED, Failure};
 use super::operator::Database;
-use super::output::{self, Cell, Format, Progress};
 use crate::app::{AppState, Condition, Finding};
 use crate::clock::Clock;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output::{self, Cell, Format, Progress};
 
 #[derive(Args)]
 pub struct CheckArguments {

@@ -8,17 +8,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, Method, Request, header};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
-use super::connection::{ANSWER_BYTES_MAX, Connection, PROGRAM, Remote};
-use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::expiration_notice::of_credential;
 use super::local::Local;
-use super::output::{Format, say};
-use super::proxy_bypass;
+use crate::client::connection::{ANSWER_BYTES_MAX, Connection, PROGRAM, Remote};
+use crate::client::proxy_bypass;
+use crate::client::tls::trusting;
 use crate::clock::Clock;
+use crate::model::text::percent_encode;
 use crate::model::time::Time;
+use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
+use crate::terminal::output::{Format, say};
 use crate::wire::{ListOut, MeOut, NoticeOut};
 
 /// Time limit of connecting.
@@ -209,7 +210,7 @@ impl Client {
     ) -> Result<(u16, Zeroizing<String>), Failure> {
         let pairs: Vec<String> = fields
             .iter()
-            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
         let body = Zeroizing::new(pairs.join("&"));
         let (status, _, text) = self.ask_any(
@@ -240,7 +241,7 @@ impl Client {
         let path = format!("{path}{mark}limit={PART_ITEMS}");
         let (mut all, mut next) = self.part(&path)?;
         while let Some(after) = next {
-            let (part, further) = self.part(&format!("{path}&after={}", encode(&after)))?;
+            let (part, further) = self.part(&format!("{path}&after={}", percent_encode(&after)))?;
             all.items.extend(part.items);
             all.whole = None;
             next = further;
@@ -357,51 +358,5 @@ impl Client {
     /// Suppresses notices about the account: the command lists them itself.
     pub(super) fn without_notices(&self) {
         self.names_notices.set(false);
-    }
-}
-
-/// TLS that trusts the certificates in a file, or the system's.
-pub fn trusting(authority: Option<&std::path::Path>) -> Result<TlsConfig, Failure> {
-    let Some(path) = authority else {
-        return Ok(TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .build());
-    };
-    let fail = |words: &str| Failure::new(USAGE, format!("{}: {words}", path.display()));
-    let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
-    let certificates: Vec<_> = parse_pem(&text)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(fail("the file contains no PEM certificate"));
-    }
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::from(certificates))
-        .build())
-}
-
-/// A path's segment or a query's value, percent-encoded (RFC 3986, 2.1).
-pub fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_can_not_leave_their_segment() {
-        assert_eq!(encode("a/../b?c=d&e#é"), "a%2F..%2Fb%3Fc%3Dd%26e%23%C3%A9");
     }
 }

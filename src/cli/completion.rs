@@ -12,8 +12,8 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use serde::Deserialize;
 
-use super::connection::Remote;
 use super::place::Place;
+use crate::client::connection::Remote;
 
 /// A shell waits no longer for names.
 const TIME_LIMIT: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::client::Client;
-use super::output::say;
+use crate::terminal::output::say;
 
 /// A credential of a list, as far as its creator is concerned.
 #[derive(Deserialize)]

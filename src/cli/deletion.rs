@@ -1,9 +1,9 @@
 //! Deleting several objects: all are found, and the effects shown, before the one question.
 
 use super::client::Client;
-use super::exit::Failure;
-use super::output::say;
-use super::prompt::{confirm, confirm_by_name};
+use crate::terminal::exit::Failure;
+use crate::terminal::output::say;
+use crate::terminal::prompt::{confirm, confirm_by_name};
 
 /// An object that a command is about to delete.
 pub struct Deletion {

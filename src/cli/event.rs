@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, encode};
-use super::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
-use super::output::{self, Cell};
+use super::client::Client;
 use super::place::Place;
 use crate::clock::Clock;
+use crate::model::text::percent_encode;
 use crate::model::time::{Time, parse_duration};
+use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
+use crate::terminal::output::{self, Cell};
 use crate::wire::EventOut;
 
 /// Events of one request.
@@ -234,7 +235,7 @@ fn query(wanted: &Wanted, limit: usize, after: Option<&str>) -> String {
     let mut query = format!("?limit={limit}");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", encode(&value)));
+            query.push_str(&format!("&{name}={}", percent_encode(&value)));
         }
     };
     add("after", after.map(str::to_owned));

@@ -1,10 +1,10 @@
 //! Sentences about credentials that expire soon.
 
-use super::connection::ClientCredential;
-use super::output::relative;
+use crate::client::connection::ClientCredential;
 use crate::model::credential::Kind;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
+use crate::terminal::output::relative;
 
 /// A token may live for an hour only: the one in use is named in its last minutes.
 const TOKEN_SECONDS: u64 = 600;
@@ -39,7 +39,7 @@ pub fn words(what: &str, name: &str, notice: Notice, end: Time, now: Time, next:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::connection::Source;
+    use crate::client::connection::Source;
     use crate::model::secret::{Secret, SecretForm};
 
     #[test]

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::client::{Client, encode};
-use super::exit::Failure;
+use super::client::Client;
 use super::lookup::find_id;
-use super::output::{self, Cell, say};
+use crate::model::text::percent_encode;
+use crate::terminal::exit::Failure;
+use crate::terminal::output::{self, Cell, say};
 use crate::wire::ExplanationOut;
 
 /// The owner of API keys or tokens.
@@ -20,7 +21,7 @@ impl KeyOwner {
     /// The path of the list.
     pub fn path(&self, noun: &str) -> String {
         match &self.user {
-            Some(user) => format!("/api/v1/users/{}/{noun}", encode(user)),
+            Some(user) => format!("/api/v1/users/{}/{noun}", percent_encode(user)),
             None => format!("/api/v1/{noun}"),
         }
     }
@@ -49,7 +50,7 @@ pub fn explain(
     let id = match find_id(client, path, what, given) {
         Ok(id) => id,
         Err(failure)
-            if failure.code == super::exit::NOT_FOUND
+            if failure.code == crate::terminal::exit::NOT_FOUND
                 && crate::model::secret::Id::parse(given).is_some() =>
         {
             given.to_owned()
@@ -62,7 +63,7 @@ pub fn explain(
         ("permission", &question.permission),
     ] {
         if let Some(value) = value {
-            query.push(format!("{name}={}", encode(value)));
+            query.push(format!("{name}={}", percent_encode(value)));
         }
     }
     let answer = client.get(&format!("{path}/{id}/explain?{}", query.join("&")))?;

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::exit::{FAILED, Failure, INVALID, USAGE};
-use super::output;
+use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
+use crate::terminal::output;
 
 const FLAG: &str = "--field";
 

@@ -6,8 +6,8 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::completion;
-use super::exit::{FAILED, Failure};
-use super::output;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output;
 use crate::wire::OPENAPI;
 
 #[derive(Args)]

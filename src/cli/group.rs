@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, encode};
+use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::exit::{FAILED, Failure, NOT_FOUND, USAGE};
-use super::output::{self, Cell, say};
 use super::place::Place;
+use crate::model::text::percent_encode;
 use crate::model::time::Time;
+use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, USAGE};
+use crate::terminal::output::{self, Cell, say};
 use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
@@ -107,7 +108,7 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
                 label: name.clone(),
                 effect: find_group(&client, name)
                     .map_or_else(|_| "unknown members".to_owned(), |group| members(&group)),
-                path: format!("{PATH}/{}", encode(name)),
+                path: format!("{PATH}/{}", percent_encode(name)),
                 done: format!("deleted group {name}"),
             };
             let deletions: Vec<Deletion> = names.iter().map(deletion).collect();
@@ -117,8 +118,8 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
             for username in usernames {
                 client.put(&format!(
                     "{PATH}/{}/members/{}",
-                    encode(&name),
-                    encode(&username)
+                    percent_encode(&name),
+                    percent_encode(&username)
                 ))?;
                 say(&format!("added {username} to {name}"));
             }
@@ -128,8 +129,8 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
             for username in usernames {
                 client.delete(&format!(
                     "{PATH}/{}/members/{}",
-                    encode(&name),
-                    encode(&username)
+                    percent_encode(&name),
+                    percent_encode(&username)
                 ))?;
                 say(&format!("removed {username} from {name}"));
             }
@@ -305,7 +306,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
             give,
             take,
         } => {
-            let path = format!("{PATH}/{}", encode(&name));
+            let path = format!("{PATH}/{}", percent_encode(&name));
             let permissions = match (
                 permissions.is_empty(),
                 added.is_empty() && removed.is_empty(),
@@ -330,11 +331,11 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
             done(&client, &answer.text, &format!("changed service {name}"))
         }
         ServiceCommand::Show { name } => {
-            show_service(&client, &format!("{PATH}/{}", encode(&name)))
+            show_service(&client, &format!("{PATH}/{}", percent_encode(&name)))
         }
         ServiceCommand::Delete { names, yes } => {
             let deletion = |name: &String| {
-                let path = format!("{PATH}/{}", encode(name));
+                let path = format!("{PATH}/{}", percent_encode(name));
                 let service = client.get(&path).and_then(|answer| answer.parse());
                 Deletion {
                     label: name.clone(),

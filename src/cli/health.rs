@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::environment::variable;
-use super::exit::{Failure, UNREACHABLE};
+use crate::terminal::environment::variable;
+use crate::terminal::exit::{Failure, UNREACHABLE};
 
 /// Time limit of the check.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
@@ -39,6 +39,6 @@ pub fn run_health(arguments: &HealthArguments) -> Result<(), Failure> {
         Ok(answer) => Err(failed(format!("expected 200, got {}", answer.status()))),
         Err(ureq::Error::StatusCode(status)) => Err(failed(format!("expected 200, got {status}"))
             .hint("keycroft check, and the server's log")),
-        Err(error) => Err(failed(super::refusal::cause(&error))),
+        Err(error) => Err(failed(crate::client::cause::cause(&error))),
     }
 }

@@ -13,15 +13,15 @@ use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use zeroize::Zeroizing;
 
-use super::connection::{ANSWER_BYTES_MAX, PROGRAM};
 use super::control::{self, NoControl};
-use super::environment::DB;
-use super::exit::{FAILED, Failure, SIGN_IN_NEEDED, USAGE};
-use super::output::say;
 use crate::app::{AppState, OpenError};
+use crate::client::connection::{ANSWER_BYTES_MAX, PROGRAM};
 use crate::clock::Clock;
 use crate::http::{HttpSettings, LocalServer};
 use crate::model::secret::Id;
+use crate::terminal::environment::DB;
+use crate::terminal::exit::{FAILED, Failure, SIGN_IN_NEEDED, USAGE};
+use crate::terminal::output::say;
 use crate::wire::{ListOut, ProblemOut, ProblemType};
 
 /// How long a command alternates between the lock and the socket: a server starts or stops, or another command runs.
@@ -85,7 +85,7 @@ impl Local {
         let local = Self {
             path,
             missing,
-            public_url: super::environment::variable("KEYCROFT_PUBLIC_URL"),
+            public_url: crate::terminal::environment::variable("KEYCROFT_PUBLIC_URL"),
             backend: RefCell::new(None),
         };
         let backend = local.reach(Instant::now() + REACH_WITHIN)?;

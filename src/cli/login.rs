@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 
 use super::account::{has_browser, start_browser};
 use super::client::Client;
-use super::config::{ConfigFolder, Context, Saved};
-use super::connection::PROGRAM;
-use super::connection::{ClientCredential, Connection, Remote, ServerAddress, Source};
-use super::environment::variable;
-use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
-use super::output::{say, until};
-use super::prompt::{self, is_interactive};
+use crate::client::config::{ConfigFolder, Context, Saved};
+use crate::client::connection::PROGRAM;
+use crate::client::connection::{ClientCredential, Connection, Remote, ServerAddress, Source};
 use crate::model::credential::Kind;
+use crate::terminal::environment::variable;
+use crate::terminal::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
+use crate::terminal::output::{say, until};
+use crate::terminal::prompt::{self, is_interactive};
 use crate::wire::{DeviceAuthorizationOut, MeOut, OauthProblemOut, TokenGrantOut};
 
 const CLIENT_ID: &str = "keycroft-cli";
@@ -226,7 +226,9 @@ fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<Str
         let (status, text) = match answered {
             Ok(answered) => answered,
             // A server that starts again, or a moment without a network, ends nothing (RFC 8628, 3.5).
-            Err(failure) if failure.code == super::exit::UNREACHABLE && !left.is_zero() => {
+            Err(failure)
+                if failure.code == crate::terminal::exit::UNREACHABLE && !left.is_zero() =>
+            {
                 interval = (interval * 2).min(INTERVAL_MAX);
                 continue;
             }
@@ -258,7 +260,7 @@ fn oauth_failure(client: &Client, status: u16, text: &str, code: u8) -> Failure 
         return strange(client);
     };
     let code = match status {
-        429 => super::exit::TOO_MANY,
+        429 => crate::terminal::exit::TOO_MANY,
         500.. => FAILED,
         _ => code,
     };
@@ -329,7 +331,7 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
         Ok(())
     })?;
     if connection.json {
-        super::output::line(&answer.text)?;
+        crate::terminal::output::line(&answer.text)?;
     }
     let credential = connection.credential()?;
     say(&format!(

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::client::Client;
-use super::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
 use crate::model::secret::Id;
 use crate::model::text::is_same_name;
+use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
 
 /// The fields of every listed object.
 #[derive(Deserialize)]
@@ -24,7 +24,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
             Err(failure) if failure.code == REFUSED => return Ok(id.to_string()),
             Err(failure)
                 if failure.code == NOT_FOUND
-                    || failure.code == super::exit::FAILED
+                    || failure.code == crate::terminal::exit::FAILED
                     || failure.code == INVALID => {}
             Err(failure) => return Err(failure),
         }

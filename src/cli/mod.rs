@@ -13,18 +13,13 @@ mod backup;
 mod check;
 mod client;
 mod completion;
-mod config;
-mod connection;
 mod control;
 mod created;
 mod deletion;
-mod environment;
 mod event;
-mod exit;
 mod expiration_notice;
 mod explain;
 mod field;
-mod findings;
 mod generate;
 mod group;
 mod health;
@@ -38,12 +33,9 @@ mod notice_channel;
 mod notice_delivery;
 mod notice_preference;
 mod operator;
-mod output;
 mod place;
 mod policy;
-mod prompt;
 mod proxy;
-mod proxy_bypass;
 mod refusal;
 mod scan;
 mod serve;
@@ -54,9 +46,7 @@ mod ssh_key;
 mod ssh_key_file;
 mod ssh_key_generate;
 mod ssh_key_import;
-mod sshd;
 mod systemd;
-mod text_file;
 mod token;
 mod topic;
 mod user;
@@ -68,15 +58,16 @@ use std::process::ExitCode;
 /// Readers of files that others may have written, for the fuzz tests (`fuzz/`): a process for each input is a thousand times slower.
 #[doc(hidden)]
 pub mod readers {
-    pub use super::config::{Config, Credentials, parse as parse_saved};
-    pub use super::host::copy::{Copy, TrustedKey, Unusable};
-    pub use super::host::logins::in_line as login_in_line;
     pub use super::scan::find as find_secrets;
     pub use super::serve_file::ServeFile;
+    pub use crate::client::config::{Config, Credentials, parse as parse_saved};
+    pub use crate::host::copy::{Copy, TrustedKey, Unusable};
+    pub use crate::host::logins::in_line as login_in_line;
 }
 
+use crate::terminal::exit;
+use crate::terminal::output::{self, Format};
 use clap::{CommandFactory, Parser, Subcommand};
-use output::Format;
 
 /// API keys, tokens, sessions and SSH keys of a lab.
 #[derive(Parser)]

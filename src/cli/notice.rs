@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use super::client::{ApiList, Client};
 use super::expiration_notice::words;
-use super::output::say;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
+use crate::terminal::output::say;
 
 /// Of a thing in a list, what a notice needs.
 #[derive(Deserialize)]

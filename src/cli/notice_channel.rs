@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
-use super::output::{self, Cell, Out, say};
 use super::place::Place;
 use crate::model::time::Time;
+use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
+use crate::terminal::output::{self, Cell, Out, say};
 use crate::wire::{
     NothingIn, NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut,
     NoticeTestOut,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::client::Client;
-use super::exit::{Failure, INVALID, NOT_FOUND, USAGE};
-use super::output::{self, Cell, say};
+use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, USAGE};
+use crate::terminal::output::{self, Cell, say};
 use crate::wire::{NoticePreferencesOut, NoticePreferencesPatch, PreferenceKindOut};
 
 const PATH: &str = "/api/v1/me/notices";

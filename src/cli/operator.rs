@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::environment::path_variable;
-use super::exit::{FAILED, Failure};
 use crate::app::{AppState, OpenError};
 use crate::clock::Clock;
+use crate::terminal::environment::path_variable;
+use crate::terminal::exit::{FAILED, Failure};
 
 /// The file, where one is named.
 #[derive(Args, Clone)]

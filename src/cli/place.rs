@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::client::Client;
-use super::connection::{Remote, named_by_environment};
-use super::environment::{DB, path_variable};
-use super::exit::{Failure, USAGE};
 use super::local::{Local, Missing, nothing_there};
+use crate::client::connection::{Remote, named_by_environment};
+use crate::terminal::environment::{DB, path_variable};
+use crate::terminal::exit::{Failure, USAGE};
 
 /// The default name of the database.
 const FILE: &str = "keycroft.db";

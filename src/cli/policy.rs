@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::client::Client;
-use super::exit::{Failure, INVALID, USAGE};
-use super::output::{self, Cell, Progress, say};
 use super::place::Place;
+use crate::terminal::exit::{Failure, INVALID, USAGE};
+use crate::terminal::output::{self, Cell, Progress, say};
 use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
@@ -166,7 +166,7 @@ fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {
 fn print(client: &Client, text: &str) -> Result<(), Failure> {
     let policy: Map<String, Value> = serde_json::from_str(text).map_err(|_| {
         Failure::new(
-            super::exit::FAILED,
+            crate::terminal::exit::FAILED,
             "unexpected answer: the server has another version than this program",
         )
     })?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::exit::{FAILED, Failure};
-use super::output::{self, Format, Progress};
 use crate::model::secret::{Id, find_all};
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output::{self, Format, Progress};
 
 /// Bytes read at once, and bytes kept so that no secret is split.
 const PART_BYTES: usize = 1 << 20;

@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::environment::{list_variable, path_variable, variable};
-use super::exit::{FAILED, Failure, USAGE};
 use super::notice_delivery::mail_server::MailSettings;
 use super::notice_delivery::{self, DeliverySettings};
 use super::operator::Database;
@@ -18,6 +16,8 @@ use super::systemd;
 use crate::http::{self, HttpSettings};
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
+use crate::terminal::environment::{list_variable, path_variable, variable};
+use crate::terminal::exit::{FAILED, Failure, USAGE};
 use crate::transport::{
     ControlSocket, Stop, TlsFiles, TransportSettings as Wire, control_socket_path,
 };

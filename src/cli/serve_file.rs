@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::environment::path_variable;
-use super::exit::{FAILED, Failure, USAGE};
+use crate::terminal::environment::path_variable;
+use crate::terminal::exit::{FAILED, Failure, USAGE};
 
 /// The file that is read when none is named and it is there.
 const NAME: &str = "keycroft.toml";

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{FAILED, Failure};
-use super::output;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output;
 
 /// The path of the program in the units of the repository.
 const PROGRAM: &str = "/usr/local/bin/keycroft";

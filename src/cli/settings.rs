@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::config::ConfigFolder;
-use super::connection::{CA_FILE, Remote, Source};
-use super::environment::variable;
-use super::exit::{Failure, SIGN_IN_NEEDED};
-use super::output;
+use crate::client::config::ConfigFolder;
+use crate::client::connection::{CA_FILE, Remote, Source};
+use crate::terminal::environment::variable;
+use crate::terminal::exit::{Failure, SIGN_IN_NEEDED};
+use crate::terminal::output;
 
 #[derive(Args)]
 pub struct ConfigArguments {
@@ -100,7 +100,7 @@ fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
         Setting("context", connection.context.clone(), server_source),
         Setting(
             "credential",
-            credential.map(super::connection::ClientCredential::hint),
+            credential.map(crate::client::connection::ClientCredential::hint),
             credential.map_or_else(|| DEFAULT.to_owned(), |one| one.source.to_string()),
         ),
         Setting(

@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::client::encode;
-use super::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
 use crate::model::ssh_key::{
     ImportRefusal, ImportedKey, KeyRefusal, KeyRules, KeyType, PublicKey, RSA_BITS_FLOOR,
 };
+use crate::model::text::percent_encode;
+use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
 
 /// Maximum size of a file with one key, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1_024;
@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: u64 = 64 * 1_024;
 /// The path of a user's SSH keys; of one's own without a name.
 pub fn path_of(user: Option<&str>) -> String {
     match user {
-        Some(user) => format!("/api/v1/users/{}/ssh-keys", encode(user)),
+        Some(user) => format!("/api/v1/users/{}/ssh-keys", percent_encode(user)),
         None => "/api/v1/ssh-keys".to_owned(),
     }
 }
@@ -41,7 +41,7 @@ pub fn from_file(file: &Path) -> Result<String, Failure> {
         let mut input = File::open(file).map_err(fail)?.take(FILE_BYTES_MAX);
         input.read_to_end(&mut bytes).map_err(fail)?;
     }
-    let text = super::text_file::decode(&bytes)
+    let text = crate::terminal::text_file::decode(&bytes)
         .unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned().into());
     zeroize::Zeroize::zeroize(&mut bytes);
     match ImportedKey::parse(&text, &any_rules()) {

@@ -6,7 +6,7 @@ use std::process::Command;
 use clap::Args;
 
 use super::client::Client;
-use super::exit::{FAILED, Failure, INVALID, USAGE};
+use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
 
 #[derive(Args)]
 pub struct Generate {
@@ -71,7 +71,7 @@ pub fn generate(client: &Client, wanted: Generate) -> Result<GeneratedKey, Failu
 fn default_key_file(kind: &str) -> Result<PathBuf, Failure> {
     use std::os::unix::fs::DirBuilderExt;
 
-    let home = super::environment::path_variable("HOME").ok_or_else(|| {
+    let home = crate::terminal::environment::path_variable("HOME").ok_or_else(|| {
         Failure::new(USAGE, "HOME is not set").hint("keycroft ssh-key generate --file FILE")
     })?;
     let folder = home.join(".ssh");

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::client::Client;
-use super::exit::{Failure, INVALID, NOT_FOUND, USAGE};
-use super::output::{self, Cell, Progress, say};
 use super::ssh_key_file::{any_rules, is_key_text, path_of};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };
 use crate::model::user::Username;
+use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, USAGE};
+use crate::terminal::output::{self, Cell, Progress, say};
 use crate::wire::{ImportIn, ImportLineOut, ImportOut};
 
 /// Size of one request, in bytes before JSON: well below the limit of the server.
@@ -169,7 +169,7 @@ fn read(path: &Path, pipes: Pipes) -> Result<String, Failure> {
             .map_err(|error| fail(&error))?;
     }
     // A line that is not UTF-8 is reported by its number.
-    let text = super::text_file::decode(&bytes);
+    let text = crate::terminal::text_file::decode(&bytes);
     Ok(text.map_or_else(
         || String::from_utf8_lossy(&bytes).into_owned(),
         |text| text.to_string(),

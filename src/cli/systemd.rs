@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::exit::{FAILED, Failure};
+use crate::terminal::exit::{FAILED, Failure};
 
 /// The sockets that were opened for us (`sd_listen_fds(3)`); none when nobody did.
 pub fn inherited() -> Result<Vec<TcpListener>, Failure> {

@@ -6,15 +6,15 @@ use super::api_key::KEY_HEADINGS;
 use super::api_key_request::{last_used, non_empty};
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::connection::Remote;
 use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::exit::{Failure, NOT_FOUND};
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
-use super::output::{self, Cell, Out, say};
-use super::prompt::confirm;
+use crate::client::connection::Remote;
 use crate::model::time::Time;
+use crate::terminal::exit::{Failure, NOT_FOUND};
+use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::prompt::confirm;
 use crate::wire::{SessionOut, TokenIn, TokenOut};
 
 #[derive(Args)]
@@ -203,7 +203,7 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
     let mut token: TokenOut = answer.parse()?;
     let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else {
         return Err(Failure::new(
-            super::exit::FAILED,
+            crate::terminal::exit::FAILED,
             "the server's answer holds no secret",
         ));
     };

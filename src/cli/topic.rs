@@ -1,7 +1,7 @@
 //! `keycroft help exit-codes` and `help environment`.
 
-use super::exit::Failure;
-use super::output;
+use crate::terminal::exit::Failure;
+use crate::terminal::output;
 
 /// Environment variables.
 const ENVIRONMENT: &str = "\

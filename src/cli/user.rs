@@ -5,15 +5,15 @@ use zeroize::Zeroizing;
 
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::connection::ServerAddress;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::exit::{Failure, INVALID, USAGE};
 use super::local::Missing;
-use super::output::{self, Cell, Out, say};
 use super::place::Place;
-use super::prompt;
+use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
 use crate::model::user::Username;
+use crate::terminal::exit::{Failure, INVALID, USAGE};
+use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::prompt;
 use crate::wire::{
     LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, TokenIn, TokenOut, UserIn, UserOut,
     UserPatch,

@@ -7,11 +7,12 @@ use serde_json::json;
 use ureq::http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
-use super::client::{Client, encode};
-use super::connection::{ClientCredential, Remote, Source};
-use super::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
-use super::output::{self, Cell, say};
-use super::prompt;
+use super::client::Client;
+use crate::client::connection::{ClientCredential, Remote, Source};
+use crate::model::text::percent_encode;
+use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
+use crate::terminal::output::{self, Cell, say};
+use crate::terminal::prompt;
 
 /// Longest body that `api` sends, in bytes.
 const INPUT_BYTES_MAX: u64 = 8 << 20;
@@ -31,7 +32,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     let query: Vec<String> = arguments
         .permissions
         .iter()
-        .map(|permission| format!("permission={}", encode(permission)))
+        .map(|permission| format!("permission={}", percent_encode(permission)))
         .collect();
     let (status, headers, text) =
         client.ask_any(Method::GET, &format!("/verify?{}", query.join("&")), None)?;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::when::{relative, time};
 use crate::model::credential::LastUse;
+use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::model::user_agent;
 
@@ -15,24 +16,10 @@ pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
         address.push(sign);
         address.push_str(name);
         address.push('=');
-        encode(&mut address, value);
+        address.extend(percent_encode(value));
         sign = '&';
     }
     address
-}
-
-/// Percent-encoding of all but the unreserved characters (RFC 3986, 2.3).
-fn encode(address: &mut String, value: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            address.push(char::from(byte));
-        } else {
-            address.push('%');
-            address.push(char::from(HEX[usize::from(byte >> 4)]));
-            address.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
 }
 
 /// When something was last used, from where and by what.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization;
 
 use super::secret::hide_secrets;
@@ -10,6 +11,18 @@ use super::secret::hide_secrets;
 pub const NAME_CHARACTERS_MAX: usize = 64;
 /// Longest note, in characters.
 pub const NOTE_CHARACTERS_MAX: usize = 1_000;
+
+/// All but the unreserved characters (RFC 3986, 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Encodes a segment of a path or a value of a query (RFC 3986, 2.1): it can't leave its place.
+pub fn percent_encode(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
+}
 
 /// Converts text to normalization form C, in which texts of the same look and meaning are the same bytes.
 pub fn normalize(text: &str) -> String {
@@ -102,6 +115,12 @@ pub fn sanitize(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percent_encoded_value_stays_in_its_place() {
+        let encoded = percent_encode("a/../b?c=d&e#é-._~");
+        assert_eq!(encoded.to_string(), "a%2F..%2Fb%3Fc%3Dd%26e%23%C3%A9-._~");
+    }
 
     #[test]
     fn name_with_invisible_characters_is_rejected() {

@@ -7,6 +7,7 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 use super::secret::Digest;
+use super::text::percent_encode;
 use super::time::Time;
 
 /// Length of a step (RFC 6238, 4.1: X).
@@ -69,7 +70,7 @@ impl TotpSeed {
     /// The address that a QR code holds (Google Authenticator's key URI format). `issuer` and `account` may hold any
     /// character.
     pub fn uri(&self, issuer: &str, account: &str) -> Zeroizing<String> {
-        let (issuer, account) = (percent_encoded(issuer), percent_encoded(account));
+        let (issuer, account) = (percent_encode(issuer), percent_encode(account));
         let seed = self.base32();
         Zeroizing::new(format!(
             "otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}&algorithm=SHA1&digits=6&period=30",
@@ -113,17 +114,6 @@ impl TotpSeed {
 /// The step that a time lies in.
 pub const fn step(time: Time) -> i64 {
     time.unix().div_euclid(STEP_SECONDS)
-}
-
-/// Percent-encodes everything but the unreserved characters (RFC 3986, 2.3).
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use clap::Args;
 use super::super::client::Client;
 use super::super::completion::CompletedNames;
 use super::super::deletion::{Consent, Deletion, delete_all};
-use super::super::exit::{Failure, USAGE};
 use super::super::lookup::find_id;
-use super::super::output::{self, Cell, Out, relative, say, until};
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
+use crate::terminal::exit::{Failure, USAGE};
+use crate::terminal::output::{self, Cell, Out, relative, say, until};
 use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 const PATH: &str = "/api/v1/hosts";

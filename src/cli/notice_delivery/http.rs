@@ -6,9 +6,9 @@ use std::time::Duration;
 use ureq::http::{Request, Response, header};
 use ureq::{Agent, Body};
 
-use crate::cli::client::trusting;
-use crate::cli::connection::{PROGRAM, ServerAddress};
-use crate::cli::proxy_bypass;
+use crate::client::connection::{PROGRAM, ServerAddress};
+use crate::client::proxy_bypass;
+use crate::client::tls::trusting;
 use crate::model::notice_channel::{ChannelKind, ChannelUrl};
 use crate::model::notice_delivery::{DueNotice, TryResult};
 use crate::model::text::sanitize;

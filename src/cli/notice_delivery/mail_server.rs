@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cli::connection::ServerAddress;
-use crate::cli::environment::path_variable;
-use crate::cli::exit::{FAILED, Failure, USAGE};
+use crate::client::connection::ServerAddress;
+use crate::terminal::environment::path_variable;
+use crate::terminal::exit::{FAILED, Failure, USAGE};
 
 /// The name of the systemd credential with the password.
 const CREDENTIAL: &str = "smtp-password";

@@ -15,8 +15,8 @@ use self::http::HttpSender;
 use self::mail_server::MailServer;
 use zeroize::Zeroizing;
 
-use super::connection::ServerAddress;
 use crate::app::{App, AppState, NoticeSignal};
+use crate::client::connection::ServerAddress;
 use crate::model::error::Error;
 use crate::model::notice_channel::{ChannelKind, ChannelNumber};
 use crate::model::notice_delivery::{DueNotice, TryResult};

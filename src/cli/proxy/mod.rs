@@ -10,10 +10,10 @@ mod traefik;
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{Failure, USAGE};
-use super::output::line;
 use crate::model::permission::Permission;
 use crate::model::service::parse_service_name;
+use crate::terminal::exit::{Failure, USAGE};
+use crate::terminal::output::line;
 
 /// A proxy that a block can be printed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

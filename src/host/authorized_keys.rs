@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::exit::{FAILED, Failure};
-use super::super::output::line;
-use super::super::sshd::{Expiries, understood};
 use super::asking::{HostServer, Refusal};
 use super::copy::{Copy, TrustedKey};
 use super::folder::{COPY, HostFolder, HostFolderArguments, Settings};
 use super::machine;
+use super::sshd::{Expiries, understood};
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
 use crate::model::ssh_key::authorized_line;
 use crate::model::time::Time;
 use crate::model::user::Username;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output::line;
 
 /// How long the server may take, all in all.
 const SERVER_TIME: Duration = Duration::from_millis(300);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::exit::Failure;
-use super::super::output::say;
-use super::super::sshd::ExpiryTime;
 use super::asking::HostServer;
 use super::copy::Copy;
 use super::folder::{COPY, HostFolder, HostFolderArguments, Settings, expiry_word};
 use super::rotate::rotate;
+use super::sshd::ExpiryTime;
 use crate::clock::Clock;
+use crate::terminal::exit::Failure;
+use crate::terminal::output::say;
 use crate::wire::AuthorizedKeysOut;
 
 /// How long refreshing the copy may take.

@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, header};
 use zeroize::Zeroizing;
 
-use super::super::client::{encode, trusting};
-use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
-use super::super::refusal::{NOT_OURS, about_tls, cause};
 use super::folder::{HostFolder, Settings};
+use crate::client::cause::{NOT_OURS, about_tls, cause};
+use crate::client::tls::trusting;
 use crate::clock::Clock;
+use crate::model::text::percent_encode;
+use crate::terminal::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
 use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
 /// The `User-Agent` of requests: the server shows it as the version of the host.
@@ -145,11 +146,11 @@ impl HostServer {
     ) -> Result<AuthorizedKeysOut, Refusal> {
         let mut path = format!(
             "/api/v1/hosts/self/authorized-keys?username={}",
-            encode(login)
+            percent_encode(login)
         );
         if let Some(fingerprint) = fingerprint {
             path.push_str("&fingerprint=");
-            path.push_str(&encode(fingerprint));
+            path.extend(percent_encode(fingerprint));
         }
         self.get(&path, None)?.parse()
     }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::exit::{FAILED, Failure, INVALID};
+use crate::terminal::exit::{FAILED, Failure, INVALID};
 
 const CONFIG: &str = "config.toml";
 const CREDENTIALS: &str = "credentials.toml";

@@ -4,12 +4,12 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::super::exit::{FAILED, Failure};
-use super::super::findings::Findings;
-use super::super::host::machine::{self, MachineUser, unsafe_part};
+use super::super::machine::{self, MachineUser, unsafe_part};
 use super::running::{
     CommandLine, Configuration, Sshd, SshdConnection, TimeZone, command_lines, listeners,
 };
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::findings::Findings;
 
 /// Logins for which the configuration is requested one by one.
 const LOGINS_MAX: usize = 32;

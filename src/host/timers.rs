@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::exit::{FAILED, Failure};
-use super::super::output::say;
 use super::folder::HostFolderArguments;
 use super::machine::run_program;
 use super::machine::write_root_file;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output::say;
 
 /// Where an administrator's units are.
 const UNITS: &str = "/etc/systemd/system";
@@ -24,19 +24,19 @@ pub const TIMERS: [&str; 2] = ["keycroft-host-sync.timer", "keycroft-host-logins
 const FILES: [(&str, &str); 4] = [
     (
         "keycroft-host-sync.service",
-        include_str!("../../../examples/systemd/keycroft-host-sync.service"),
+        include_str!("../../examples/systemd/keycroft-host-sync.service"),
     ),
     (
         "keycroft-host-sync.timer",
-        include_str!("../../../examples/systemd/keycroft-host-sync.timer"),
+        include_str!("../../examples/systemd/keycroft-host-sync.timer"),
     ),
     (
         "keycroft-host-logins.service",
-        include_str!("../../../examples/systemd/keycroft-host-logins.service"),
+        include_str!("../../examples/systemd/keycroft-host-logins.service"),
     ),
     (
         "keycroft-host-logins.timer",
-        include_str!("../../../examples/systemd/keycroft-host-logins.timer"),
+        include_str!("../../examples/systemd/keycroft-host-logins.timer"),
     ),
 ];
 

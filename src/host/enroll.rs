@@ -10,20 +10,20 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::super::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, Source};
-use super::super::environment::path_variable;
-use super::super::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
-use super::super::output::say;
-use super::super::sshd::inspect::{self, ExpectedCommand};
-use super::super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
-use super::super::sshd::{self, ExpiryTime};
 use super::asking::{HostServer, Refusal};
 use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
+use super::sshd::inspect::{self, ExpectedCommand};
+use super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
+use super::sshd::{self, ExpiryTime};
 use super::sync::{Synced, refresh};
 use super::timers;
+use crate::client::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, Source};
 use crate::model::host::parse_host_name;
 use crate::model::secret::SecretForm;
+use crate::terminal::environment::path_variable;
+use crate::terminal::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
+use crate::terminal::output::say;
 use crate::wire::EnrollOut;
 
 /// How long the server may take to enroll.
@@ -220,7 +220,7 @@ fn join(
         None => false,
         Some(path) => {
             let pem = read_file(path)?;
-            super::super::client::trusting(Some(path))?;
+            crate::client::tls::trusting(Some(path))?;
             folder.write_authority(&pem)?;
             true
         }

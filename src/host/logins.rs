@@ -11,13 +11,13 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::super::exit::{FAILED, Failure};
-use super::super::output::say;
 use super::asking::HostServer;
 use super::folder::{HostFolder, HostFolderArguments};
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
 use crate::model::time::Time;
+use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::output::say;
 use crate::wire::{LOGINS_MAX, LoginIn};
 
 const REPORTED: &str = "reported.toml";

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::super::exit::Failure;
-use super::super::output::say;
 use super::asking::HostServer;
 use super::folder::{HostFolder, HostFolderArguments, Settings};
+use crate::terminal::exit::Failure;
+use crate::terminal::output::say;
 use crate::wire::EnrollOut;
 
 /// How long each request may take.

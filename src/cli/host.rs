@@ -1,23 +1,13 @@
 //! `keycroft host`: administration of hosts, and the commands of a host.
 
 mod admin;
-mod asking;
-mod authorized_keys;
-mod check;
-pub(super) mod copy;
-mod enroll;
-mod folder;
-pub(super) mod logins;
-pub(super) mod machine;
-mod rotate;
-mod sync;
-mod timers;
 
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::exit::Failure;
 use super::place::Place;
+use crate::host::{authorized_keys, check, enroll, folder, logins, rotate, sync};
+use crate::terminal::exit::Failure;
 
 #[derive(Args)]
 pub struct HostArguments {

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::super::exit::{FAILED, Failure};
+use crate::terminal::exit::{FAILED, Failure};
 
 /// Options of sshd that take a value.
 const WITH_VALUE: &str = "CEbcfghkopu";

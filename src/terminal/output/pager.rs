@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::cli::environment::variable;
+use crate::terminal::environment::variable;
 
 /// Replaces this process by the pager, which then handles Ctrl-C. Returns when no pager can show the lines.
 pub fn replace_process(lines: &[String]) {

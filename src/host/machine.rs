@@ -8,9 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::super::exit::{FAILED, Failure};
 use crate::model::secret::Id;
 use crate::model::text::sanitize;
+use crate::terminal::exit::{FAILED, Failure};
 
 /// Longest line in the log, in characters.
 const LOG_CHARACTERS_MAX: usize = 400;

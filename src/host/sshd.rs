@@ -9,9 +9,9 @@ use time::{OffsetDateTime, UtcOffset};
 pub mod inspect;
 pub mod running;
 
-use super::exit::{FAILED, Failure};
 use crate::clock::Clock;
 use crate::model::ssh_key::{ExpiryFormat, KeyOptions, SshdVersion};
+use crate::terminal::exit::{FAILED, Failure};
 
 /// Paths of sshd, by distribution; the first existing one is used.
 const SSHD_PATHS: [&str; 4] = [

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use crate::cli::environment::variable;
+use crate::terminal::environment::variable;
 
 /// Width of a terminal that does not report one.
 const WIDTH: usize = 80;

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::connection::ServerAddress;
-use super::environment::variable;
 use crate::model::address::AllowedAddresses;
+use crate::terminal::environment::variable;
 
 /// Returns true for servers without a proxy: plain HTTP, which a proxy could read; this machine, whose loopback is not
 /// the proxy's; and those in `NO_PROXY`.

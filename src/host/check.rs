@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::exit::Failure;
-use super::super::findings::Findings;
-use super::super::output::line;
-use super::super::sshd::inspect::{
-    ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
-    check_time_zone,
-};
-use super::super::sshd::running::{Configuration, SshdConnection, command_lines};
 use super::asking::{HostServer, Refusal};
 use super::authorized_keys::{find, from_copy, lines};
 use super::copy::Copy;
 use super::enroll::{COMMAND, DROP_IN};
 use super::folder::{COPY, HostFolder, HostFolderArguments, Settings, USER, own_user};
+use super::sshd::inspect::{
+    ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
+    check_time_zone,
+};
+use super::sshd::running::{Configuration, SshdConnection, command_lines};
 use super::{machine, timers};
 use crate::clock::Clock;
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::model::user::Username;
+use crate::terminal::exit::Failure;
+use crate::terminal::findings::Findings;
+use crate::terminal::output::line;
 use crate::wire::AuthorizedKeysOut;
 
 /// How long the server may take.

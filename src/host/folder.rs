@@ -11,13 +11,13 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::super::connection::ClientCredential;
-use super::super::connection::Source;
-use super::super::environment::path_variable;
-use super::super::exit::{FAILED, Failure, INVALID};
-use super::super::sshd::{Expiries, ExpiryTime};
+use super::sshd::{Expiries, ExpiryTime};
+use crate::client::connection::ClientCredential;
+use crate::client::connection::Source;
 use crate::model::credential::Kind;
 use crate::model::secret::Id;
+use crate::terminal::environment::path_variable;
+use crate::terminal::exit::{FAILED, Failure, INVALID};
 
 /// The user whom the helper runs as.
 pub const USER: &str = "keycroft-host";

@@ -8,13 +8,13 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::config::{Config, ConfigFolder};
-use super::environment::{path_variable, variable};
-use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
-use super::output::Format;
-use super::text_file;
 use crate::model::credential::Kind;
 use crate::model::secret::{Id, Presented, SecretForm};
 use crate::model::time::Time;
+use crate::terminal::environment::{path_variable, variable};
+use crate::terminal::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
+use crate::terminal::output::Format;
+use crate::terminal::text_file;
 
 const SERVER: &str = "KEYCROFT_SERVER";
 const TOKEN: &str = "KEYCROFT_TOKEN";
@@ -481,7 +481,7 @@ fn from_environment() -> Result<Option<ClientCredential>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::config::Context;
+    use crate::client::config::Context;
 
     #[test]
     fn addresses_have_one_form() {

@@ -1,0 +1,14 @@
+//! The agent on an enrolled host, and what sshd is configured to do there.
+
+mod asking;
+pub mod authorized_keys;
+pub mod check;
+pub mod copy;
+pub mod enroll;
+pub mod folder;
+pub mod logins;
+pub mod machine;
+pub mod rotate;
+pub mod sshd;
+pub mod sync;
+mod timers;
