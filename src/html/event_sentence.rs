@@ -442,7 +442,6 @@ pub(super) fn changes(event: &Event) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::html::gallery::event;
 
     fn said(event: &Event, names: &Names) -> String {
         let markup = sentence(event, names).into_string();
@@ -469,7 +468,15 @@ mod tests {
             target_id: id.into(),
             target_name: name.into(),
             target_owner: Some(UserId(1)),
-            ..event(1)
+            number: 1,
+            at: crate::model::time::Time::from_unix(0),
+            channel: "console".into(),
+            credential: None,
+            address: None,
+            program: None,
+            request_id: None,
+            before: String::new(),
+            after: String::new(),
         }
     }
 
@@ -572,7 +579,7 @@ mod tests {
 
     #[test]
     fn changes_are_told_from_before_to_after() {
-        let mut event = event(1);
+        let mut event = event_of("api-key.edit", "api-key", "4k2m9x0q7w1z", "ci");
         event.before = "role=member\nnote=x\n".into();
         event.after = "role=admin\nname=ci\n".into();
         let pair = |word: &str, text: &str| (word.to_owned(), text.to_owned());

@@ -19,8 +19,6 @@ mod event_sentence;
 pub mod explain;
 pub mod form;
 mod frame;
-#[cfg(test)]
-mod gallery;
 pub mod group;
 pub mod help;
 mod holder;

@@ -291,7 +291,7 @@ fn passages() -> Vec<Passage> {
         comments(&schema, "--"),
     );
     for (name, path) in files("src") {
-        if !is_rust(&path) || name.contains("/tests") || name.contains("gallery") {
+        if !is_rust(&path) || name.contains("/tests") {
             continue;
         }
         let text = read(&path);

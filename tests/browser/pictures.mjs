@@ -1,5 +1,5 @@
-// Pictures to look at: every page in every state (empty, full, hostile, failed), light, dark, 320 pixels wide and in forced
-// colours; and the README's.
+// Pictures to look at: every page that a test opens (empty, full, hostile, failed), light, dark, 320 pixels wide and in
+// forced colours; and the README's.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,18 +11,17 @@ const LOOKS = [
   ["320", { colorScheme: "light", forcedColors: "none" }, { width: 320, height: 640 }],
   ["forced", { colorScheme: "dark", forcedColors: "active" }, { width: 1200, height: 700 }],
 ];
-const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 
-/** `gallery` holds the pages as the tests of `html` write them. */
-export async function take(folder, gallery) {
-  const context = await profile("http://127.0.0.1:9");
-  await context.route("**", (route) => {
+/** `pages` holds what the tests of the console received; style and script come from a server. */
+export async function take(folder, pages) {
+  const site = await serve("pictures");
+  const context = await profile(site.url);
+  await context.route("**/*.html", (route) => {
     const path = new URL(route.request().url()).pathname;
-    const body = readFileSync(join(gallery, path));
-    return route.fulfill({ body, contentType: TYPES[path.split(".").pop()] });
+    return route.fulfill({ body: readFileSync(join(pages, path)), contentType: "text/html; charset=utf-8" });
   });
   const page = await context.newPage();
-  const names = readdirSync(gallery).filter((name) => name.endsWith(".html")).map((name) => name.slice(0, -5));
+  const names = readdirSync(pages).filter((name) => name.endsWith(".html")).map((name) => name.slice(0, -5));
   for (const name of names) {
     await page.goto(`/${name}.html`);
     for (const [look, media, viewport] of LOOKS) {

@@ -1,4 +1,4 @@
-// node run.mjs: the journeys, then every page in every mode. node run.mjs pictures FOLDER GALLERY: pictures to look at.
+// node run.mjs: the journeys, then every page in every mode. node run.mjs pictures FOLDER PAGES: pictures to look at.
 // node run.mjs screenshot FILE: the README's.
 import { check, finish, launch, serve } from "./harness.mjs";
 import * as factors from "./factors.mjs";

@@ -70,9 +70,13 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
             password_input
                 .values
                 .retain(|(name, _)| name != "confirm_code");
+            // A user whose factor is demanded but not set up has no field for a code.
+            let factors = context.app().own_second_factors(caller)?;
+            let has_code = factors.is_some_and(|factors| factors.any());
             for error in &mut password_input.errors {
                 if error.field == "code" {
-                    "confirm_code".clone_into(&mut error.field);
+                    let shown = if has_code { "confirm_code" } else { "current" };
+                    shown.clone_into(&mut error.field);
                 }
             }
             account_page(context, caller, Input::default(), password_input)

@@ -82,12 +82,18 @@ impl<'a> Browser<'a> {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        Page {
+        let page = Page {
             url: url.to_owned(),
             status: response.status_code,
             headers,
             body,
+        };
+        let kind = page.header("Content-Type").unwrap_or_default();
+        if kind.starts_with("text/html") && !page.body.is_empty() {
+            markup::check(url, &page.text());
+            page.write_where_asked();
         }
+        page
     }
 
     pub fn get(&mut self, url: &str) -> Page {
@@ -164,6 +170,16 @@ impl Page {
             .filter(|(own, _)| own == "Set-Cookie")
             .map(|(_, line)| line.as_str())
             .find(|line| line.starts_with(&format!("{name}=")))
+    }
+
+    /// Writes the page below the folder `KEYCROFT_PAGES`, for `scripts/test.d/40-browser pictures`.
+    fn write_where_asked(&self) {
+        if let Some(folder) = std::env::var_os("KEYCROFT_PAGES") {
+            let name: String = self.url.chars().take(80).collect();
+            let name = name.replace(|sign: char| !sign.is_ascii_alphanumeric(), "-");
+            let name = format!("{name}-{}.html", self.status);
+            std::fs::write(std::path::Path::new(&folder).join(name), &self.body).unwrap();
+        }
     }
 
     pub fn text(&self) -> String {

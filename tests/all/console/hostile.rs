@@ -22,6 +22,33 @@ const HOSTILE: [&str; 10] = [
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBpqyW1fvacRHCtkye3PKhpS+qYgMZZJBwd2sqCr8Lq";
 
+/// Rows that need a host, a phone or a receiver of notices, with `words` in them.
+fn write_rows(file: &rusqlite::Connection, words: &[&str]) {
+    for (number, word) in words.iter().enumerate() {
+        let id = format!("{number:012}");
+        let name = format!("{number}{word}");
+        let run = |sql: &str| {
+            file.execute(
+                sql,
+                rusqlite::named_params! {":id": id, ":name": name, ":word": word},
+            )
+            .unwrap();
+        };
+        run("INSERT INTO passkeys (id, user_id, name, credential_id, public_key, counter, is_backup_eligible, is_backed_up, created_at)
+             SELECT :id, id, :name, CAST(:id AS BLOB), x'', 0, 0, 0, 1 FROM users WHERE username = 'bob' AND :word = :word");
+        run("INSERT INTO hosts (public_id, name, created_at, last_contact_at, last_contact_from, version)
+             SELECT :id, 'node' || :id, 1, 2, '10.0.0.1', :word WHERE :name = :name");
+        run(
+            "INSERT INTO notice_channels (id, name, kind, url, created_at)
+             SELECT :id, :name, 'ntfy', 'http://127.0.0.1/' || :id, 1 WHERE :word = :word",
+        );
+        run("INSERT INTO notice_deliveries (notice_id, channel, kind, recipient, at, try, outcome, detail)
+             VALUES (:id, :name, 'expiration', 'alice', 1, 1, 'given-up', :word)");
+        run("INSERT INTO account_notices (id, user_id, at, action, actor, actor_kind, target_kind, target_id, target_name, before, after)
+             SELECT :id, id, 1, 'ssh-key.add', :word, 'admin', 'ssh-key', :id, :name, '', '' FROM users WHERE username = 'alice'");
+    }
+}
+
 /// Enters `words` in every possible place, opens every page, and returns the structure of each.
 fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let mut site = Site::new();
@@ -57,7 +84,8 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let headers = [("Authorization", header.as_str()), ("User-Agent", word(1))];
     alice.send("GET", "/verify", &headers, "").expect(204);
     let cookies = alice.cookies.clone();
-    site.reopen();
+    let of_bob = site.signed_in("bob").cookies;
+    site.reopen_after(|file| write_rows(file, words));
     let mut alice = site.browser_with(cookies);
     let user = alice.open("/admin/new-user").form("/admin/new-user");
     let user = user.set("username", "carol").set("display_name", word(2));
@@ -90,11 +118,18 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let ssh = ssh.split('?').next().unwrap().to_owned();
 
     let mut pages = Vec::new();
+    let path = "/account/second-factor";
+    let page = site.browser_with(of_bob).open(path);
+    pages.push((format!("{path} of bob"), page));
     for path in [
         ssh.clone(),
         format!("{ssh}/edit"),
         format!("{ssh}/delete"),
         format!("{ssh}?done=added"),
+        "/admin/hosts/000000000001".into(),
+        "/admin/hosts/000000000001/delete".into(),
+        "/admin/notices/000000000001".into(),
+        "/admin/notices/000000000001/delete".into(),
     ] {
         pages.push((path.clone(), alice.open(&path)));
     }
@@ -165,6 +200,9 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
         .set("password", ALICE);
     pages.push(("kept".into(), page));
     pages.push(("go on".into(), alice.submit(&form).expect(200)));
+    for (path, page) in &pages {
+        assert!(!page.has(&secret), "{path} shows a secret again");
+    }
     pages
         .into_iter()
         .map(|(path, page)| {

@@ -220,3 +220,88 @@ pub fn errors(page: &str) -> Vec<String> {
     }
     found
 }
+
+/// Checks what holds for every page, whatever it shows: its landmarks, one heading, a title that tells of errors; ids that
+/// occur once and references that lead somewhere; a token in each form that changes something, and in no other; nothing
+/// inline and nothing from elsewhere.
+pub fn check(url: &str, page: &str) {
+    let all = elements(page);
+    let count = |is_it: &dyn Fn(&Element) -> bool| all.iter().filter(|one| is_it(one)).count();
+    let named = |name: &str| count(&|one| one.name == name);
+    let is = |one: &Element, attribute: &str, value: &str| one.attribute(attribute) == Some(value);
+
+    assert_eq!(named("h1"), 1, "{url}: headings");
+    assert_eq!(
+        count(&|one| one.name == "main" && is(one, "id", "main")),
+        1,
+        "{url}: <main>"
+    );
+    assert_eq!(
+        count(&|one| is(one, "class", "skip") && is(one, "href", "#main")),
+        1,
+        "{url}: skip link"
+    );
+    assert_eq!(named("footer"), 1, "{url}: <footer>");
+    assert_eq!(
+        count(&|one| is(one, "name", "color-scheme")),
+        1,
+        "{url}: color scheme"
+    );
+    let title = all
+        .iter()
+        .find(|one| one.name == "title")
+        .map_or("", |one| &one.text);
+    assert!(title.ends_with(" · Keycroft"), "{url}: title {title:?}");
+    let has_errors = count(&|one| is(one, "role", "alert") && is(one, "class", "notice bad")) > 0
+        && count(&|one| is(one, "aria-invalid", "true")) > 0;
+    assert!(
+        !has_errors || title.starts_with("Error: "),
+        "{url}: title {title:?} of a page with errors"
+    );
+
+    let mut ids: Vec<&str> = all.iter().filter_map(|one| one.attribute("id")).collect();
+    ids.sort_unstable();
+    let twice = ids.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None, "{url}: an id occurs twice");
+    for one in &all {
+        let described = one.attribute("aria-describedby").unwrap_or_default();
+        let link = one
+            .attribute("href")
+            .and_then(|href| href.strip_prefix('#'));
+        let references = described.split_whitespace().chain(link);
+        for reference in references.chain(one.attribute("for")) {
+            assert!(ids.contains(&reference), "{url}: {reference} is no id");
+        }
+        assert!(
+            !["style", "img", "iframe", "object"].contains(&one.name.as_str()),
+            "{url}: {one:?}"
+        );
+        assert!(
+            one.name != "script" || one.has("src"),
+            "{url}: an inline script"
+        );
+        for (name, value) in &one.attributes {
+            assert!(name != "style" && !name.starts_with("on"), "{url}: {one:?}");
+            let leads = ["href", "src", "action"].contains(&name.as_str());
+            let is_own =
+                value.starts_with('#') || value.starts_with('/') && !value.starts_with("//");
+            // The app on this device that creates codes.
+            let is_app = name == "href" && value.starts_with("otpauth://totp/");
+            assert!(!leads || is_own || is_app, "{url}: {name}={value:?}");
+        }
+    }
+    let forms = forms(page);
+    for form in &forms {
+        let tokens = form
+            .fields
+            .iter()
+            .filter(|(name, _)| name == "form_token")
+            .count();
+        assert_eq!(tokens, 1, "{url}: tokens of {}", form.action);
+    }
+    assert_eq!(
+        count(&|one| is(one, "name", "form_token")),
+        forms.len(),
+        "{url}: a token without a use"
+    );
+}

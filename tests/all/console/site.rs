@@ -63,7 +63,13 @@ impl Site {
 
     /// Closes the database and opens it again, like a restart.
     pub fn reopen(&mut self) {
+        self.reopen_after(|_| {});
+    }
+
+    /// The same, with a change by another program in between.
+    pub fn reopen_after(&mut self, change: impl FnOnce(&rusqlite::Connection)) {
         self.app_state.close();
+        change(&rusqlite::Connection::open(self.path()).unwrap());
         self.app_state = AppState::open(&self.path(), self.clock.clone()).unwrap();
         self.server_state = ServerState::open(&self.app_state, &self.settings).unwrap();
     }
