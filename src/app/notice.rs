@@ -137,12 +137,13 @@ impl App {
         self.read.has_notice_channels()
     }
 
-    /// Adds notices for everything that is due, and drops those that are outdated.
-    pub fn collect_notices(&self, now: Time) -> Result<(), Error> {
+    /// Adds notices for everything that is due, in batches, and drops those that are outdated. Between two batches, `pause`
+    /// waits and returns whether to go on.
+    pub fn collect_notices(&self, now: Time, pause: impl FnMut() -> bool) -> Result<(), Error> {
         if !self.has_notice_channels()? {
             return Ok(());
         }
-        self.store().enqueue_expirations(now)?;
+        self.store().enqueue_expirations(now, pause)?;
         self.enqueue_health(now)?;
         self.store().drop_outdated_notices(now).map(|_| ())
     }

@@ -13,14 +13,14 @@ use crate::model::time::Time;
 use crate::model::user::UserId;
 
 /// Items in one transaction: other writes wait for at most one.
-const BATCH: i64 = 200;
+const BATCH: i64 = 50;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 /// How long `notices_given` remembers a notice after its moment, in seconds.
 const GIVEN_KEPT_SECONDS: i64 = 400 * DAY;
 
-/// A source of expirations: its query ends with the condition on the expiration, between `?1` (exclusive) and `?2`
-/// (inclusive), and `?3` is the threshold in days.
+/// A source of expirations. `?1` and `?2`: expiration and row of the item before; `?3`: the last expiration; `?4`: the
+/// threshold in days; `?5`: the limit.
 struct Expiring {
     kind: ItemKind,
     table: &'static str,
@@ -70,10 +70,10 @@ impl Expiring {
             ..
         } = self;
         format!(
-            "SELECT {columns}, x.expires_at FROM {table} x {joins} \
-             WHERE {of_index} AND x.expires_at > ?1 AND x.expires_at <= ?2 AND {conditions} \
-             AND NOT EXISTS (SELECT 1 FROM notices_given g WHERE g.item = x.id AND g.threshold = ?3 AND g.moment = x.expires_at) \
-             ORDER BY x.expires_at LIMIT ?4"
+            "SELECT {columns}, x.expires_at, x.rowid FROM {table} x {joins} \
+             WHERE {of_index} AND (x.expires_at, x.rowid) > (?1, ?2) AND x.expires_at <= ?3 AND {conditions} \
+             AND NOT EXISTS (SELECT 1 FROM notices_given g WHERE g.item = x.id AND g.threshold = ?4 AND g.moment = x.expires_at) \
+             ORDER BY x.expires_at, x.rowid LIMIT ?5"
         )
     }
 
@@ -83,7 +83,7 @@ impl Expiring {
         format!("SELECT min(x.expires_at) FROM {table} x WHERE {of_index} AND x.expires_at > ?1")
     }
 
-    fn read(&self, row: &Row<'_>) -> rusqlite::Result<(ExpiringItem, Option<UserId>)> {
+    fn read(&self, row: &Row<'_>) -> rusqlite::Result<(ExpiringItem, Option<UserId>, i64)> {
         let user = row.get::<_, Option<i64>>(3)?.map(UserId);
         let item = ExpiringItem {
             kind: self.kind,
@@ -93,8 +93,17 @@ impl Expiring {
             is_of_service: self.kind == ItemKind::Credential && user.is_none(),
             expires_at: Time::from_unix(row.get(4)?),
         };
-        Ok((item, user))
+        Ok((item, user, row.get(5)?))
     }
+}
+
+/// The end of a batch, where the next one begins.
+#[derive(Clone, Copy)]
+struct BatchEnd {
+    /// The place of the source and of the threshold in their lists.
+    search: (usize, usize),
+    expires_at: i64,
+    row: i64,
 }
 
 /// The expirations that reach a threshold between two searches. An item past a later threshold is left to that one.
@@ -118,21 +127,39 @@ impl Select {
             .unwrap_or(0))
     }
 
-    /// Adds notices for one batch of expirations. Returns false when nothing was left to do.
-    fn enqueue_expirations(&self, now: Time) -> Result<bool, Error> {
+    /// Adds notices for one batch of expirations. Returns its end; `None` when nothing was left to do.
+    fn enqueue_expirations(
+        &self,
+        now: Time,
+        before: Option<BatchEnd>,
+    ) -> Result<Option<BatchEnd>, Error> {
         // A clock that was set back: everything since then is searched again, and `notices_given` prevents repetition.
         let since = self.noticed_until()?.min(now.unix());
         let mut left = BATCH;
-        for source in &SOURCES {
+        for (at_source, source) in SOURCES.iter().enumerate() {
             let sql = source.due_sql();
-            for threshold in Notice::ALL {
+            for (at_threshold, threshold) in Notice::ALL.into_iter().enumerate() {
+                let search = (at_source, at_threshold);
                 let (from, to) = window(threshold, since, now.unix());
+                let (from, row) = match before {
+                    Some(end) if search < end.search => continue,
+                    Some(end) if search == end.search => (end.expires_at, end.row),
+                    _ => (from, i64::MAX),
+                };
                 let days = threshold.days();
-                let found =
-                    self.all(&sql, params![from, to, days, left], |row| source.read(row))?;
+                let found = self.all(&sql, params![from, row, to, days, left], |row| {
+                    source.read(row)
+                })?;
                 left -= i64::try_from(found.len()).unwrap_or(left);
-                for (item, user) in found {
-                    self.give_notice(&item.id.clone(), days, item.expires_at.unix())?;
+                let mut end = None;
+                for (item, user, row) in found {
+                    let expires_at = item.expires_at.unix();
+                    end = Some(BatchEnd {
+                        search,
+                        expires_at,
+                        row,
+                    });
+                    self.give_notice(&item.id.clone(), days, expires_at)?;
                     let message = NoticeMessage::expiration(item, now);
                     match (message.kind.audience(), user) {
                         (Audience::Owner, Some(user)) => {
@@ -142,7 +169,7 @@ impl Select {
                     };
                 }
                 if left <= 0 {
-                    return Ok(true);
+                    return Ok(end);
                 }
             }
         }
@@ -150,7 +177,7 @@ impl Select {
         self.execute(sql, [now.unix()])?;
         let sql = "DELETE FROM notices_given WHERE threshold > 0 AND moment < ?";
         self.execute(sql, [now.unix() - GIVEN_KEPT_SECONDS])?;
-        Ok(false)
+        Ok(None)
     }
 
     /// Records that a notice was created. Returns false if that was recorded for the same moment before.
@@ -187,10 +214,20 @@ impl Select {
 }
 
 impl Store {
-    /// Adds notices for all expirations that reached a threshold by `now`.
-    pub fn enqueue_expirations(&self, now: Time) -> Result<(), Error> {
-        while self.note(move |select| select.enqueue_expirations(now))? {}
-        Ok(())
+    /// Adds notices for all expirations that reached a threshold by `now`. Between two batches, `pause` waits and returns
+    /// whether to go on.
+    pub fn enqueue_expirations(
+        &self,
+        now: Time,
+        mut pause: impl FnMut() -> bool,
+    ) -> Result<(), Error> {
+        let mut end = None;
+        loop {
+            end = self.note(move |select| select.enqueue_expirations(now, end))?;
+            if end.is_none() || !pause() {
+                return Ok(());
+            }
+        }
     }
 
     /// Adds a notice to the admins, unless one with this item, threshold and moment was added before.
@@ -242,7 +279,7 @@ mod tests {
         let mut steps = Vec::new();
         for source in &SOURCES {
             for (sql, with) in [
-                (source.due_sql(), vec![0, 14 * DAY, 14, BATCH]),
+                (source.due_sql(), vec![0, i64::MAX, 14 * DAY, 14, BATCH]),
                 (source.next_sql(), vec![14 * DAY]),
             ] {
                 let mut statement = connection.prepare(&sql).unwrap();

@@ -26,7 +26,7 @@ use crate::transport::certificate_end;
 
 /// Longest sleep: a suspended machine or a changed clock delays notices by no more.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
-/// Pause after a try, which limits the rate.
+/// Pause after a try and after a batch of new notices, which limits the rate: verification goes on meanwhile.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Pause after an error of the database.
 const ERROR_PAUSE: Duration = Duration::from_secs(10);
@@ -142,7 +142,8 @@ impl<'a> Deliverer<'a> {
         if !self.app.has_notice_channels()? {
             return Ok(None);
         }
-        self.app.collect_notices(self.app.now())?;
+        let pause = || self.signal.pause(PAUSE);
+        self.app.collect_notices(self.app.now(), pause)?;
         self.collect_certificate()?;
         loop {
             let now = self.app.now();

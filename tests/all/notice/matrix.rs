@@ -84,7 +84,7 @@ fn every_kind_is_addressed_to_every_channel() {
     site.pass(9 * DAY);
     let now = site.clock.now();
     let end = now.after(std::time::Duration::from_secs(86_400));
-    site.app().collect_notices(now).unwrap();
+    site.app().collect_notices(now, || true).unwrap();
     site.app().collect_certificate(end, now).unwrap();
     let file = rusqlite::Connection::open(site.path()).unwrap();
     let sql = "SELECT kind, count(DISTINCT channel) FROM notices GROUP BY kind";
