@@ -12,7 +12,9 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use keycroft::transport::{Admission, Lane, Peer, Stop, TransportSettings, serve};
+use keycroft::transport::{
+    Admission, Application, Lane, Peer, Rejection, Stop, TransportSettings, serve,
+};
 use rouille::{Request, Response};
 
 fn main() -> ExitCode {
@@ -42,16 +44,20 @@ struct Constant {
 fn run(port: u16, with_body: bool) -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    serve(
-        &TransportSettings::default(),
-        vec![listener],
-        &Stop::new(),
+    let application = Application::new(
         move || Ok::<_, std::convert::Infallible>(Constant { with_body }),
         |_, _| Admission {
             lane: Lane::Quick,
             body_bytes_max: 64 * 1024,
         },
         respond,
+        |rejection: Rejection| Response::text(rejection.detail).with_status_code(rejection.status),
+    );
+    serve(
+        &TransportSettings::default(),
+        vec![listener],
+        &Stop::new(),
+        application,
         || (),
     )
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rouille::Request;
 
@@ -26,21 +28,17 @@ const PROGRAM_CHARACTERS_MAX: usize = 200;
 pub struct ServerState {
     pub app: App,
     pub settings: Arc<HttpSettings>,
-    /// The prefix of this thread's request ids.
-    prefix: [u8; 7],
-    counter: Cell<u32>,
+    request_ids: RequestIds,
     /// When a foreign origin was last logged, in Unix seconds.
     origin_warned_at: Cell<i64>,
 }
 
 impl ServerState {
     pub fn open(app_state: &AppState, settings: &Arc<HttpSettings>) -> Result<Self, Error> {
-        let prefix = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
         Ok(Self {
             app: app_state.app()?,
             settings: Arc::clone(settings),
-            prefix,
-            counter: Cell::new(0),
+            request_ids: RequestIds::default(),
             origin_warned_at: Cell::new(i64::MIN),
         })
     }
@@ -55,17 +53,38 @@ impl ServerState {
         due
     }
 
-    /// A new request id: 12 characters, of which the first seven belong to this thread.
     pub fn request_id(&self) -> String {
-        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-        let mut rest = self.counter.replace(self.counter.get().wrapping_add(1));
+        self.request_ids.next()
+    }
+}
+
+/// Creates request ids: 12 characters, of which the first seven belong to this source.
+pub struct RequestIds {
+    prefix: [u8; 7],
+    count: AtomicU32,
+}
+
+impl RequestIds {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+    pub fn next(&self) -> String {
+        let mut rest = self.count.fetch_add(1, Relaxed);
         let mut id = String::with_capacity(12);
         id.extend(self.prefix.iter().map(|byte| char::from(*byte)));
         for _ in 0..5 {
-            id.push(char::from(DIGITS[(rest % 36) as usize]));
+            id.push(char::from(Self::DIGITS[(rest % 36) as usize]));
             rest /= 36;
         }
         id
+    }
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self {
+            prefix: random_characters(Self::DIGITS),
+            count: AtomicU32::new(0),
+        }
     }
 }
 

@@ -20,5 +20,5 @@ pub use context::ServerState;
 pub use local::{LocalAnswer, LocalServer};
 pub use respond::{admit, respond, respond_to};
 pub use route::{ANY, Needs, ROUTES, Route};
-pub use serve::{ServeError, listen, serve};
+pub use serve::{ServeError, listen, reject, serve};
 pub use settings::HttpSettings;

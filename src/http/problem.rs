@@ -4,7 +4,11 @@ use rouille::Response;
 
 use super::headers;
 use crate::model::error::{Error, SecretSent};
+use crate::transport::Rejection;
 use crate::wire::{FieldOut, OauthProblemOut, ProblemOut, ProblemType};
+
+/// Methods of the server; a resource may support fewer.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The failure of a request: an error of `app`, or one of HTTP.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub enum Problem {
     NotJson,
     /// A `Connection` header that names a header which must not be hop-by-hop.
     HopByHop(String),
+    /// A request that the transport rejects.
+    Transport(Rejection),
     /// [`Error::Unauthenticated`] at `/verify?challenge=basic`.
     BasicChallenge(SecretSent),
 }
@@ -67,6 +73,15 @@ impl Problem {
             Self::MediaType(_) => answer(415, "Unsupported media type", ProblemType::UnsupportedMediaType),
             Self::NotJson | Self::HopByHop(_) => answer(400, "Bad request", ProblemType::Malformed),
             Self::BasicChallenge(_) => answer(401, "Unauthorized", ProblemType::Unauthorized),
+            Self::Transport(Rejection { status, .. }) => match *status {
+                405 => answer(405, "Method not allowed", ProblemType::MethodNotAllowed),
+                408 => answer(408, "Request timeout", ProblemType::Timeout),
+                414 => answer(414, "URI too long", ProblemType::TooLarge),
+                431 => answer(431, "Request header fields too large", ProblemType::TooLarge),
+                500 => answer(500, "Internal server error", ProblemType::Internal),
+                503 => answer(503, "Service unavailable", ProblemType::Unavailable),
+                other => answer(other, "Bad request", ProblemType::Malformed),
+            },
             Self::App(error) => match error {
                 Error::Unauthenticated { .. } => answer(401, "Unauthorized", ProblemType::Unauthorized),
                 Error::Locked => answer(403, "Forbidden", ProblemType::Locked),
@@ -115,6 +130,7 @@ impl Problem {
                 format!("Send the body as {wanted}, with that Content-Type.")
             }
             Self::NotJson => "The body is not JSON.".to_owned(),
+            Self::Transport(rejection) => rejection.detail.to_owned(),
             Self::HopByHop(name) => format!(
                 "The Connection header names {name}, which would let a proxy remove it. Send Connection without it."
             ),
@@ -195,6 +211,8 @@ impl Problem {
             |name: &'static str, value: String| response.headers.push((name.into(), value.into()));
         match self {
             Self::Method(allowed) => add("Allow", allowed.clone()),
+            Self::Transport(Rejection { status: 405, .. }) => add("Allow", METHODS.to_owned()),
+            Self::Transport(Rejection { status: 503, .. }) => add("Retry-After", "1".to_owned()),
             Self::App(Error::Unauthenticated { sent }) => {
                 add("WWW-Authenticate", bearer_challenge(*sent).to_owned());
             }

@@ -4,11 +4,15 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use super::context::ServerState;
+use rouille::Response;
+
+use super::context::{RequestIds, ServerState};
+use super::headers;
+use super::problem::Problem;
 use super::respond::{admit, respond_to};
 use super::settings::HttpSettings;
 use crate::app::AppState;
-use crate::transport;
+use crate::transport::{self, Application, Rejection};
 
 /// The reason why the server did not start, in one line.
 #[derive(Debug)]
@@ -44,6 +48,18 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     open().map_err(|error| ServeError(format!("can't listen on {address}: {error}")))
 }
 
+/// Answers to requests that the transport rejects.
+pub fn reject(
+    settings: &Arc<HttpSettings>,
+) -> impl Fn(Rejection) -> Response + Send + Sync + use<> {
+    let (settings, ids) = (Arc::clone(settings), RequestIds::default());
+    move |rejection| {
+        let id = ids.next();
+        let response = Problem::Transport(rejection).to_response(&id);
+        headers::finish(response, id, &settings)
+    }
+}
+
 /// Serves until it is stopped; calls `ready` once it does. The caller closes the app state.
 ///
 /// # Errors
@@ -57,8 +73,10 @@ pub fn serve(
     ready: impl FnOnce(),
 ) -> Result<(), ServeError> {
     let settings = Arc::new(settings);
+    let reject = reject(&settings);
     let opened = app_state.clone();
     let open = move || ServerState::open(&opened, &settings);
-    transport::serve(wire, listeners, stop, open, admit, respond_to, ready)
+    let application = Application::new(open, admit, respond_to, reject);
+    transport::serve(wire, listeners, stop, application, ready)
         .map_err(|error| ServeError(error.to_string()))
 }

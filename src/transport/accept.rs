@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::registry::{Full, Phase, RegisteredConnection, Registry};
-use super::rejection::Rejection;
+use super::rejection::{Reject, Rejection};
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
 const FULL: Rejection =
@@ -50,6 +50,7 @@ pub struct Acceptor {
     workers: Vec<UnboundedSender<Arrival>>,
     /// The first phase of a connection.
     first: Phase,
+    reject: Reject,
     /// A spare descriptor. When the others run out, it is closed for a moment, so that waiting clients get an answer.
     spare: Option<File>,
 }
@@ -62,6 +63,7 @@ impl Acceptor {
         registry: &Arc<Registry>,
         workers: &[UnboundedSender<Arrival>],
         first: Phase,
+        reject: &Reject,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let socket = SockRef::from(&listener);
@@ -72,6 +74,7 @@ impl Acceptor {
             registry: Arc::clone(registry),
             workers: workers.to_vec(),
             first,
+            reject: Arc::clone(reject),
             spare: File::open("/dev/null").ok(),
         })
     }
@@ -134,7 +137,7 @@ impl Acceptor {
         // Bytes that were received already are read: otherwise closing would reset the connection and destroy the
         // answer.
         let _ = stream.read(&mut [0; 4096]);
-        let _ = stream.write(&FULL.bytes());
+        let _ = stream.write(&FULL.bytes(&self.reject));
         let _ = stream.shutdown(Shutdown::Write);
         let _ = stream.read(&mut [0; 4096]);
     }

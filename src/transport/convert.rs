@@ -50,20 +50,10 @@ fn text(value: &HeaderValue) -> String {
 }
 
 /// An answer on its way from the handler's thread to the connection.
-pub enum HandlerAnswer {
-    /// The answer of the handler.
-    ThreadHandler {
-        /// The status.
-        status: StatusCode,
-        /// Its headers, all checked.
-        headers: HeaderMap,
-        /// The body to send.
-        body: Body,
-        /// The rest after the first part in `body`; the thread that answered reads it.
-        rest: Option<Rest>,
-    },
-    /// The answer of the transport itself.
-    Ours(Response<Body>),
+pub struct HandlerAnswer {
+    response: Response<Body>,
+    /// The rest after the first part of the body; the thread that answered reads it.
+    rest: Option<Rest>,
 }
 
 /// The part of a long response that is still to be read.
@@ -115,37 +105,31 @@ impl HandlerAnswer {
         }
         let (reader, size) = response.data.into_reader_and_size();
         let (body, rest) = body(reader, size, lane).map_err(Fault::Body)?;
-        Ok(Self::ThreadHandler {
-            status,
-            headers,
-            body,
-            rest,
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(Self { response, rest })
+    }
+
+    /// The answer of the application to a rejected request; empty if that is faulty, too.
+    pub fn of_rejection(response: rouille::Response) -> Self {
+        Self::from_handler(response, Lane::Quick, HeaderMap::new()).unwrap_or_else(|fault| {
+            log::error!("the answer to a rejected request: {fault}");
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            let rest = None;
+            Self { response, rest }
         })
     }
 
     /// The rest of the body, for a thread of the pool.
-    pub fn take_rest(&mut self) -> Option<Rest> {
-        match self {
-            Self::ThreadHandler { rest, .. } => rest.take(),
-            Self::Ours(_) => None,
-        }
+    pub const fn take_rest(&mut self) -> Option<Rest> {
+        self.rest.take()
     }
 
     /// The response for hyper.
     pub fn into_response(self) -> Response<Body> {
-        let (status, headers, body) = match self {
-            Self::Ours(response) => return response,
-            Self::ThreadHandler {
-                status,
-                headers,
-                body,
-                ..
-            } => (status, headers, body),
-        };
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
+        self.response
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::ops::Range;
 
-use hyper::StatusCode;
-
 use super::rejection::Rejection;
 use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
 
@@ -141,18 +139,9 @@ impl Scan {
     }
 }
 
-const TOO_LARGE: Rejection = Rejection::new(
-    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "The head of the request is longer than 16 KB.",
-);
-const TOO_MANY: Rejection = Rejection::new(
-    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "The request has more than 100 headers.",
-);
-const LINE_TOO_LONG: Rejection = Rejection::new(
-    StatusCode::URI_TOO_LONG,
-    "The request line is longer than 8 KB.",
-);
+const TOO_LARGE: Rejection = Rejection::new(431, "The head of the request is longer than 16 KB.");
+const TOO_MANY: Rejection = Rejection::new(431, "The request has more than 100 headers.");
+const LINE_TOO_LONG: Rejection = Rejection::new(414, "The request line is longer than 8 KB.");
 
 /// Method, target and version (RFC 9112, 3), each with a single space between.
 fn request_line(line: &[u8]) -> Result<(), Rejection> {
@@ -173,18 +162,12 @@ fn request_line(line: &[u8]) -> Result<(), Rejection> {
     match version {
         b"HTTP/1.1" | b"HTTP/1.0" => {}
         _ if version.starts_with(b"HTTP/") => {
-            return Err(Rejection::new(
-                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "Only HTTP 1.1 and 1.0 are supported.",
-            ));
+            return Err(Rejection::new(505, "Only HTTP 1.1 and 1.0 are supported."));
         }
         _ => return Err(Rejection::malformed("The version is not one of HTTP.")),
     }
     if !is_known(method) {
-        return Err(Rejection::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "This method is not supported.",
-        ));
+        return Err(Rejection::new(405, "This method is not supported."));
     }
     check_target(target)
 }

@@ -30,7 +30,6 @@ mod strict;
 mod tls;
 mod watch;
 
-use std::fmt::Display;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -38,7 +37,6 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rouille::{Request, Response};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
@@ -46,12 +44,15 @@ use tokio::task::spawn_local;
 use accept::{Acceptor, Arrival};
 use connection::WorkerContext;
 use control_accept::ControlAcceptor;
-use handler::{Plan, ThreadHandler};
+use handler::ThreadHandler;
 use pool::Pool;
 use registry::{Phase, Registry};
 use service::WorkerPool;
 use tls::Tls;
 pub use tls::certificate_end;
+
+pub use handler::Application;
+pub use rejection::Rejection;
 
 pub use control::{ControlSocket, socket_path as control_socket_path};
 pub use settings::{Deadlines, Exempt, PoolLimits, TlsFiles, TransportSettings};
@@ -90,39 +91,36 @@ pub struct Admission {
     pub body_bytes_max: usize,
 }
 
-/// Serves until it is stopped; the calling thread is the first of the workers.
-///
-/// `open` creates one `H` for each thread that answers, on that thread. It is called again after a
-/// panic and when a pool grows. `admit` gets method and path of a request; `respond` answers it.
+/// Serves an application until it is stopped; the calling thread is the first of the workers.
 ///
 /// `ready` is called once all listeners are open and signals are handled.
 ///
 /// # Errors
 ///
-/// When `open` fails for a first thread, or a listener, a thread, a runtime or the certificate is not
+/// When the application fails to open for a first thread, or a listener, a thread, a runtime or the certificate is not
 /// available. No request was answered then.
-pub fn serve<H: 'static, E: Display>(
+pub fn serve<H: 'static>(
     settings: &TransportSettings,
     listeners: Vec<TcpListener>,
     stop: &Stop,
-    open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
-    admit: fn(&str, &str) -> Admission,
-    respond: fn(&H, &Request, Peer) -> Response,
+    application: Arc<Application<H>>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let tls = match &settings.tls {
         Some(files) => Some(Arc::new(Tls::load(files).map_err(io::Error::other)?)),
         None => None,
     };
-    let plan = Plan::new(open, admit, respond);
     let all = All {
-        work: Pool::start("work", Lane::Work, settings.work, &plan).map_err(io::Error::other)?,
-        hash: Pool::start("hash", Lane::Hash, settings.hash, &plan).map_err(io::Error::other)?,
+        work: Pool::start("work", Lane::Work, settings.work, &application)
+            .map_err(io::Error::other)?,
+        hash: Pool::start("hash", Lane::Hash, settings.hash, &application)
+            .map_err(io::Error::other)?,
         registry: Registry::new(settings),
         linger: settings.deadlines.linger,
-        plan,
+        application,
         tls,
     };
+    let reject = Arc::clone(&all.application.reject);
     let (runtime, first) = all.prepare()?;
     let (sender, inbox) = unbounded_channel();
     let mut senders = vec![sender];
@@ -149,7 +147,7 @@ pub fn serve<H: 'static, E: Display>(
         };
         let mut acceptors = Vec::new();
         for listener in listeners {
-            let acceptor = Acceptor::open(listener, &all.registry, &senders, phase)?;
+            let acceptor = Acceptor::open(listener, &all.registry, &senders, phase, &reject)?;
             acceptors.push(spawn_local(acceptor.run()));
         }
         if let Some(socket) = &settings.control {
@@ -174,7 +172,7 @@ pub fn serve<H: 'static, E: Display>(
 
 /// The shared parts of every worker.
 struct All<H> {
-    plan: Arc<Plan<H>>,
+    application: Arc<Application<H>>,
     work: Pool<H>,
     hash: Pool<H>,
     registry: Arc<Registry>,
@@ -185,7 +183,7 @@ struct All<H> {
 impl<H> Clone for All<H> {
     fn clone(&self) -> Self {
         Self {
-            plan: Arc::clone(&self.plan),
+            application: Arc::clone(&self.application),
             work: self.work.clone(),
             hash: self.hash.clone(),
             registry: Arc::clone(&self.registry),
@@ -198,7 +196,7 @@ impl<H> Clone for All<H> {
 impl<H: 'static> All<H> {
     /// The runtime and handler of the calling thread.
     fn prepare(&self) -> io::Result<(LocalRuntime, Rc<WorkerContext<H>>)> {
-        let handler = ThreadHandler::open(&self.plan).map_err(io::Error::other)?;
+        let handler = ThreadHandler::open(&self.application).map_err(io::Error::other)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())?;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::Lane;
 use super::Peer;
 use super::convert::HandlerAnswer;
-use super::handler::{Plan, ThreadHandler};
+use super::handler::{Application, ThreadHandler};
 use super::settings::PoolLimits;
 
 /// A request that waits for a thread.
@@ -43,7 +43,7 @@ struct PoolShared<H> {
     name: &'static str,
     lane: Lane,
     limits: PoolLimits,
-    plan: Arc<Plan<H>>,
+    application: Arc<Application<H>>,
     state: Mutex<PoolState>,
     wake: Condvar,
     ended: Condvar,
@@ -80,13 +80,13 @@ impl<H: 'static> Pool<H> {
         name: &'static str,
         lane: Lane,
         limits: PoolLimits,
-        plan: &Arc<Plan<H>>,
+        application: &Arc<Application<H>>,
     ) -> Result<Self, String> {
         let pool = Self(Arc::new(PoolShared {
             name,
             lane,
             limits,
-            plan: Arc::clone(plan),
+            application: Arc::clone(application),
             state: Mutex::default(),
             wake: Condvar::new(),
             ended: Condvar::new(),
@@ -165,7 +165,7 @@ impl<H: 'static> Pool<H> {
 
 impl<H> PoolShared<H> {
     fn run(&self, opened: Option<mpsc::Sender<Result<(), String>>>) {
-        let handler = match ThreadHandler::open(&self.plan) {
+        let handler = match ThreadHandler::open(&self.application) {
             Ok(handler) => handler,
             Err(error) => {
                 log::error!("a {} thread did not start: {error}", self.name);

@@ -5,28 +5,26 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 
 use super::body::Body;
 use super::convert;
 use super::handler::ThreadHandler;
 use super::pool::{Pool, Ticket};
 use super::registry::Phase;
-use super::rejection::{Rejection, close};
+use super::rejection::{Reject, Rejection, close};
 use super::watch::{Framing, Watch};
 use super::{Admission, Lane, strict};
 
 const POOL_FULL: Rejection =
     Rejection::full("The server has too much to do. Try again in a moment.");
-const BODY_TOO_SLOW: Rejection = Rejection::new(
-    StatusCode::REQUEST_TIMEOUT,
-    "The body of the request took too long.",
-);
+const BODY_TOO_SLOW: Rejection = Rejection::new(408, "The body of the request took too long.");
 const BODY_BROKEN: Rejection =
     Rejection::malformed("The body of the request is not what its head announced.");
 
@@ -81,7 +79,11 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let admission = self.pool.handler.plan.admit(parts.method.as_str(), target);
+        let admission = self
+            .pool
+            .handler
+            .application
+            .admit(parts.method.as_str(), target);
         if body.is_end_stream() {
             return self.answer(parts, Some(Vec::new()), admission.lane, Then::GoOn);
         }
@@ -119,7 +121,7 @@ impl<H: 'static> HttpService<H> {
         self.watch.waits_for(Phase::Busy);
         self.watch.framing.set(Some(Framing::Last));
         self.watch.unread.set(true);
-        Answering::Ready(refusal.answer_and_close())
+        Answering::Ready(finish(self.pool.handler.reject(refusal), Then::Close))
     }
 
     fn answer(&self, parts: Parts, body: Option<Vec<u8>>, lane: Lane, then: Then) -> Answering<H> {
@@ -150,8 +152,9 @@ impl<H: 'static> HttpService<H> {
                 watch: Rc::clone(&self.watch),
                 watches: true,
                 then,
+                reject: Arc::clone(&self.pool.handler.application.reject),
             })),
-            None => Answering::Ready(finish(POOL_FULL.answer(), then)),
+            None => Answering::Ready(finish(self.pool.handler.reject(POOL_FULL), then)),
         }
     }
 }
@@ -191,6 +194,7 @@ pub struct Waiting {
     watch: Rc<Watch>,
     watches: bool,
     then: Then,
+    reject: Reject,
 }
 
 impl<H> Unpin for Answering<H> {}
@@ -260,7 +264,7 @@ impl Waiting {
         if let Poll::Ready(reply) = Pin::new(&mut self.ticket.reply).poll(cx) {
             let response = match reply {
                 Ok(answer) => answer.into_response(),
-                Err(_) => POOL_FULL.answer(),
+                Err(_) => POOL_FULL.answer(&self.reject),
             };
             return Poll::Ready(Ok(finish(response, self.then)));
         }

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use hyper::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
@@ -19,10 +18,7 @@ use super::watch::{Framing, Watch};
 /// Passed to hyper in place of a rejected head; the service answers the rejection.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 /// The answer to a head that took too long.
-const HEAD_TOO_SLOW: Rejection = Rejection::new(
-    StatusCode::REQUEST_TIMEOUT,
-    "The head of the request took too long.",
-);
+const HEAD_TOO_SLOW: Rejection = Rejection::new(408, "The head of the request took too long.");
 
 /// The state of the reading side.
 #[derive(Clone, Copy)]

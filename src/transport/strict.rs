@@ -1,6 +1,5 @@
 //! Header checks stricter than hyper's.
 
-use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::rejection::Rejection;
@@ -31,7 +30,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Rejection> {
     for expectation in headers.get_all(header::EXPECT) {
         if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
             return Err(Rejection::new(
-                StatusCode::EXPECTATION_FAILED,
+                417,
                 "The only supported Expect is 100-continue.",
             ));
         }

@@ -1,6 +1,7 @@
 //! Bar W2: the headers of every answer, errors included.
 
 use keycroft::http::ROUTES;
+use keycroft::transport::Rejection;
 
 use super::browser::Page;
 use super::site::Site;
@@ -123,4 +124,34 @@ fn browser_gets_pages_and_client_gets_problems() {
     let mut bob = site.signed_in("bob");
     let page = bob.get("/nowhere");
     assert!(page.has("<a class=\"end\" href=\"/account\">bob</a>"));
+}
+
+/// So does an answer to a request that the transport rejects.
+#[test]
+fn rejected_request_gets_the_security_headers() {
+    for (url, https) in [
+        ("http://127.0.0.1:8420", false),
+        ("https://keys.example", true),
+    ] {
+        let reject = keycroft::http::reject(&Site::empty(url).settings);
+        for status in [400, 405, 408, 414, 417, 431, 500, 503, 505] {
+            let response = reject(Rejection {
+                status,
+                detail: "No.",
+            });
+            assert_eq!(response.status_code, status);
+            let headers = response.headers.into_iter();
+            let page = Page {
+                url: "/rejected".to_owned(),
+                status,
+                headers: headers
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect(),
+                body: Vec::new(),
+            };
+            require_headers(&page, https);
+            assert_eq!(page.header("Allow").is_some(), status == 405);
+            assert_eq!(page.header("Retry-After").is_some(), status == 503);
+        }
+    }
 }

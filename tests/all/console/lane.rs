@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use keycroft::http::{Needs, ROUTES, ServerState, admit, listen, respond};
-use keycroft::transport::{Lane, Peer, PoolLimits, Stop, TransportSettings, serve};
+use keycroft::transport::{Application, Lane, Peer, PoolLimits, Stop, TransportSettings, serve};
 use rouille::{Request, Response};
 
 use super::markup;
@@ -150,22 +150,15 @@ fn key_can_be_deleted_during_a_sign_in_storm() {
         let server = {
             let stop = stop.clone();
             scope.spawn(move || {
+                let reject = keycroft::http::reject(&site_settings);
                 let open = move || {
                     ServerState::open(&app_state, &site_settings).map(|server_state| Held {
                         server_state,
                         gate: Arc::clone(&shared),
                     })
                 };
-                serve(
-                    &settings,
-                    vec![listener],
-                    &stop,
-                    open,
-                    admit,
-                    respond_or_hold,
-                    || (),
-                )
-                .unwrap();
+                let application = Application::new(open, admit, respond_or_hold, reject);
+                serve(&settings, vec![listener], &stop, application, || ()).unwrap();
             })
         };
         // One is hashing, two wait, and all others get 503: the lane is full.

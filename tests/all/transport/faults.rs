@@ -13,7 +13,7 @@ fn is_a_bare_500(answer: &Answer) {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(answer.header("request-id").unwrap().len(), 12);
     assert!(answer.body.starts_with(
-        r#"{"type":"urn:keycroft:problem:internal","title":"Internal Server Error","status":500,"request_id":""#
+        r#"{"type":"urn:keycroft:problem:internal","title":"Internal server error","status":500,"request_id":""#
     ));
     assert!(!answer.body.contains("asked"), "{answer:?}");
 }

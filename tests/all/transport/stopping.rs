@@ -3,6 +3,8 @@
 use std::net::TcpStream;
 use std::sync::atomic::Ordering::SeqCst;
 
+use keycroft::transport::{Application, Peer};
+
 use super::support::{NEVER, SOON, Server, settings, until};
 
 #[test]
@@ -74,40 +76,31 @@ fn stop_has_a_deadline() {
     assert!(sending.is_closed());
 }
 
+/// An application without content.
+fn application(open: fn() -> Result<(), &'static str>) -> std::sync::Arc<Application<()>> {
+    let admit = |_: &str, _: &str| keycroft::transport::Admission {
+        lane: keycroft::transport::Lane::Quick,
+        body_bytes_max: 0,
+    };
+    let respond = |(): &(), _: &rouille::Request, _: Peer| rouille::Response::empty_204();
+    Application::new(open, admit, respond, super::support::reject())
+}
+
 #[test]
 fn stop_before_start_is_honored() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let stop = keycroft::transport::Stop::new();
     stop.now();
-    let ended = keycroft::transport::serve(
-        &settings(),
-        vec![listener],
-        &stop,
-        || Ok::<_, String>(()),
-        |_, _| keycroft::transport::Admission {
-            lane: keycroft::transport::Lane::Quick,
-            body_bytes_max: 0,
-        },
-        |(), _, _| rouille::Response::empty_204(),
-        || (),
-    );
+    let application = application(|| Ok(()));
+    let ended = keycroft::transport::serve(&settings(), vec![listener], &stop, application, || ());
     ended.unwrap();
 }
 
 #[test]
 fn failing_handler_is_reported_at_start() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let ended = keycroft::transport::serve(
-        &settings(),
-        vec![listener],
-        &keycroft::transport::Stop::new(),
-        || Err::<(), _>("no such file"),
-        |_, _| keycroft::transport::Admission {
-            lane: keycroft::transport::Lane::Quick,
-            body_bytes_max: 0,
-        },
-        |(), _, _| rouille::Response::empty_204(),
-        || (),
-    );
+    let application = application(|| Err("no such file"));
+    let stop = keycroft::transport::Stop::new();
+    let ended = keycroft::transport::serve(&settings(), vec![listener], &stop, application, || ());
     assert_eq!(ended.unwrap_err().to_string(), "no such file");
 }

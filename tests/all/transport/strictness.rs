@@ -323,7 +323,7 @@ fn rejection_has_only_the_security_headers() {
             "cache-control: no-store",
             "connection: close",
             &format!("content-length: {}", body.len()),
-            "content-security-policy: default-src 'none'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'",
+            "content-security-policy: default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
             "content-type: application/problem+json",
             "cross-origin-opener-policy: same-origin",
             "referrer-policy: same-origin",
@@ -332,7 +332,7 @@ fn rejection_has_only_the_security_headers() {
     );
     assert_eq!(
         body,
-        r#"{"type":"urn:keycroft:problem:malformed","title":"Bad Request","status":400,"detail":"The path has a character that no path of this server contains."}"#
+        r#"{"type":"urn:keycroft:problem:malformed","title":"Bad request","status":400,"detail":"The path has a character that no path of this server contains."}"#
     );
     assert!(find(body.as_bytes(), b"%00").is_none());
 }

@@ -8,8 +8,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use keycroft::http::HttpSettings;
 use keycroft::transport::{
-    Admission, Deadlines, Lane, Peer, PoolLimits, Stop, TransportSettings, serve,
+    Admission, Application, Deadlines, Lane, Peer, PoolLimits, Rejection, Stop, TransportSettings,
+    serve,
 };
 use rouille::{Request, Response, ResponseBody};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -219,15 +221,8 @@ impl Server {
                 })
             };
             move || {
-                serve(
-                    &settings,
-                    vec![listener],
-                    &stop,
-                    open,
-                    admit,
-                    respond,
-                    || (),
-                )
+                let application = Application::new(open, admit, respond, reject());
+                serve(&settings, vec![listener], &stop, application, || ())
             }
         });
         Self {
@@ -455,4 +450,16 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
         thread::yield_now();
     }
+}
+
+/// The program's own answers to requests that the transport rejects, on plain HTTP.
+pub fn reject() -> impl Fn(Rejection) -> Response + Send + Sync {
+    let settings = HttpSettings {
+        public_url: "http://127.0.0.1:8420".to_owned(),
+        public_url_given: false,
+        behind_proxy: None,
+        untrusted_forwarder: std::sync::OnceLock::new(),
+        certificate: None,
+    };
+    keycroft::http::reject(&Arc::new(settings))
 }
