@@ -201,6 +201,31 @@ impl App {
         })
     }
 
+    /// A passkey of the caller.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAllowed`] for services.
+    pub fn own_passkey(&self, caller: &Caller, id: Id) -> Result<Passkey, Error> {
+        self.read.passkey(caller.user()?.id, id)
+    }
+
+    /// Renames a passkey of the caller.
+    ///
+    /// # Errors
+    /// [`Error::PasswordNeeded`]; [`Error::NotFound`]; [`Error::NameTaken`]; [`Error::NotAllowed`].
+    pub fn rename_passkey(&self, caller: &Caller, id: Id, name: String) -> Result<(), Error> {
+        require_session(caller)?;
+        let permit =
+            caller.permit_with_password(BuiltinPermission::AccountWrite, Action::PasskeyEdit)?;
+        let user = caller.user()?.id;
+        self.store().write(permit, move |write| {
+            let before = write.rename_passkey(user, id, &name)?;
+            let target = Target::new("passkey", id, &name, Some(user));
+            let details = AuditDetails::new(target).changed("name", before, &name);
+            Ok(((), details))
+        })
+    }
+
     /// Deletes a passkey of the caller.
     ///
     /// # Errors

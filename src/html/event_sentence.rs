@@ -125,6 +125,7 @@ const PHRASES: &[Phrase] = &[
         "",
     ),
     phrase("passkey.add", "added passkey", "add passkey", ""),
+    phrase("passkey.edit", "renamed passkey", "rename passkey", ""),
     phrase("passkey.delete", "deleted passkey", "delete passkey", ""),
     phrase(
         "recovery-codes.create",

@@ -4,7 +4,7 @@
 use maud::{Markup, PreEscaped, html};
 use qrcode::{Color, QrCode};
 
-use super::form::{Field, Input, button, hidden, hidden_fields, post, summary};
+use super::form::{Field, Input, acts, button, hidden, hidden_fields, post, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
 use super::passkey::{self, PasskeyRequest};
 use super::saved_form::{KEPT, SavedForm};
@@ -71,8 +71,8 @@ pub enum Onward {
 
 const CODE_HELP: &str = "The 6 digits of your authenticator app, or a recovery code.";
 
-/// `/account/second-factor`. Buttons go to `…/totp/new`, `…/totp/remove`, `…/recovery-codes`, `…/passkeys/new` and
-/// `…/passkeys/ID/delete`.
+/// `/account/second-factor`. Buttons go to `…/totp/new`, `…/totp/remove`, `…/recovery-codes`, `…/passkeys/new`,
+/// `…/passkeys/ID/edit` and `…/passkeys/ID/delete`.
 pub fn second_factor_page(frame: &Frame, view: &FactorsPage) -> Markup {
     let factors = &view.factors;
     let content = html! {
@@ -116,15 +116,43 @@ pub fn second_factor_page(frame: &Frame, view: &FactorsPage) -> Markup {
 }
 
 fn passkey_row(frame: &Frame, passkey: &Passkey) -> Markup {
-    let path = format!("/account/second-factor/passkeys/{}/delete", passkey.id);
+    let path = passkey_path(passkey);
     html! {
         tr {
             th.name scope="row" { bdi { (passkey.name) } @if passkey.registered.is_backed_up { small { "Synced" } } }
             td data-label="Added" { (time(passkey.created_at, frame.now)) }
             td data-label="Last used" { (time_or_never(passkey.last_used_at, frame.now)) }
-            td { (post(frame, &path, &html! { button.danger aria-label={ "Delete passkey " (passkey.name) } { "Delete" } })) }
+            td {
+                (post(frame, &format!("{path}/delete"), &html! {
+                    a.button href={ (path) "/edit" } aria-label={ "Rename passkey " (passkey.name) } { "Rename" } " "
+                    button.danger aria-label={ "Delete passkey " (passkey.name) } { "Delete" }
+                }))
+            }
         }
     }
+}
+
+fn passkey_path(passkey: &Passkey) -> String {
+    format!("/account/second-factor/passkeys/{}", passkey.id)
+}
+
+/// `/account/second-factor/passkeys/ID/edit`. Sends `name`.
+pub fn rename_passkey(frame: &Frame, passkey: &Passkey, input: &Input) -> Markup {
+    let form = html! {
+        (Field::text("name").default(&passkey.name).required().autofocus().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (acts("Save", "/account/second-factor"))
+    };
+    let content = html! {
+        h1 { "Rename " bdi { (passkey.name) } }
+        (summary(input))
+        (post(frame, &format!("{}/edit", passkey_path(passkey)), &form))
+    };
+    page(
+        frame,
+        Section::Account,
+        &input.title(&format!("Rename {}", passkey.name)),
+        &content,
+    )
 }
 
 /// `POST /account/second-factor/totp/new`: the seed as a QR code and as text. Sends `nonce` and `code`.

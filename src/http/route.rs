@@ -297,6 +297,8 @@ pub const ROUTES: &[Route] = &[
     form("/account/second-factor/recovery-codes", console::second_factor::create_recovery_codes),
     form("/account/second-factor/passkeys/new", console::second_factor::new_passkey),
     form("/account/second-factor/passkeys", console::second_factor::add_passkey),
+    page("/account/second-factor/passkeys/{id}/edit", console::second_factor::ask_rename_passkey),
+    form("/account/second-factor/passkeys/{id}/edit", console::second_factor::rename_passkey),
     form("/account/second-factor/passkeys/{id}/delete", console::second_factor::delete_passkey),
     form("/account/theme", console::account::choose_theme),
     page("/api-keys", console::api_key::list_api_keys),

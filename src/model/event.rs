@@ -27,6 +27,7 @@ pub enum Action {
     TotpAdd,
     TotpRemove,
     PasskeyAdd,
+    PasskeyEdit,
     PasskeyDelete,
     RecoveryCodesCreate,
     /// A person confirmed an act of somebody else on their account.
@@ -125,6 +126,7 @@ impl Action {
             | Self::TotpAdd
             | Self::TotpRemove
             | Self::PasskeyAdd
+            | Self::PasskeyEdit
             | Self::RecoveryCodesCreate
             | Self::NoticeAcknowledge
             | Self::NoticeChannelCreate
@@ -198,6 +200,7 @@ impl Action {
             Self::TotpAdd => "totp.add",
             Self::TotpRemove => "totp.remove",
             Self::PasskeyAdd => "passkey.add",
+            Self::PasskeyEdit => "passkey.edit",
             Self::PasskeyDelete => "passkey.delete",
             Self::RecoveryCodesCreate => "recovery-codes.create",
             Self::UserDelete => "user.delete",

@@ -172,6 +172,7 @@ impl NoticeMessage {
             Action::TotpAdd => ("An authenticator app was added".to_owned(), FACTORS),
             Action::TotpRemove => ("The authenticator app was removed".to_owned(), FACTORS),
             Action::PasskeyAdd => (format!("The passkey {name} was added"), FACTORS),
+            Action::PasskeyEdit => (format!("The passkey {name} was renamed"), FACTORS),
             Action::PasskeyDelete => (format!("The passkey {name} was deleted"), FACTORS),
             Action::RecoveryCodesCreate => ("New recovery codes were created".to_owned(), FACTORS),
             Action::SshKeyAdd => (format!("The SSH key {name} was added"), "/ssh-keys"),

@@ -126,6 +126,15 @@ impl Select {
         self.all(&sql, params![user.0, rows(PASSKEYS_MAX)], read_passkey)
     }
 
+    /// A passkey of a user.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn passkey(&self, user: UserId, id: Id) -> Result<Passkey, Error> {
+        let found = self.passkeys(user)?.into_iter().find(|one| one.id == id);
+        found.ok_or(Error::NotFound("passkey"))
+    }
+
     /// Returns whether there is any passkey.
     pub fn has_passkeys(&self) -> Result<bool, Error> {
         Ok(self.count("SELECT EXISTS (SELECT 1 FROM passkeys)", [])? > 0)
@@ -385,6 +394,16 @@ impl Select {
         }
     }
 
+    fn require_free_passkey_name(&self, user: UserId, name: &str) -> Result<(), Error> {
+        let sql = "SELECT count(*) FROM passkeys WHERE user_id = ? AND name = ?";
+        if self.count(sql, params![user.0, name])? > 0 {
+            return Err(Error::NameTaken(format!(
+                "You have a passkey named {name}; choose another name."
+            )));
+        }
+        Ok(())
+    }
+
     fn insert_passkey(&self, user: UserId, new: &NewPasskey, now: Time) -> Result<Id, Error> {
         self.spend_challenge(&new.challenge, new.challenge_expires_at)?;
         if self.second_factors(user)?.passkeys as usize >= PASSKEYS_MAX {
@@ -392,13 +411,7 @@ impl Select {
                 "You have {PASSKEYS_MAX} passkeys, the most there can be; delete one first."
             )));
         }
-        let sql = "SELECT count(*) FROM passkeys WHERE user_id = ? AND name = ?";
-        if self.count(sql, params![user.0, new.name])? > 0 {
-            return Err(Error::NameTaken(format!(
-                "You have a passkey named {}; choose another name.",
-                new.name
-            )));
-        }
+        self.require_free_passkey_name(user, &new.name)?;
         // One credential id belongs to one account (Web Authentication, 7.1, step 27).
         if self
             .passkey_by_credential(&new.registered.credential_id)?
@@ -516,13 +529,26 @@ impl Write<'_> {
         self.after_removal(user)
     }
 
+    /// Renames a passkey of a user. Returns its name before.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NameTaken`].
+    pub fn rename_passkey(&self, user: UserId, id: Id, name: &str) -> Result<String, Error> {
+        let before = self.passkey(user, id)?.name;
+        if before != name {
+            self.require_free_passkey_name(user, name)?;
+            let sql = "UPDATE passkeys SET name = ? WHERE id = ?";
+            self.execute(sql, params![name, id.as_str()])?;
+        }
+        Ok(before)
+    }
+
     /// Deletes a passkey of a user; its name.
     ///
     /// # Errors
     /// As [`Write::remove_totp`].
     pub fn delete_passkey(&self, user: &User, id: Id) -> Result<String, Error> {
-        let found = self.passkeys(user.id)?.into_iter().find(|one| one.id == id);
-        let name = found.ok_or(Error::NotFound("passkey"))?.name;
+        let name = self.passkey(user.id, id)?.name;
         self.execute("DELETE FROM passkeys WHERE id = ?", [id.as_str()])?;
         self.after_removal(user)?;
         Ok(name)

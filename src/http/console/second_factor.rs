@@ -19,6 +19,7 @@ use crate::model::second_factor::{
     FactorProof, NewFactor, RECOVERY_CODES, RecoveryCode, TypedCode,
 };
 use crate::model::secret::Id;
+use crate::model::text::parse_name;
 use crate::model::totp::TotpCode;
 use crate::model::user::User;
 
@@ -226,6 +227,38 @@ pub fn add_passkey(context: &RequestContext<'_>, caller: &Caller, input: Input) 
         Ok(codes) => added_page(context, caller, codes.as_ref(), "passkey"),
         Err(error) => show_again(error.into(), input, "name", |input| {
             render_passkey(context, caller, input)
+        }),
+    }
+}
+
+fn render_rename(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let passkey = context.app().own_passkey(caller, context.id("passkey")?)?;
+    Ok(pages::rename_passkey(
+        &frame(context, caller),
+        &passkey,
+        &input,
+    ))
+}
+
+/// `GET /account/second-factor/passkeys/{id}/edit`.
+pub fn ask_rename_passkey(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(render_rename(context, caller, Input::default())?)
+}
+
+/// `POST /account/second-factor/passkeys/{id}/edit`.
+pub fn rename_passkey(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let id = context.id("passkey")?;
+    let renamed = parse_name(input.value("name").unwrap_or_default())
+        .map_err(|message| Error::field("name", message))
+        .and_then(|name| context.app().rename_passkey(caller, id, name));
+    match renamed {
+        Ok(()) => done(HERE, "saved"),
+        Err(error) => show_again(error.into(), input, "name", |input| {
+            render_rename(context, caller, input)
         }),
     }
 }

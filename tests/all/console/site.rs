@@ -131,6 +131,14 @@ impl Site {
 
     /// One number from the database.
     pub fn count(&self, sql: &str) -> i64 {
+        self.value(sql)
+    }
+
+    pub fn text(&self, sql: &str) -> String {
+        self.value(sql)
+    }
+
+    fn value<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let file = rusqlite::Connection::open_with_flags(self.path(), flags).unwrap();
         file.query_row(sql, [], |row| row.get(0)).unwrap()

@@ -333,3 +333,65 @@ fn script_is_on_pages_with_a_passkey_alone() {
         bob.open("/account").header("Content-Security-Policy")
     );
 }
+
+#[test]
+fn passkey_is_renamed_within_the_rules_of_its_account() {
+    let site = site();
+    let mut bob = site.signed_in("bob");
+    let (mut one, mut two) = (
+        Authenticator::new(Algorithm::EdDsa),
+        Authenticator::new(Algorithm::Es256),
+    );
+    register(&mut bob, &mut one, "laptop").expect(200);
+    register(&mut bob, &mut two, "phone").expect(303);
+    let names =
+        || site.text("SELECT group_concat(name) FROM (SELECT name FROM passkeys ORDER BY number)");
+    // Newest first, so the laptop is the last row.
+    let page = bob.open(HERE);
+    let link = markup::elements(&page.text())
+        .into_iter()
+        .filter_map(|element| element.attribute("href").map(str::to_owned))
+        .rfind(|link| link.ends_with("/edit"))
+        .unwrap();
+    let page = bob.open(&link);
+    assert!(page.has("Rename <bdi>laptop</bdi>"), "{}", page.text());
+    let form = page.form(&link);
+    assert_eq!(form.value("name"), Some("laptop"));
+    for (name, status) in [("phone", 409), ("", 422), (&"x".repeat(65), 422)] {
+        let page = bob.submit(&form.clone().set("name", name));
+        assert_eq!(page.status, status, "{name}: {}", page.text());
+        assert_eq!(names(), "laptop,phone");
+    }
+    bob.submit(&form.clone().set("name", " old laptop "))
+        .expect(303);
+    assert_eq!(names(), "old laptop,phone");
+    assert!(bob.open(HERE).has("old laptop"));
+    let event = "SELECT target_name || ': ' || before || after FROM events WHERE action = 'passkey.edit' AND outcome = 'done'";
+    assert_eq!(
+        site.text(event),
+        "old laptop: name=laptop\nname=old laptop\n"
+    );
+    // The name it has is no taken one.
+    bob.submit(&form.clone().set("name", "old laptop"))
+        .expect(303);
+    for device in [&mut one, &mut two] {
+        sign_in(&mut site.browser(), device, honest).expect(303);
+    }
+    // Another user's passkey does not exist.
+    let mut alice = site.signed_in("alice");
+    assert_eq!(alice.get(&link).status, 404);
+    let own = alice.open("/account").form("/logout").fields;
+    let stolen = markup::Form {
+        action: link.clone(),
+        fields: own,
+    };
+    assert_eq!(alice.submit(&stolen.set("name", "mine")).status, 404);
+    // It needs a confirmation, as every act on factors does.
+    site.pass(601);
+    let demand = bob.submit(&form.set("name", "tablet")).expect(403);
+    assert_eq!(names(), "old laptop,phone");
+    let answer = one.assert(&options(&demand), honest);
+    let form = demand.form(&link).set("confirm_passkey", &answer);
+    bob.submit(&form).expect(303);
+    assert_eq!(names(), "tablet,phone");
+}
