@@ -1,5 +1,7 @@
 //! The cookie between the two steps of a sign-in: no session, and good for nothing else.
 
+use super::authenticator::{Algorithm, Authenticator};
+use super::passkey::{honest, options, register};
 use super::phone::*;
 use crate::console::site::{BOB, Site};
 
@@ -121,4 +123,71 @@ fn user_disabled_between_the_steps_gets_no_session() {
     press(&mut alice, "/admin/users/bob", "/admin/users/bob/disable").expect(303);
     assert_eq!(send_code(&mut browser, &step, &phone.code()).status, 401);
     assert!(!browser.is_signed_in());
+}
+
+/// The cookie is not spent by its sign-in. Sent again it gives what the password gives: the question for a factor, and each
+/// factor is spent.
+#[test]
+fn pending_cookie_sent_again_gives_no_second_session() {
+    let site = super::passkey::site();
+    let mut bob = site.signed_in("bob");
+    let (phone, codes) = enroll(&site, &mut bob);
+    let mut device = Authenticator::new(Algorithm::Es256);
+    register(&mut bob, &mut device, "key").expect(303);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let cookies = browser.cookies.clone();
+    let answer = device.assert(&options(&step), honest);
+    let form = step.form("/login/code");
+    for sent in [
+        form.clone().set("code", &phone.code()),
+        form.clone().set("code", &codes[0]),
+        form.clone().set("passkey", &answer),
+    ] {
+        let mut first = site.browser_with(cookies.clone());
+        first.submit(&sent).expect(303);
+        assert!(first.is_signed_in());
+        let mut again = site.browser_with(cookies.clone());
+        assert_eq!(again.submit(&sent).status, 401);
+        assert!(!again.is_signed_in());
+    }
+    // Nor once the user has no factor any more: the password has to be typed again.
+    press(&mut bob, HERE, "/account/second-factor/totp/remove").expect(303);
+    let delete = crate::console::markup::forms(&bob.open(HERE).text());
+    let delete = delete
+        .into_iter()
+        .find(|form| form.action.ends_with("/delete"));
+    bob.submit(&delete.unwrap()).expect(303);
+    for sent in [
+        form.clone().set("code", &phone.code_at(30)),
+        form.clone().set("code", &codes[1]),
+        crate::console::markup::Form {
+            action: "/login/enroll".into(),
+            ..form
+        },
+    ] {
+        let mut again = site.browser_with(cookies.clone());
+        assert!([401, 403, 409].contains(&again.submit(&sent).status));
+        assert!(!again.is_signed_in());
+    }
+}
+
+/// The cookie of a first factor that is set up at sign-in sets up none a second time.
+#[test]
+fn pending_cookie_of_an_enrollment_sent_again_enrolls_nothing() {
+    let site = Site::new();
+    require(&site, "everyone", None);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let cookies = browser.cookies.clone();
+    let phone = Phone::scan(&step, &site.clock);
+    let form = step.form("/login/enroll").set("code", &phone.code());
+    browser.submit(&form).expect(200);
+    site.pass(30);
+    let mut again = site.browser_with(cookies);
+    let page = again.submit(&form.set("code", &phone.code()));
+    assert_eq!(page.status, 409, "{}", page.text());
+    assert!(!again.is_signed_in());
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 1);
+    assert_eq!(site.count("SELECT count(*) FROM recovery_codes"), 10);
 }
