@@ -8,7 +8,7 @@ use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
-use crate::model::event::{Action, Actor, AuditDetails, Origin, Target};
+use crate::model::event::{Action, Actor, AuditDetails, Origin, SECOND_FACTOR, Target};
 use crate::model::passkey::PasskeyAnswer;
 use crate::model::password::Password;
 use crate::model::permission::{BuiltinPermission, Permissions};
@@ -24,6 +24,9 @@ const ATTEMPTS_PER_NAME: u32 = 10;
 /// Wrong passwords in a minute from one subscriber.
 const ATTEMPTS_PER_ADDRESS: u32 = 50;
 const ATTEMPTS: &str = "wrong passwords";
+/// The second factor that a right password came with.
+const MISSING: Option<&str> = Some("missing");
+const WRONG: Option<&str> = Some("wrong");
 /// How long a browser is remembered.
 pub(super) const BROWSER_LIFETIME: Duration = Duration::from_secs(365 * 86_400);
 
@@ -99,7 +102,7 @@ impl App {
         let hash = self.matching_hash(user.as_ref(), password)?;
         let (Some(user), Some(hash)) = (user.clone(), hash) else {
             Counters::count(&self.shared.counters.sign_ins_refused);
-            self.note_failed_sign_in(user.as_ref(), &limits, origin, now)?;
+            self.note_failed_sign_in(user.as_ref(), None, &limits, origin, now)?;
             return Err(Error::WrongPassword);
         };
         let pending = PendingSignIn {
@@ -110,6 +113,14 @@ impl App {
         if pending.factors.any() || self.read.needs_second_factor(&pending.user, now)? {
             // The password alone ends no row of failures.
             self.limits().release(&limits);
+            // In a browser that signed in before, only a wrong factor leaves an event.
+            let is_known = match &digest {
+                Some(browser) => self.read.knows_browser(browser, pending.user.id, now)?,
+                None => false,
+            };
+            if !is_known {
+                self.note_failed_sign_in(Some(&pending.user), MISSING, &[], origin, now)?;
+            }
             return Ok(SignInStep::Pending(pending));
         }
         let permit = Permit::by_password(
@@ -155,7 +166,7 @@ impl App {
             );
             self.begin_session(permit, user.clone(), limits.clone(), browser)
         });
-        self.note_if_failed(result, Some(&user), &limits, origin, now)
+        self.note_if_failed(result, Some(&user), WRONG, &limits, origin, now)
     }
 
     /// Begins a session by a passkey alone, which must have verified its user. A name that is locked by wrong passwords can
@@ -193,22 +204,28 @@ impl App {
                 "this passkey is not registered here, or was deleted",
             )),
         };
-        self.note_if_failed(result, user.as_ref(), &limits, origin, now)
+        self.note_if_failed(result, user.as_ref(), None, &limits, origin, now)
     }
 
-    /// Counts and notes a second factor that was wrong; in a race, also one that was right and used before.
+    /// Counts and notes a second factor that was wrong; in a race, also one that was right and used before. `factor`: as of
+    /// [`App::note_failed_sign_in`], when a password came before.
     fn note_if_failed(
         &self,
         result: Result<SignedIn, Error>,
         user: Option<&User>,
+        factor: Option<&'static str>,
         limits: &[RateLimit],
         origin: Origin,
         now: Time,
     ) -> Result<SignedIn, Error> {
-        if let Err(Error::Invalid(_) | Error::WrongPassword) = &result {
-            Counters::count(&self.shared.counters.sign_ins_refused);
-            self.note_failed_sign_in(user, limits, origin, now)?;
-        }
+        let factor = match &result {
+            Err(Error::Invalid(_)) => factor,
+            // The password was changed meanwhile.
+            Err(Error::WrongPassword) => None,
+            _ => return result,
+        };
+        Counters::count(&self.shared.counters.sign_ins_refused);
+        self.note_failed_sign_in(user, factor, limits, origin, now)?;
         result
     }
 
@@ -323,7 +340,7 @@ impl App {
                 let limits = self.confirmation_limits(&user, caller)?;
                 self.hit(&limits, ATTEMPTS, now)?;
                 if let Err(error) = self.read.check_passkey(&user, &answer, now) {
-                    self.note_failed_sign_in(Some(&user), &limits, origin, now)?;
+                    self.note_failed_sign_in(Some(&user), None, &limits, origin, now)?;
                     return Err(error);
                 }
                 self.limits().release(&limits);
@@ -385,14 +402,17 @@ impl App {
         let limits = self.confirmation_limits(user, caller)?;
         self.hit(&limits, ATTEMPTS, now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
-            self.note_failed_sign_in(Some(user), &limits, origin.clone(), now)?;
+            self.note_failed_sign_in(Some(user), None, &limits, origin.clone(), now)?;
             return Err(Error::field(field, "this is not your password"));
         };
         if let Err(error) = self.read.check_factor(user, factor, now) {
             match factor {
-                Factor::None => self.limits().release(&limits),
+                Factor::None => {
+                    self.limits().release(&limits);
+                    self.note_failed_sign_in(Some(user), MISSING, &[], origin.clone(), now)?;
+                }
                 Factor::Proof(_) | Factor::New(..) => {
-                    self.note_failed_sign_in(Some(user), &limits, origin.clone(), now)?;
+                    self.note_failed_sign_in(Some(user), WRONG, &limits, origin.clone(), now)?;
                 }
             }
             return Err(error);
@@ -480,10 +500,12 @@ impl App {
         }
     }
 
-    /// Records the attempted name only if it is a username: people type passwords into the wrong field.
+    /// Records the attempted name only if it is a username: people type passwords into the wrong field. `factor`: the
+    /// password was right, and the second factor was [`MISSING`] or [`WRONG`].
     fn note_failed_sign_in(
         &self,
         user: Option<&User>,
+        factor: Option<&'static str>,
         limits: &[RateLimit],
         origin: Origin,
         now: Time,
@@ -492,12 +514,17 @@ impl App {
             Some(user) => Target::new("user", &user.username, "", Some(user.id)),
             None => Target::new("user", "", "unknown", None),
         };
+        let details = AuditDetails::new(target);
+        let details = match factor {
+            Some(value) => details.after(SECOND_FACTOR, value),
+            None => details,
+        };
         let event = RejectedAttempt {
             at: now,
             action: Action::SignIn,
             actor: Actor::nobody(),
             origin,
-            details: AuditDetails::new(target),
+            details,
         };
         let counters = self.limits().stored(limits);
         self.store().note_failed_attempt(counters, Some(event))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 
-use crate::model::event::{Event, Outcome, decode_words};
+use crate::model::event::{Event, Outcome, SECOND_FACTOR, decode_words};
 use crate::model::event_action::present_name;
 use crate::model::user::UserId;
 
@@ -313,7 +313,10 @@ pub(super) fn sentence(event: &Event, names: &Names) -> Markup {
             return html! { "added an SSH key that several users have: " code { (event.target_name) } };
         }
         "session.sign-in" if !is_done => {
-            return html! { "failed to sign in as " (target(event, names)) };
+            return html! {
+                "failed to sign in as " (target(event, names))
+                @for (_, value) in decode_words(&event.after).iter().filter(|(word, _)| word == SECOND_FACTOR) { ": correct password, second factor " (value) }
+            };
         }
         "group.add-member" | "group.remove-member" => return member(event, action, is_done, names),
         _ => {}

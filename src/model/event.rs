@@ -360,6 +360,9 @@ impl Target {
 /// Field names and values before or after an act.
 pub type FieldValues = Vec<(&'static str, String)>;
 
+/// The field of a rejected sign-in with the correct password: the second factor was `wrong` or `missing`.
+pub const SECOND_FACTOR: &str = "second_factor";
+
 /// The details that a job reports about its act.
 #[derive(Debug, Clone, Default)]
 pub struct AuditDetails {

@@ -13,7 +13,8 @@ use super::event::{COLUMNS, new_event, read_event};
 use super::read::Select;
 use crate::model::error::Error;
 use crate::model::event::{
-    Action, Actor, AuditDetails, Channel, Event, Origin, Outcome, encode_words,
+    Action, Actor, AuditDetails, Channel, Event, Origin, Outcome, SECOND_FACTOR, decode_words,
+    encode_words,
 };
 use crate::model::time::Time;
 
@@ -61,12 +62,7 @@ impl Select {
             let event = new_event(at, action, actor, origin, Outcome::Refused, details);
             return self.append(event).map(|_| ());
         }
-        let who = caller_or_address(actor, origin);
-        let what = if is_known(actor) {
-            action.to_owned()
-        } else {
-            format!("{action} {}", details.target.id)
-        };
+        let (who, what) = counted_as(action, actor, origin, details);
         let (who, what) = self.share(who, what, at)?;
         let counted = self
             .counted("who = ?1 AND what = ?2", params![who, what])?
@@ -147,7 +143,11 @@ impl Select {
                 event.at = now;
                 event.request_id = None;
                 event.before = String::new();
-                event.after = encode_words(&counted.words().into());
+                let second_factor = decode_words(&event.after)
+                    .into_iter()
+                    .find(|(word, _)| word == SECOND_FACTOR);
+                let kept = second_factor.map(|(_, value)| (SECOND_FACTOR, value));
+                event.after = encode_words(&kept.into_iter().chain(counted.words()).collect());
                 self.append(event)?;
             }
             let sql = "DELETE FROM repeated_refusals WHERE who = ? AND what = ?";
@@ -199,6 +199,30 @@ fn is_open(counted: &Counted, at: Time) -> bool {
 
 const fn is_known(actor: &Actor) -> bool {
     actor.user.is_some() || actor.credential.is_some()
+}
+
+/// The caller and the act under which a rejection is counted. Attempts with a user's password count for this user: other
+/// rejections, which need no password, never hide them.
+fn counted_as(
+    action: &str,
+    actor: &Actor,
+    origin: &Origin,
+    details: &AuditDetails,
+) -> (String, String) {
+    let mut after = details.after.iter();
+    let second_factor = after.find(|(word, _)| *word == SECOND_FACTOR);
+    if let (Some((word, value)), Some(user)) = (second_factor, details.target.owner) {
+        return (
+            format!("user {}", user.0),
+            format!("{action} {word} {value}"),
+        );
+    }
+    let what = if is_known(actor) {
+        action.to_owned()
+    } else {
+        format!("{action} {}", details.target.id)
+    };
+    (caller_or_address(actor, origin), what)
 }
 
 /// The key under which rejections are counted. All credentials of a user count as one caller.

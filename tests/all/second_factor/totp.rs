@@ -10,6 +10,7 @@ use super::phone::*;
 use crate::console::browser::Browser;
 use crate::console::markup;
 use crate::console::site::Site;
+use crate::fixture::Asking;
 
 #[test]
 fn password_alone_gives_no_session_and_a_code_does() {
@@ -226,18 +227,114 @@ fn wrong_code_leaves_an_event_and_a_right_one_names_its_method() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, _) = enroll(&site, &mut bob);
-    let refused =
-        "SELECT count(*) FROM events WHERE action = 'session.sign-in' AND outcome = 'refused'";
-    let before = site.count(refused);
     let mut browser = site.browser();
     let step = first_step(&mut browser, "bob");
     send_code(&mut browser, &step, &phone.wrong()).expect(401);
-    assert_eq!(site.count(refused), before + 1);
+    assert_eq!(rejected(&site, "wrong"), 1);
     send_code(&mut browser, &step, &phone.code()).expect(303);
     let with = "SELECT count(*) FROM events WHERE action = 'session.sign-in' AND after LIKE '%password-totp%'";
     assert_eq!(site.count(with), 1);
     assert_eq!(
         site.count("SELECT count(*) FROM events WHERE action = 'totp.add'"),
         1
+    );
+    let events = bob.open("/events");
+    assert!(
+        events.has(
+            "failed to sign in as <b><bdi>bob</bdi></b>: correct password, second factor wrong"
+        ),
+        "{}",
+        events.text()
+    );
+}
+
+/// Events of sign-ins as bob whose password was right and whose second factor was not.
+fn rejected(site: &Site, second_factor: &str) -> i64 {
+    site.count(&format!(
+        "SELECT count(*) FROM events WHERE action = 'session.sign-in' AND outcome = 'refused' AND target_id = 'bob' \
+         AND after LIKE 'second_factor={second_factor}%'"
+    ))
+}
+
+/// Somebody knows the password: bob sees it, once a minute, and the answer stays the same.
+#[test]
+fn right_password_without_the_second_step_leaves_an_event() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    for _ in 0..12 {
+        first_step(&mut site.browser(), "bob");
+        site.pass(1);
+    }
+    assert_eq!(rejected(&site, "missing"), 1);
+    let events = bob.open("/events");
+    assert!(
+        events.has(
+            "failed to sign in as <b><bdi>bob</bdi></b>: correct password, second factor missing"
+        ),
+        "{}",
+        events.text()
+    );
+    // The rest is counted, and keeps what it is about.
+    site.pass(60);
+    let sweep = Asking::new(&site.server_state, "POST", "/api/v1/sweep");
+    sweep.by_operator().send().expect(200);
+    assert_eq!(rejected(&site, "missing"), 2);
+    let counted =
+        "SELECT count(*) FROM events WHERE after LIKE 'second_factor=missing%repeated=11%'";
+    assert_eq!(site.count(counted), 1);
+    // bob's own browser, which signed in before, is no news; a wrong code in it is.
+    bob.cookies.remove("keycroft-session");
+    let step = first_step(&mut bob, "bob");
+    assert_eq!(rejected(&site, "missing"), 2);
+    let step = send_code(&mut bob, &step, &phone.wrong()).expect(401);
+    assert_eq!(rejected(&site, "wrong"), 1);
+    send_code(&mut bob, &step, &phone.code()).expect(303);
+}
+
+/// Guesses at other names from the same address, which need no password, do not push these events out.
+#[test]
+fn guesses_at_other_names_hide_no_right_password() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    for n in 0..8 {
+        browser
+            .sign_in(&format!("nobody{n}"), "wrong password here")
+            .expect(401);
+    }
+    browser.sign_in("bob", "wrong password here").expect(401);
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &phone.wrong()).expect(401);
+    assert_eq!(
+        (rejected(&site, "missing"), rejected(&site, "wrong")),
+        (1, 1)
+    );
+}
+
+/// The same of a password that is asked for within a session or by an API key.
+#[test]
+fn right_password_of_a_change_without_the_code_leaves_an_event() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let change = |code: serde_json::Value| {
+        let body = serde_json::json!({"current": password("bob"), "new": "bob likes cold milk now", "code": code});
+        Asking::new(&site.server_state, "POST", "/api/v1/me/password")
+            .bearer(&site.token("bob"))
+            .json(&body)
+            .send()
+            .expect(422);
+    };
+    change(serde_json::Value::Null);
+    assert_eq!(
+        (rejected(&site, "missing"), rejected(&site, "wrong")),
+        (1, 0)
+    );
+    change(phone.wrong().into());
+    assert_eq!(
+        (rejected(&site, "missing"), rejected(&site, "wrong")),
+        (1, 1)
     );
 }
