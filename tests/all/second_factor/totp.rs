@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Barrier;
 
 use keycroft::http::ServerState;
+use keycroft::model::password::Password;
 
 use super::phone::*;
 use crate::console::browser::Browser;
@@ -337,4 +338,51 @@ fn right_password_of_a_change_without_the_code_leaves_an_event() {
         (rejected(&site, "missing"), rejected(&site, "wrong")),
         (1, 1)
     );
+}
+
+/// The nanoseconds of processor time of this thread.
+fn thread_time() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// P8: one Argon2id hash for each right password, with and without a second factor, and for each wrong one.
+#[test]
+fn sign_in_costs_one_password_hash() {
+    let typed = Password::typed(password("bob")).unwrap();
+    let cost = |act: &mut dyn FnMut()| {
+        let before = thread_time();
+        act();
+        thread_time() - before
+    };
+    // The least of some: a test beside this one only adds.
+    let least = |act: &mut dyn FnMut()| (0..5).map(|_| cost(act)).min().unwrap();
+    let stored = typed.hash();
+    let hash = least(&mut || assert!(typed.matches(&stored)));
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let alone = least(&mut || {
+        let mut browser = site.browser();
+        browser.sign_in("bob", password("bob")).expect(303);
+    });
+    let (phone, _) = enroll(&site, &mut bob);
+    let both = least(&mut || {
+        site.pass(60);
+        let mut browser = site.browser();
+        let step = first_step(&mut browser, "bob");
+        send_code(&mut browser, &step, &phone.code()).expect(303);
+    });
+    site.pass(60);
+    let wrong = least(&mut || {
+        site.browser()
+            .sign_in("bob", "wrong password here")
+            .expect(401);
+    });
+    for (what, cost) in [("alone", alone), ("both", both), ("wrong", wrong)] {
+        let tenths = cost * 10 / hash;
+        assert!(
+            (8..18).contains(&tenths),
+            "{what}: {tenths} tenths of a hash"
+        );
+    }
 }
