@@ -2,7 +2,7 @@
 // authenticators of Chromium's DevTools.
 import { createHmac } from "node:crypto";
 
-import { axe, check, command, demand, equal, freePort, led, profile, quiet, serve, signIn } from "./harness.mjs";
+import { axe, check, command, demand, equal, freePort, led, profile, quiet, reached, serve } from "./harness.mjs";
 
 const ALICE = "alice likes green tea";
 const HERE = "/account/second-factor";
@@ -20,19 +20,20 @@ function code(seed, steps = 0) {
   return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1e6).padStart(6, "0");
 }
 
-/** No fault that axe knows of; with a passkey's script, axe sees the button. */
+/** No fault that axe knows of, in every mode; with a passkey's script, axe sees the button. */
 async function sound(page, what) {
   await page.evaluate(axe.source);
-  for (const colorScheme of ["light", "dark"]) {
+  for (const [colorScheme, forcedColors] of [["light", "none"], ["dark", "none"], ["dark", "active"]]) {
     for (const width of [320, 1200]) {
-      await page.emulateMedia({ colorScheme });
+      await page.emulateMedia({ colorScheme, forcedColors });
       await page.setViewportSize({ width, height: 800 });
       const { violations } = await page.evaluate(() => window.axe.run());
-      equal(violations.map((one) => `${one.id}: ${one.nodes[0].html}`), [], `${what} ${colorScheme} ${width}`);
+      equal(violations.map((one) => `${one.id}: ${one.nodes[0].html}`), [], `${what} ${colorScheme} ${forcedColors} ${width}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       demand(wide <= 0, `${what}: ${wide} px to scroll sideways at ${width}`);
     }
   }
+  await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });
 }
 
 /** A virtual authenticator in a page. */
@@ -142,6 +143,31 @@ export async function all() {
     quiet(context);
   });
 
+  await check("passkey: renamed by keyboard, with and without scripts", async () => {
+    await page.goto(HERE);
+    await reached(page, /^Rename passkey laptop$/);
+    await led(page, () => page.keyboard.press("Enter"));
+    equal(await heading(page), "Rename laptop");
+    await sound(page, "the form of a name");
+    await page.getByLabel("Name").fill("blue");
+    await led(page, () => page.getByLabel("Name").press("Enter"));
+    demand(await page.getByRole("rowheader", { name: "blue" }).isVisible(), "the new name");
+    const plain = await profile(url, { javaScriptEnabled: false });
+    await plain.addCookies(await context.cookies());
+    const other = await plain.newPage();
+    await other.goto(HERE);
+    await reached(other, /^Rename passkey blue$/);
+    await led(other, () => other.keyboard.press("Enter"));
+    // The field has the focus, with the name in it.
+    await other.keyboard.press("Control+A");
+    await other.keyboard.type("laptop");
+    await led(other, () => other.keyboard.press("Enter"));
+    demand(await other.getByRole("rowheader", { name: "laptop" }).isVisible(), "the old name again");
+    quiet(plain);
+    await plain.close();
+    quiet(context);
+  });
+
   await check("passkey: the same device is not registered twice", async () => {
     await page.goto(HERE);
     await press(page, "Add a passkey");
@@ -199,4 +225,63 @@ export async function all() {
     demand(new URL(page.url()).pathname.startsWith("/login"), "and lets nobody in");
   });
   await context.close();
+
+  await command("policy", "set", "second_factor=everyone", "--db", site.db);
+  for (const [name, javaScriptEnabled] of [["bob", false], ["carol", true]]) {
+    const how = javaScriptEnabled ? "with scripts, sound in every mode" : "without scripts";
+    await check(`second factor that policy demands: set up at sign-in and used, by keyboard only, ${how}`, async () => {
+      const link = new URL(await command("user", "add", name, "--db", site.db));
+      const context = await profile(url, { javaScriptEnabled });
+      const page = await context.newPage();
+      const key = (name) => page.keyboard.press(name);
+      const enter = () => led(page, () => key("Enter"));
+      const look = (what) => (javaScriptEnabled ? sound(page, what) : null);
+      await page.goto(link.pathname + link.search);
+      await reached(page, /^Password/);
+      await page.keyboard.type(`${name} likes green tea`);
+      await enter();
+      equal(await heading(page), "Set up a second factor");
+      await look("setting up at sign-in");
+      await reached(page, /^Enter the key by hand$/);
+      await key("Enter");
+      const seed = await page.locator("#seed").innerText();
+      await reached(page, /^6-digit code/);
+      await page.keyboard.type("000000");
+      await enter();
+      await look("setting up at sign-in after a wrong code");
+      await reached(page, /^6-digit code/);
+      await page.keyboard.type(code(seed));
+      await enter();
+      equal(await heading(page), "Recovery codes");
+      await look("the page of recovery codes");
+      const codes = (await page.locator("#codes").innerText()).split("\n");
+      await reached(page, /^I have saved them$/);
+      await key("Space");
+      await reached(page, /^Continue$/);
+      await enter();
+      await reached(page, /^Sign out$/);
+      await enter();
+      await page.goto("/login");
+      await reached(page, /^Username/);
+      await page.keyboard.type(name);
+      await key("Tab");
+      await page.keyboard.type(`${name} likes green tea`);
+      await enter();
+      equal(await heading(page), "Second factor");
+      await reached(page, /^Code/);
+      await page.keyboard.type("000000");
+      await enter();
+      await look("the second step after a wrong code");
+      await reached(page, /^Code/);
+      await page.keyboard.type(codes[9]);
+      await enter();
+      await page.goto(HERE);
+      demand(await page.getByText("9 of 10 are left").isVisible(), "one is used");
+      await reached(page, /^Remove the app$/);
+      await enter();
+      demand((await page.getByRole("alert").innerText()).includes("requires a second factor"), "the last one stays");
+      quiet(context);
+      await context.close();
+    });
+  }
 }

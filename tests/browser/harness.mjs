@@ -132,6 +132,25 @@ export async function copied(page, button) {
   await page.getByRole("status").getByText("Copied", { exact: true }).waitFor();
 }
 
+/** Goes on by keyboard from field to field until the one with this name has the focus, which is seen at every step. */
+export async function reached(page, wanted) {
+  for (let steps = 0; steps < 120; steps += 1) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+      const label = one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText;
+      const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+      const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+      return { label: (label ?? "").trim(), body: one === document.body, seen, inside };
+    });
+    if (at.body) continue;
+    demand(at.seen, `the focus on "${at.label}" can't be seen`);
+    demand(at.inside, `the focus on "${at.label}" is out of view`);
+    if (wanted.test(at.label)) return;
+  }
+  throw new Error(`no way to ${wanted} by keyboard`);
+}
+
 export function quiet(context) {
   equal(context.wrong, [], "the browser complained");
 }

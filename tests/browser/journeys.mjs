@@ -1,5 +1,5 @@
 // People's ways through the console, each feature of a hosted platform's pages and what ours has besides.
-import { check, command, copied, demand, equal, freePort, led, profile, quiet, serve, signIn, until, verify } from "./harness.mjs";
+import { check, command, copied, demand, equal, freePort, led, profile, quiet, reached, serve, signIn, until, verify } from "./harness.mjs";
 
 export const ALICE = "alice likes green tea", BOB = "bob likes black coffee";
 
@@ -501,24 +501,7 @@ export async function byKeyboard(site) {
     const context = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     const key = (name) => page.keyboard.press(name);
-    // Goes on from field to field until the one with this name has the focus.
-    const reach = async (wanted) => {
-      for (let steps = 0; steps < 120; steps += 1) {
-        await key("Tab");
-        const at = await page.evaluate(() => {
-          const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
-          const label = one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText;
-          const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
-          const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-          return { label: (label ?? "").trim(), body: one === document.body, seen, inside };
-        });
-        if (at.body) continue;
-        demand(at.seen, `the focus on "${at.label}" can't be seen`);
-        demand(at.inside, `the focus on "${at.label}" is out of view`);
-        if (wanted.test(at.label)) return;
-      }
-      throw new Error(`no way to ${wanted} by keyboard`);
-    };
+    const reach = (wanted) => reached(page, wanted);
     const settled = () => page.waitForLoadState();
     await page.goto("/login");
     await reach(/^Skip to content$/);
