@@ -1,5 +1,13 @@
 //! 2F2: every field of a ceremony wrong, one at a time, by an authenticator that signs whatever it is told.
 
+use data_encoding::BASE64URL_NOPAD;
+use keycroft::model::passkey::{
+    Expected, PasskeyError, Registered, RelyingParty, UserVerification, check_assertion,
+    check_registration,
+};
+use keycroft::wire;
+use serde_json::json;
+
 use super::authenticator::*;
 use super::passkey::{honest, options, register, sign_in, site};
 use super::phone::*;
@@ -50,6 +58,10 @@ const ASSERTIONS: &[(&str, Change)] = &[
     ("extensions that are no map", |parts| {
         parts.flags |= ED;
         parts.tail = vec![0];
+    }),
+    ("extension whose name is no text", |parts| {
+        parts.flags |= ED;
+        parts.tail = [head(5, 1), bytes(b"x"), bytes(b"y")].concat();
     }),
     ("bytes behind the data", |parts| parts.tail = vec![0xa0]),
     ("credential id of nobody", |parts| {
@@ -339,4 +351,41 @@ fn wrong_registrations_are_refused_one_field_at_a_time() {
     assert!(bob.submit(&form).status >= 400);
     assert_eq!(site.count("SELECT count(*) FROM passkeys"), 1);
     assert_eq!(site.count("SELECT count(*) FROM recovery_codes"), 10);
+}
+
+/// Checks that the rest of the program makes once more: each holds by itself.
+#[test]
+fn verification_alone_rejects_what_others_check_as_well() {
+    let challenge = BASE64URL_NOPAD.encode(&[7; 56]);
+    let user = BASE64URL_NOPAD.encode(b"abcdefghijkl");
+    let options = json!({"challenge": challenge, "user": {"id": user}}).to_string();
+    let mut device = Authenticator::new(Algorithm::Es256);
+    let expected = Expected {
+        relying_party: RelyingParty::from_url(ORIGIN).unwrap(),
+        challenge: vec![7; 56],
+        user_verification: UserVerification::Required,
+    };
+    let other = Expected {
+        challenge: vec![8; 56],
+        ..expected.clone()
+    };
+    let sent = wire::parse_registration(&device.register(&options, honest)).unwrap();
+    let passkey = check_registration(&sent, &expected).unwrap();
+    let refused = check_registration(&sent, &other);
+    assert_eq!(refused, Err(PasskeyError::Challenge));
+    let mut check = |passkey: &Registered, expected: &Expected, change: Change| {
+        let sent = wire::parse_assertion(&device.assert(&options, change)).unwrap();
+        check_assertion(&sent, passkey, "abcdefghijkl", expected).map(|_| ())
+    };
+    assert_eq!(check(&passkey, &expected, honest), Ok(()));
+    let refused = check(&passkey, &other, honest);
+    assert_eq!(refused, Err(PasskeyError::Challenge));
+    let refused = check(&passkey, &expected, |parts| parts.flags &= !UV);
+    assert_eq!(refused, Err(PasskeyError::UserVerification));
+    let another = Registered {
+        credential_id: vec![1; 32],
+        ..passkey
+    };
+    let refused = check(&another, &expected, honest);
+    assert_eq!(refused, Err(PasskeyError::Form));
 }

@@ -3,7 +3,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
-use super::authenticator::{Algorithm, Authenticator};
+use super::authenticator::{Algorithm, Authenticator, text};
 use super::passkey::{honest, options, register, sign_in, site};
 use super::phone::*;
 use crate::console::markup;
@@ -212,20 +212,29 @@ fn first_step_here(browser: &mut crate::console::browser::Browser<'_>) {
 }
 
 #[test]
-fn bytes_behind_an_attestation_object_are_rejected() {
+fn attestation_object_with_more_than_its_members_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
-    let page = press(&mut bob, HERE, "/account/second-factor/passkeys/new").expect(200);
-    let answer = Authenticator::new(Algorithm::Es256).register(&options(&page), honest);
-    let mut answer: Value = serde_json::from_str(&answer).unwrap();
-    let object = &mut answer["response"]["attestationObject"];
-    let text = object.as_str().unwrap();
-    let mut bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
-    bytes.push(0);
-    *object = BASE64URL_NOPAD.encode(&bytes).into();
-    let form = page.form(ADD_PASSKEY).set("passkey", &answer.to_string());
-    assert_eq!(bob.submit(&form).status, 422);
-    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+    // Its map has 3 members (0xa3); one more is there twice, or is none of these.
+    let fourth = |name: &str| [text(name), text("none")].concat();
+    for (first, tail) in [
+        (0xa3, vec![0]),
+        (0xa4, fourth("fmt")),
+        (0xa4, fourth("other")),
+    ] {
+        let page = press(&mut bob, HERE, "/account/second-factor/passkeys/new").expect(200);
+        let answer = Authenticator::new(Algorithm::Es256).register(&options(&page), honest);
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        let object = &mut answer["response"]["attestationObject"];
+        let encoded = object.as_str().unwrap();
+        let mut bytes = BASE64URL_NOPAD.decode(encoded.as_bytes()).unwrap();
+        bytes[0] = first;
+        bytes.extend(tail);
+        *object = BASE64URL_NOPAD.encode(&bytes).into();
+        let form = page.form(ADD_PASSKEY).set("passkey", &answer.to_string());
+        assert_eq!(bob.submit(&form).status, 422);
+        assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+    }
 }
 
 /// Each algorithm goes with one type and one curve, and an RSA key has 2,048 to 8,192 bits.
