@@ -85,19 +85,20 @@ node_packages() {
 }
 
 # debian_aside KIND SUITE COMMAND...: an apt-get command in the current folder, with the packages (KIND deb) or sources (deb-src) of a
-# Debian SUITE that need not be this machine's, whose own lists stay as they are.
+# Debian SUITE that need not be this machine's, whose own lists stay as they are. aside_for=ARCHITECTURE: packages for another one.
 debian_aside() {
-    local folder=$tools/apt-$1-$2 mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    local folder=$tools/apt-$1-$2${aside_for:+-$aside_for} mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
     may_install && [ -e "$keys" ] || return 1
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/parts"
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$')
-    printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$1" "${mirror:-http://deb.debian.org/debian}" "$2" "$keys" >"$folder/parts/a.sources"
+    printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n%s\n' "$1" "${mirror:-http://deb.debian.org/debian}" "$2" "$keys" "${aside_for:+Architectures: $aside_for}" >"$folder/parts/a.sources"
     cat >"$folder/apt.conf" <<CONF
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "$folder/parts";
 Dir::State::lists "$folder/lists";
 Dir::Cache "$folder/cache";
 APT::Sandbox::User "root";
+${aside_for:+APT::Architectures { "$(dpkg --print-architecture)"; "$aside_for"; \};}
 CONF
     APT_CONFIG=$folder/apt.conf apt-get update -qq && APT_CONFIG=$folder/apt.conf apt-get -qq "${@:3}"
 }

@@ -1,4 +1,4 @@
-"""The packages that are linked into the program, as CycloneDX 1.5 JSON: sbom.py FILE
+"""The packages that are linked into the program, as CycloneDX 1.5 JSON: sbom.py MACHINE FILE
 
 `cargo tree` selects them for this platform and these features, with the packages of build scripts and without those of tests;
 `cargo metadata` describes them.
@@ -6,13 +6,12 @@
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
 import time
 
-TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
+TRIPLE = f"{sys.argv[1]}-unknown-linux-gnu"
 
 
 def checksums():
@@ -78,7 +77,7 @@ def main():
             for node in sorted(reached, key=purl)
         ],
     }
-    with open(sys.argv[1], "w", encoding="utf-8") as file:
+    with open(sys.argv[2], "w", encoding="utf-8") as file:
         json.dump(bom, file, indent=1)
         file.write("\n")
 

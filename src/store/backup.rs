@@ -1,7 +1,7 @@
 //! Backup and restore of the database.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -111,7 +111,8 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
 
 /// A copy that was kept before a migration.
 pub(super) struct KeptCopy {
-    path: PathBuf,
+    /// `None` if an earlier copy is the same.
+    path: Option<PathBuf>,
     /// The schema of the copy.
     version: u32,
 }
@@ -120,7 +121,7 @@ impl KeptCopy {
     /// Deletes it after a migration that changed nothing: otherwise each start would leave one more.
     pub(super) fn drop_unless_migrated(&self, connection: &Connection) {
         if migrate::version(connection).is_ok_and(|version| version == self.version) {
-            let _ = fs::remove_file(&self.path);
+            let _ = self.path.as_ref().map(fs::remove_file);
         }
     }
 }
@@ -133,16 +134,30 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> 
             format!("cannot be copied before its schema is migrated, and was not changed: {why}");
         OpenError::new(path, &why)
     };
-    let unfinished = UnfinishedDatabase::beside(path)?;
+    let name = format!(".before-schema-{}", migrate::VERSION);
+    let unfinished = UnfinishedDatabase::again(path, &format!("{name}.new"))?;
     let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
     require_complete(path, &copy)?;
     let version = migrate::version(&copy).map_err(|why| refuse(&why))?;
     copy.close().map_err(|(_, why)| refuse(&why))?;
-    let name = format!(".before-schema-{}", migrate::VERSION);
+    let mut last = None;
     let free = std::iter::once(name.clone())
         .chain((2..1_000).map(|number| format!("{name}-{number}")))
         .map(|ending| beside(path, &ending))
-        .find(|path| fs::symlink_metadata(path).is_err());
+        .find(|path| {
+            let is_free = fs::symlink_metadata(path).is_err();
+            if !is_free {
+                last = Some(path.clone());
+            }
+            is_free
+        });
+    // A migration that was killed again and again must not fill the disk with copies.
+    if last.is_some_and(|last| is_same(&last, &unfinished.path).unwrap_or(false)) {
+        return Ok(KeptCopy {
+            path: None,
+            version,
+        });
+    }
     let kept = free.ok_or_else(|| refuse(&"no name is free"))?;
     unfinished.publish(&kept).map_err(|why| refuse(&why))?;
     log::warn!(
@@ -150,9 +165,28 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> 
         kept.display()
     );
     Ok(KeptCopy {
-        path: kept,
+        path: Some(kept),
         version,
     })
+}
+
+/// True if both files have the same bytes.
+fn is_same(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut first, mut second) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        let count = one.read(&mut first)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut second[..count])?;
+        if first[..count] != second[..count] {
+            return Ok(false);
+        }
+    }
 }
 
 /// Copies all pages in one read transaction: other processes can go on writing, and the copy has none of that.

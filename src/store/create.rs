@@ -49,7 +49,19 @@ pub(super) struct UnfinishedDatabase {
 
 impl UnfinishedDatabase {
     pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
-        let unfinished = beside(path, &format!(".new-{}", Id::random()));
+        Self::create(path, beside(path, &format!(".new-{}", Id::random())))
+    }
+
+    /// The same with a fixed ending, for the holder of the lock. Removes what a killed process left under that name.
+    pub(super) fn again(path: &Path, ending: &str) -> Result<Self, OpenError> {
+        let unfinished = beside(path, ending);
+        drop(Self {
+            path: unfinished.clone(),
+        });
+        Self::create(path, unfinished)
+    }
+
+    fn create(path: &Path, unfinished: PathBuf) -> Result<Self, OpenError> {
         OpenOptions::new()
             .write(true)
             .create_new(true)

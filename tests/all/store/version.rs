@@ -164,6 +164,38 @@ fn copy_kept_before_a_migration_replaces_no_other() {
     assert!(!folder.path().join("keycroft.db.before-schema-2-3").exists());
 }
 
+/// A migration that is killed leaves the kept copy, and perhaps an unfinished one. The next start adds no other.
+#[test]
+fn start_after_a_killed_migration_keeps_no_second_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    write(VERSION_1, &path);
+    let original = fs::read(&path).unwrap();
+    AppState::open(&path, Clock::manual(THEN)).unwrap().close();
+    let beside = |ending: &str| {
+        folder
+            .path()
+            .join(format!("keycroft.db.before-schema-2{ending}"))
+    };
+    let kept = fs::read(beside("")).unwrap();
+    fs::write(&path, &original).unwrap();
+    fs::write(beside(".new"), "half a copy").unwrap();
+    AppState::open(&path, Clock::manual(THEN)).unwrap().close();
+    assert_eq!(fs::read(beside("")).unwrap(), kept);
+    for ending in ["-2", ".new"] {
+        assert!(!beside(ending).exists(), "{ending}");
+    }
+    // With another content, both are kept.
+    fs::write(&path, &original).unwrap();
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("UPDATE users SET display_name = 'Somebody else'")
+        .unwrap();
+    file.close().unwrap();
+    AppState::open(&path, Clock::manual(THEN)).unwrap().close();
+    assert!(beside("-2").exists());
+    assert_eq!(fs::read(beside("")).unwrap(), kept);
+}
+
 #[test]
 fn failed_migration_leaves_no_copy_and_the_database_unchanged() {
     let folder = tempfile::tempdir().unwrap();
