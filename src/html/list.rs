@@ -7,7 +7,7 @@ use super::table::address;
 use super::when::{day, minute, relative};
 use crate::model::credential::LastUse;
 use crate::model::list::{
-    Column, Direction, Expiration, ListQuery, Listed, Order, ROWS, Status, Used, pages,
+    Column, Direction, Expiration, List, ListQuery, Listed, Order, ROWS, Status, Used, pages,
 };
 use crate::model::time::Time;
 use crate::model::user_agent;
@@ -112,11 +112,14 @@ pub(super) const fn status_label(status: Status) -> &'static str {
     }
 }
 
-const fn used_label(used: Used) -> &'static str {
-    match used {
-        Used::Recently => "Used in 30 days",
-        Used::Unused => "Unused for 90 days",
-        Used::Never => "Never used",
+/// A workstation records no use of an SSH key, so a list of these can't say that one was never used.
+const fn used_label(list: List, used: Used) -> &'static str {
+    match (list, used) {
+        (_, Used::Recently) => "Used in 30 days",
+        (List::SshKeys, Used::Unused) => "No recorded use for 90 days",
+        (List::SshKeys, Used::Never) => "No recorded use",
+        (_, Used::Unused) => "Unused for 90 days",
+        (_, Used::Never) => "Never used",
     }
 }
 
@@ -171,7 +174,7 @@ pub(super) fn search(at: &ListPlace, has_owners: bool) -> Markup {
         .map(|one| (one.as_str(), status_label(*one)))
         .collect();
     let uses = [Used::Recently, Used::Unused, Used::Never];
-    let uses = uses.map(|one| (one.as_str(), used_label(one)));
+    let uses = uses.map(|one| (one.as_str(), used_label(query.list, one)));
     let expirations = [Expiration::Soon, Expiration::Never];
     let expirations = expirations.map(|one| (one.as_str(), expiration_label(one)));
     let status = query.status.map_or("", Status::as_str);

@@ -116,6 +116,23 @@ fn logins(one: bool, even_if_paused: bool) -> String {
     )
 }
 
+/// A condition: the use of SSH key `k` would be recorded, because an active host admits its owner (the rules of
+/// [`Select::host_keys`]). A workstation that reads the database reports no use. `enrolled_before`: a bound value, for
+/// hosts that reported since then.
+pub(super) fn is_use_recorded(enrolled_before: Option<&str>) -> String {
+    let since = enrolled_before.map_or_else(String::new, |at| format!("AND h.created_at < {at}"));
+    let active = format!("h.paused_at IS NULL {since}");
+    let own = "u.username <> 'root' AND NOT EXISTS (SELECT 1 FROM host_shared_logins s WHERE s.host_id = h.id AND s.login = u.username)";
+    format!(
+        "k.user_id IN (SELECT u.id FROM users u WHERE EXISTS (SELECT 1 FROM hosts h WHERE {active} \
+         AND h.id NOT IN (SELECT host_id FROM host_groups) AND {own}) \
+         UNION ALL SELECT u.id FROM host_groups x JOIN hosts h ON h.id = x.host_id JOIN group_members m ON m.group_id = x.group_id \
+         JOIN users u ON u.id = m.user_id WHERE {active} AND {own} \
+         UNION ALL SELECT m.user_id FROM host_shared_logins s JOIN hosts h ON h.id = s.host_id \
+         JOIN group_members m ON m.group_id = s.group_id WHERE {active})"
+    )
+}
+
 impl Select {
     /// A host as verification needs it.
     pub(super) fn host_by_id(&self, id: HostId) -> Result<Option<Host>, Error> {

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use rusqlite::{Row, params, params_from_iter};
 
 use super::credential::{LAST_USED, RECORD_COLUMNS, read_record};
+use super::host::is_use_recorded;
 use super::read::Select;
 use super::row::{invalid, rows, time};
 use super::ssh_key::{COLUMNS, TABLES, read_found};
@@ -60,9 +61,6 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
 /// A condition: another user has the key `k` too.
 pub(super) const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
 
-/// A condition: the use of SSH keys is recorded; hosts report it, a workstation that reads the database does not.
-pub(super) const RECORDED: &str = "EXISTS (SELECT 1 FROM hosts)";
-
 /// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types
 /// allowed by policy, `?3` the minimum of RSA bits.
 fn conditions(show: Show) -> (String, String) {
@@ -78,17 +76,19 @@ fn conditions(show: Show) -> (String, String) {
         )
     };
     let (unused, soon) = (UNUSED.as_secs(), SOON.as_secs());
+    let recorded = is_use_recorded(None);
+    let recorded_since = is_use_recorded(Some(&format!("?1 - {unused}")));
     match show {
         Show::Everything => both("1".to_owned(), "1".to_owned()),
         Show::Unused => both(
             format!("coalesce({LAST_USED}, c.created_at) < ?1 - {unused}"),
             format!(
-                "{RECORDED} AND coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"
+                "{recorded_since} AND coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"
             ),
         ),
         Show::NeverUsed => both(
             format!("{LAST_USED} IS NULL"),
-            format!("{RECORDED} AND l.used_at IS NULL AND l.looked_up_at IS NULL"),
+            format!("{recorded} AND l.used_at IS NULL AND l.looked_up_at IS NULL"),
         ),
         Show::NoExpiry => both(
             "c.expires_at IS NULL".to_owned(),

@@ -577,6 +577,117 @@ fn lookup_and_reported_login_are_distinguished() {
     );
 }
 
+/// The SSH keys that filters of unused ones list: in the inventory of the API and of the console, with its download.
+fn unused_ssh_keys(site: &Site, word: &str) -> Vec<String> {
+    let path = format!("/api/v1/credentials?show={word}");
+    let list = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
+    let items = list["items"].as_array().unwrap().iter();
+    let keys = items.filter(|item| item["kind"] == "ssh-key");
+    let mut names: Vec<String> = keys
+        .map(|key| key["name"].as_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    let used = word.trim_end_matches("-used");
+    let session = site.sign_in("alice");
+    let path = format!("/admin/inventory?kind=ssh-key&use={used}&sort=name");
+    for format in ["", "&format=csv"] {
+        let asking = site.ask("GET", &format!("{path}{format}"));
+        let page = asking
+            .header("Cookie", &format!("keycroft-session={session}"))
+            .send()
+            .expect(200)
+            .text();
+        for name in ["of alice", "of bob"] {
+            let row = if format.is_empty() {
+                format!(">{name}</a>")
+            } else {
+                format!(",{name},")
+            };
+            let is_listed = page.contains(&row);
+            assert_eq!(
+                is_listed,
+                names.contains(&name.to_owned()),
+                "{word} {format} {name}: {page}"
+            );
+        }
+    }
+    names
+}
+
+#[test]
+fn ssh_key_counts_as_unused_only_where_its_use_would_be_recorded() {
+    let mut site = Site::new();
+    site.set_password("alice");
+    let day = 86_400;
+    add_key(&site, &site.alice, ALICES, &json!({"name": "of alice"}));
+    add_key(&site, &site.bob, BOBS, &json!({"name": "of bob"}));
+    let renew = |site: &mut Site| site.alice = site.token("alice");
+    site.pass(91 * day);
+    renew(&mut site);
+    // A workstation alone: it reads the database and records nothing.
+    assert_eq!(unused_ssh_keys(&site, "never-used"), [""; 0]);
+    assert_eq!(unused_ssh_keys(&site, "unused"), [""; 0]);
+    // A host for staff: it would record the use of alice's key; bob's may be in use on the workstation.
+    group(&site, "staff", &["alice"]);
+    let (staffs, credential) = host(&site, "gpu1");
+    let only = |site: &Site, body: Value| edit_host(site, &staffs, &body);
+    only(&site, json!({"groups": ["staff"]}));
+    assert_eq!(unused_ssh_keys(&site, "never-used"), ["of alice"]);
+    // Nobody knows of the 90 days before the host.
+    assert_eq!(unused_ssh_keys(&site, "unused"), [""; 0]);
+    site.pass(91 * day);
+    renew(&mut site);
+    assert_eq!(unused_ssh_keys(&site, "unused"), ["of alice"]);
+    // A shared login is a use too; a paused host records none; a login that is shared is not one's own.
+    for (body, expected) in [
+        (json!({"paused": true}), &[][..]),
+        (
+            json!({"paused": false, "groups": []}),
+            &["of alice", "of bob"],
+        ),
+        (
+            json!({"groups": ["staff"], "shared_logins": {"ubuntu": ["staff"]}}),
+            &["of alice"],
+        ),
+    ] {
+        only(&site, body.clone());
+        assert_eq!(unused_ssh_keys(&site, "never-used"), expected, "{body}");
+        assert_eq!(unused_ssh_keys(&site, "unused"), expected, "{body}");
+    }
+    group(&site, "guests", &["bob"]);
+    only(&site, json!({"shared_logins": {"ubuntu": ["guests"]}}));
+    assert_eq!(unused_ssh_keys(&site, "never-used"), ["of alice", "of bob"]);
+    // A host for everybody: a recorded use counts, in all of them.
+    only(&site, json!({"groups": [], "shared_logins": {}}));
+    let login = json!([{"login": "alice", "fingerprint": PRINT, "address": "10.0.0.7", "at": "2027-05-23T12:00:00Z"}]);
+    site.asked(&credential, "POST", LOGINS, &login, 204);
+    assert_eq!(unused_ssh_keys(&site, "never-used"), ["of bob"]);
+    assert_eq!(unused_ssh_keys(&site, "unused"), ["of bob"]);
+    // Without the host, nothing says that a key is unused, and what was recorded is still shown.
+    let path = format!("/api/v1/hosts/{staffs}");
+    site.asked(&site.alice, "DELETE", &path, &Value::Null, 204);
+    site.pass(91 * day);
+    renew(&mut site);
+    assert_eq!(unused_ssh_keys(&site, "never-used"), [""; 0]);
+    assert_eq!(unused_ssh_keys(&site, "unused"), [""; 0]);
+    let session = site.sign_in("alice");
+    let asking = site.ask("GET", "/admin/inventory?kind=ssh-key");
+    let page = asking
+        .header("Cookie", &format!("keycroft-session={session}"))
+        .send()
+        .expect(200)
+        .text();
+    assert!(
+        page.contains("gpu1") && page.contains("Not recorded"),
+        "{page}"
+    );
+    // A workstation records no use: the list never claims that a key was not used.
+    assert!(
+        page.contains(">No recorded use</option>") && !page.contains("Never used"),
+        "{page}"
+    );
+}
+
 #[test]
 fn host_credential_works_only_at_host_endpoints() {
     let site = Site::new();

@@ -1,6 +1,7 @@
 //! Lists of SSH keys.
 
-use super::super::inventory::{RECORDED, SHARED, json};
+use super::super::host::is_use_recorded;
+use super::super::inventory::{SHARED, json};
 use super::super::read::Select;
 use super::credential::read_id;
 use super::{Extent, Source};
@@ -82,11 +83,14 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
     }
     match query.used {
         None => {}
-        Some(Used::Never) => source.require(format!("{RECORDED} AND {LAST_USED} IS NULL")),
+        Some(Used::Never) => {
+            source.require(format!("{} AND {LAST_USED} IS NULL", is_use_recorded(None)));
+        }
         Some(Used::Unused) => {
             let since = source.bind(now.before(UNUSED).unix());
             source.require(format!(
-                "{RECORDED} AND coalesce({LAST_USED}, k.created_at) < {since}"
+                "{} AND coalesce({LAST_USED}, k.created_at) < {since}",
+                is_use_recorded(Some(&since))
             ));
         }
         Some(Used::Recently) => {
