@@ -134,9 +134,7 @@ impl Local {
                 Backend::InProcess(open) => in_process(open, method, path, &headers, bytes),
             };
             match answered {
-                Ok((503, headers, _))
-                    if headers.contains_key(header::RETRY_AFTER) && Instant::now() < deadline =>
-                {
+                Ok((503, headers, _)) if is_back_by(deadline, &headers) => {
                     self.backend.replace(Some(backend));
                     thread::sleep(BUSY_AGAIN);
                 }
@@ -256,6 +254,15 @@ impl Local {
             .map_err(|error| Attempt::Failed(Failure::from(error)))?;
         Ok(InProcess { app_state, server })
     }
+}
+
+/// True if a server that is busy says that another try before `deadline` may succeed.
+fn is_back_by(deadline: Instant, headers: &HeaderMap) -> bool {
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let left = deadline.saturating_duration_since(Instant::now());
+    seconds.is_some_and(|seconds| Duration::from_secs(seconds) <= left)
 }
 
 /// The id in the answer to a repeated request that was carried out before.

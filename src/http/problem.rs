@@ -97,7 +97,7 @@ impl Problem {
                 Error::AlreadyDone { .. } => answer(409, "Already done", ProblemType::AlreadyDone),
                 Error::KeyReused => answer(422, "Unprocessable content", ProblemType::IdempotencyKey),
                 Error::TooMany { .. } => answer(429, "Too many requests", ProblemType::RateLimited),
-                Error::Unavailable { .. } => answer(503, "Service unavailable", ProblemType::Unavailable),
+                Error::Unavailable { .. } | Error::DatabaseReplaced => answer(503, "Service unavailable", ProblemType::Unavailable),
                 Error::StorageFull => answer(507, "Insufficient storage", ProblemType::StorageFull),
                 Error::Fault(_) => answer(500, "Internal server error", ProblemType::Internal),
             },
@@ -235,7 +235,9 @@ impl Problem {
             Self::App(Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after }) => {
                 add("Retry-After", retry_after.as_secs().max(1).to_string());
             }
-            Self::App(Error::StorageFull) => add("Retry-After", "30".to_owned()),
+            Self::App(Error::StorageFull | Error::DatabaseReplaced) => {
+                add("Retry-After", "30".to_owned())
+            }
             _ => {}
         }
         response

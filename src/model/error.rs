@@ -61,6 +61,8 @@ pub enum Error {
     },
     /// Temporarily impossible (full queue, locked database, stopping server).
     Unavailable { retry_after: Duration },
+    /// The file of the database was replaced or removed under the running server.
+    DatabaseReplaced,
     /// The disk is full: nothing was changed.
     StorageFull,
     /// An internal error; the text is for the log alone.
@@ -126,6 +128,7 @@ impl fmt::Display for Error {
             Self::KeyReused => f.write_str("This Idempotency-Key was used before with another body; choose a new one."),
             Self::TooMany { message, .. } => f.write_str(message),
             Self::Unavailable { .. } => f.write_str("The server can't do this at the moment, and nothing was changed; try again."),
+            Self::DatabaseReplaced => f.write_str("The database was replaced or removed while the server has it open. Nothing was changed; restart the server."),
             Self::StorageFull => f.write_str("The server's disk is full; nothing was changed. Free some space and try again."),
             Self::Fault(_) => f.write_str("Internal error; the server's log has the details under the request id."),
         }

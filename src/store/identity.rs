@@ -62,7 +62,7 @@ impl FileIdentity {
                         path.display()
                     );
                 }
-                Err(Error::unavailable())
+                Err(Error::DatabaseReplaced)
             }
         }
     }

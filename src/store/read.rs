@@ -203,7 +203,7 @@ impl Read {
             return Ok(self.credential(id)?.map(Arc::new));
         };
         if identity.is_lost() {
-            return Err(Error::unavailable());
+            return Err(Error::DatabaseReplaced);
         }
         if let Some(found) = cache.find(id) {
             return Ok(Some(found));

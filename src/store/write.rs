@@ -126,6 +126,7 @@ fn refusal(error: &Error) -> Option<AuditDetails> {
         | Error::KeyReused
         | Error::TooMany { .. }
         | Error::Unavailable { .. }
+        | Error::DatabaseReplaced
         | Error::StorageFull
         | Error::Fault(_) => None,
     }

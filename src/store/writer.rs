@@ -530,7 +530,7 @@ fn needed(jobs: &[WriteJob]) -> Durability {
 /// logged.
 fn not_written(error: Error) -> Error {
     match error {
-        Error::StorageFull => Error::StorageFull,
+        Error::StorageFull | Error::DatabaseReplaced => error,
         _ => Error::unavailable(),
     }
 }

@@ -108,7 +108,10 @@ impl From<Error> for Failure {
             | Error::KeyReused => INVALID,
             Error::NotFound(_) => NOT_FOUND,
             Error::TooMany { .. } => TOO_MANY,
-            Error::Unavailable { .. } | Error::StorageFull | Error::Fault(_) => FAILED,
+            Error::Unavailable { .. }
+            | Error::DatabaseReplaced
+            | Error::StorageFull
+            | Error::Fault(_) => FAILED,
         };
         let message = match error {
             Error::Fault(text) => text,

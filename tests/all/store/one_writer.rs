@@ -254,6 +254,8 @@ fn long_path_has_a_control_socket() {
 fn replaced_database_is_detected_and_writes_fail() {
     for ending in ["", "-wal", "-shm"] {
         let (_folder, db, alice) = lab();
+        said(&db, &["user", "add", "bob"]);
+        let bob = said(&db, &["user", "token", "bob"]);
         let server = Server::start(&db);
         let mut client = server.client();
         assert_eq!(client.verify(&alice), 204);
@@ -273,8 +275,26 @@ fn replaced_database_is_detected_and_writes_fail() {
         let body = r#"{"name": "lost"}"#;
         let answer = client.ask("POST", "/api/v1/groups", &alice, body);
         assert_eq!(answer.status, 503, "{ending}");
-        assert_ne!(client.verify(&alice), 204, "{ending}");
+        // The local command goes to the same server: it fails with the reason, and the user keeps no access.
+        let disable = run(&db, &["user", "disable", "bob"]);
+        assert!(!disable.status.success(), "{ending}: {disable:?}");
+        let why = String::from_utf8(disable.stderr).unwrap();
+        assert!(why.contains("the database was replaced or removed while the server has it open. Nothing was changed; restart the server"), "{ending}: {why}");
+        assert!(disable.stdout.is_empty(), "{ending}");
+        for token in [&alice, &bob] {
+            assert_ne!(client.verify(token), 204, "{ending}");
+        }
         server.log_with("was replaced or removed");
+        // After a restart the command works on the file that is there.
+        assert!(!server.terminate().0.success() || db.exists());
+        said(&db, &["user", "disable", "bob"]);
+        let server = Server::start(&db);
+        let mut client = server.client();
+        assert_eq!(
+            [client.verify(&alice), client.verify(&bob)],
+            [204, 401],
+            "{ending}"
+        );
     }
 }
 
