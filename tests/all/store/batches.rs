@@ -289,6 +289,150 @@ fn sweep_of_100000_rows_does_not_block_writes() {
     );
 }
 
+/// A batch takes its share from each table and each kind, so that a flood of one does not delay the others.
+#[test]
+fn sweep_batch_takes_a_quota_of_each_table() {
+    const QUOTA: i64 = 10;
+    let lab = Lab::new();
+    let (now, old) = (NOW.unix(), NOW.unix() - 100 * 86_400);
+    let day = NOW.day().number() - 40;
+    let connection = lab.stranger();
+    let fill = |rows: i64, sql: &str| {
+        let numbers = format!(
+            "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < {rows})"
+        );
+        connection
+            .execute_batch(&format!("{numbers} {sql}"))
+            .unwrap();
+    };
+    let credentials = |rows: i64, kind: &str, letter: char| {
+        let (name, ended, reason) = match letter {
+            'd' => ("'planted ' || n", old.to_string(), "'deleted'"),
+            'e' => ("'expired ' || n", "NULL".to_owned(), "NULL"),
+            _ => ("'planted'", "NULL".to_owned(), "NULL"),
+        };
+        let digest = if letter == 'd' {
+            "NULL"
+        } else {
+            "zeroblob(32)"
+        };
+        let end = if letter == 'd' {
+            "NULL".to_owned()
+        } else {
+            old.to_string()
+        };
+        fill(
+            rows,
+            &format!(
+                "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at, ended_at, ended_reason) \
+             SELECT printf('{letter}%011d', n), '{kind}', 1, {name}, '', '', {digest}, {old}, {end}, {ended}, {reason} FROM r"
+            ),
+        );
+    };
+    // The flood: a hundred batches of tokens. A few rows of everything else.
+    credentials(100 * QUOTA, "token", 't');
+    credentials(3 * QUOTA, "session", 's');
+    credentials(3 * QUOTA, "api-key", 'd');
+    credentials(3 * QUOTA, "api-key", 'e');
+    let few = 3 * QUOTA;
+    fill(
+        few,
+        &format!(
+            "INSERT INTO codes (id, purpose, digest, uses_left, created_at, expires_at) SELECT printf('%012d', n), 'device', zeroblob(32), 1, {old}, {old} FROM r"
+        ),
+    );
+    fill(
+        few,
+        "INSERT INTO device_logins (code_id, user_code, computer, program) SELECT printf('%012d', n), printf('%08d', n), 'x', 'x' FROM r",
+    );
+    fill(
+        few,
+        &format!(
+            "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT (SELECT id FROM credentials WHERE expires_at > {now} LIMIT 1), {day} - n, 1, 0 FROM r"
+        ),
+    );
+    fill(
+        few,
+        &format!(
+            "INSERT INTO requests_done (request, body, made, at) SELECT CAST(printf('%032d', n) AS BLOB), zeroblob(32), 'x', {old} FROM r"
+        ),
+    );
+    fill(
+        few,
+        &format!("INSERT INTO throttle (bucket, since, count) SELECT n, {old}, 1 FROM r"),
+    );
+    fill(
+        few,
+        &format!(
+            "INSERT INTO known_browsers (digest, user_id, expires_at) SELECT CAST(printf('%032d', n) AS BLOB), 1, {old} FROM r"
+        ),
+    );
+    fill(
+        few,
+        &format!(
+            "INSERT INTO spent_challenges (digest, expires_at) SELECT CAST(printf('%032d', n) AS BLOB), {old} FROM r"
+        ),
+    );
+    fill(
+        few,
+        &format!(
+            "INSERT INTO account_notices (id, user_id, at, action, actor, actor_kind, target_kind, target_id, target_name, before, after, acknowledged_at) \
+        SELECT printf('%012d', n), 1, {old}, 'user.edit', 'x', 'operator', 'user', 'x', 'x', '', '', {old} FROM r"
+        ),
+    );
+    fill(
+        few,
+        &format!(
+            "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, allowed_addresses, created_at, expires_at) \
+        SELECT printf('%012d', n), 1, n, 'ssh-ed25519', 256, 'x', n, '', '', {old}, {old} FROM r"
+        ),
+    );
+    drop(connection);
+    let lab = lab.restart();
+    let left = || {
+        [
+            "credentials WHERE kind = 'token' AND name = 'planted'",
+            "credentials WHERE kind = 'session'",
+            "credentials WHERE name LIKE 'planted %'",
+            "credentials WHERE name LIKE 'expired %'",
+            "codes WHERE purpose = 'device'",
+            "device_logins",
+            "usage_days",
+            "requests_done",
+            "throttle",
+            "known_browsers",
+            "spent_challenges",
+            "account_notices WHERE acknowledged_at IS NOT NULL",
+            "ssh_keys WHERE expired_seen_at IS NULL",
+        ]
+        .map(|rows| (rows, lab.number(&format!("SELECT count(*) FROM {rows}"))))
+    };
+    let quota = usize::try_from(QUOTA).unwrap();
+    let before = left();
+    for (place, (rows, count)) in before.iter().enumerate() {
+        let planted = if place == 0 { 100 * QUOTA } else { few };
+        assert_eq!(*count, planted, "{rows}");
+    }
+    lab.app_state.close();
+    let store = keycroft::store::Store::open(&lab.path).unwrap();
+    let swept = store.sweep_batch(NOW, quota).unwrap();
+    assert_eq!(
+        (swept.tokens, swept.sessions, swept.codes),
+        (quota, quota, quota)
+    );
+    for ((rows, was), (_, is)) in before.iter().zip(left()) {
+        assert_eq!(was - is, QUOTA, "{rows}");
+    }
+    // Two more batches leave only the flood.
+    for _ in 0..2 {
+        store.sweep_batch(NOW, quota).unwrap();
+    }
+    for (place, (rows, count)) in left().iter().enumerate() {
+        let expected = if place == 0 { 97 * QUOTA } else { 0 };
+        assert_eq!(*count, expected, "{rows}");
+    }
+}
+
 /// Expired credentials of three kinds. Returns the secrets of some.
 fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
     use keycroft::model::secret::{Secret, SecretForm};
