@@ -341,3 +341,55 @@ fn untrusted_forwarding_proxy_is_reported_once() {
         "{findings}"
     );
 }
+
+/// Behind a proxy that terminates TLS, browsers name an origin that the server can only know from --public-url.
+#[test]
+fn missing_public_url_is_named_at_start_and_with_each_rejected_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |arguments: &[&str], origin: &str| {
+        let mut command = command(folder.path());
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        let mut server = Server::start(&mut command);
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "POST /login HTTP/1.1\r\nHost: keys.lab.example\r\nConnection: close\r\nOrigin: {origin}\r\nSec-Fetch-Site: same-origin\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        let address = server.address;
+        assert_eq!(server.end(), Some(0));
+        let rest = server.rest.take().unwrap().join().unwrap();
+        (server.said.clone() + &rest, address)
+    };
+    let start = "--behind-proxy is set without --public-url";
+    let rejected = "request from https://keys.lab.example rejected: the public URL is";
+    let (log, address) = serve(&["--behind-proxy", "127.0.0.1"], "https://keys.lab.example");
+    for words in [
+        format!("[WARN] {start}: links name http://{address}"),
+        format!("{rejected} http://{address}; if both are this server, set --public-url"),
+    ] {
+        assert_eq!(log.matches(&words).count(), 1, "{words}: {log}");
+    }
+    // Not without a proxy, and not with the setting; the log names a foreign site in both cases.
+    let (log, _) = serve(&[], "https://keys.lab.example");
+    assert!(!log.contains(start) && log.contains(rejected), "{log}");
+    let url = "https://keys.lab.example";
+    let (log, _) = serve(
+        &["--behind-proxy=127.0.0.1", "--public-url", url],
+        "https://evil.example",
+    );
+    assert!(!log.contains(start), "{log}");
+    assert!(
+        log.contains("request from https://evil.example rejected"),
+        "{log}"
+    );
+    // What a stranger sends as an origin adds no line and is cut.
+    let hostile = format!("https://{}", "x".repeat(300));
+    let (log, _) = serve(&[], &hostile);
+    assert!(!log.contains(&"x".repeat(101)), "{log}");
+}
