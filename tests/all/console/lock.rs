@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::browser::{Browser, Page};
 use super::site::{ALICE, BOB, Site};
+use keycroft::model::user::Role;
 
 const WRONG: &str = "not what it is at all";
 const NEW: &str = "a brand new pass phrase";
@@ -31,6 +32,11 @@ fn bare(page: &Page, name: &str) -> String {
     let token = page.form("/login").value("form_token").unwrap().to_owned();
     page.text().replace(&token, "T").replace(name, "NAME")
 }
+
+const KEYS: [&str; 2] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBpqyW1fvacRHCtkye3PKhpS+qYgMZZJBwd2sqCr8Lq",
+];
 
 #[test]
 fn hundred_wrong_passwords_in_a_row_lock_unknown_browsers() {
@@ -146,6 +152,56 @@ fn capitals_and_spaces_in_a_username_are_ignored() {
     }
     for name in ["bob", "Bob", " bOb "] {
         assert_eq!(site.browser().sign_in(name, BOB).status, 429, "{name}");
+    }
+}
+
+/// Keyboards write an umlaut as one character or as two: in the console, the API and the command line.
+#[test]
+fn password_is_the_same_password_composed_and_decomposed() {
+    let (composed, decomposed) = (
+        "gr\u{fc}ne W\u{e4}lder im Fr\u{fc}hling",
+        "gru\u{308}ne Wa\u{308}lder im Fru\u{308}hling",
+    );
+    let site = Site::new();
+    for (number, (chosen, other)) in [(composed, decomposed), (decomposed, composed)]
+        .iter()
+        .enumerate()
+    {
+        let name = format!("user{number}");
+        site.add_user(&name, Role::Member, Some(chosen));
+        for typed in [chosen, other] {
+            let mut browser = site.browser();
+            assert_eq!(browser.sign_in(&name, typed).status, 303, "{typed:?}");
+        }
+        // So do the confirmation of a dangerous act, and the change of the password.
+        let mut browser = site.browser();
+        browser.sign_in(&name, chosen);
+        site.pass(601);
+        let form = browser.open("/ssh-keys/new").form("/ssh-keys/new");
+        let demand = browser
+            .submit(&form.set("public_key", KEYS[number]).set("name", "laptop"))
+            .expect(403);
+        let confirmed = demand.form("/ssh-keys/new").set("current_password", other);
+        assert_eq!(browser.submit(&confirmed).status, 303);
+        let token = site.token(&name);
+        let mut browser = site.browser();
+        let mut change = |current: &str, new: &str| {
+            let body = format!(r#"{{"current": "{current}", "new": "{new}"}}"#);
+            let headers = [
+                ("Authorization", format!("Bearer {token}")),
+                ("Content-Type", "application/json".to_owned()),
+            ];
+            let headers: Vec<(&str, &str)> = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            browser
+                .send("POST", "/api/v1/me/password", &headers, &body)
+                .status
+        };
+        assert_eq!(change("another long password", chosen), 422);
+        assert_eq!(change(other, &format!("{other}!")), 204);
+        assert_eq!(change(&format!("{chosen}!"), chosen), 204);
     }
 }
 
