@@ -43,7 +43,7 @@ const LINK: fn() -> Value = || json!({"password": "another long password"});
 const ROTATE: fn() -> Value = || json!({"grace": "0s"});
 
 /// Public keys whose private halves do not exist any more.
-pub(super) const KEYS: [&str; 3] = [
+pub const KEYS: [&str; 3] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf alice",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq58euPfTOI9PnVhvZumf1UCA3yxEbw5YZosJwIoW1Q new",

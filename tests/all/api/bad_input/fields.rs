@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{BAD_NAMES, Ground, check_refusal, no_strings, too_long};
-use crate::fixture::PASSWORD;
+use crate::api::declared::KEYS;
+use crate::fixture::{PASSWORD, id, secret};
 
 #[test]
 fn invalid_name_or_note_is_rejected() {
@@ -209,7 +210,30 @@ fn impossible_expiration_is_rejected() {
 
 #[test]
 fn invalid_permission_or_address_is_rejected() {
-    let ground = Ground::new();
+    let mut ground = Ground::new();
+    let created = |bearer: &str, path: &str, body: &Value| {
+        id(&ground.site.asked(bearer, "POST", path, body, 201))
+    };
+    let code = ground.site.asked(
+        &ground.site.alice,
+        "POST",
+        "/api/v1/hosts/enrollment-codes",
+        &json!({}),
+        201,
+    );
+    let host = created(
+        &secret(&code),
+        "/api/v1/hosts/enroll",
+        &json!({"name": "gpu1"}),
+    );
+    let host = format!("/api/v1/hosts/{host}");
+    let ssh_key = created(
+        &ground.site.alice,
+        "/api/v1/ssh-keys",
+        &json!({"public_key": KEYS[0]}),
+    );
+    let ssh_key = format!("/api/v1/ssh-keys/{ssh_key}");
+    ground.settle();
     let key = format!("/api/v1/api-keys/{}", ground.key);
     let words = [
         "",
@@ -309,6 +333,22 @@ fn invalid_permission_or_address_is_rejected() {
         "2001:db8::1/32",
     ] {
         let list = json!(["10.0.0.0/8", network]);
+        for (method, path, body) in [
+            ("PATCH", &host, json!({"allowed_addresses": list})),
+            ("PATCH", &ssh_key, json!({"allowed_addresses": list})),
+            (
+                "POST",
+                &"/api/v1/ssh-keys".to_owned(),
+                json!({"public_key": KEYS[1], "allowed_addresses": list}),
+            ),
+            (
+                "POST",
+                &"/api/v1/services/lab/api-keys".to_owned(),
+                json!({"name": "n", "allowed_addresses": list}),
+            ),
+        ] {
+            ground.refuse(method, path, &body, "allowed_addresses");
+        }
         ground.refuse(
             "POST",
             "/api/v1/api-keys",
