@@ -1,6 +1,8 @@
 """The command line at a pseudo-terminal. One line for each check: `ok …` or `FAILED …`."""
 
+import datetime
 import fcntl
+import json
 import os
 import pty
 import re
@@ -134,6 +136,49 @@ def prompts(lab):
     check("deleting a user wants the name", asked.end() == 1, asked.text)
 
 
+def rotations(lab):
+    """A key that is in use: every question about it tells its use, also after a rotation; none is answered by itself."""
+    secret = lab.run("api-key", "create", "gate", "--expires=30d").stdout.strip()
+
+    def state():
+        return json.loads(lab.run("api-key", "show", "gate", "--json").stdout)
+
+    def verify(text):
+        return subprocess.run([PROGRAM, "verify"], cwd=lab.folder.name, env=lab.env, input=text + "\n", capture_output=True, text=True).returncode
+
+    def rotate(answer):
+        """Its new secret, the question and the exit code."""
+        asked = lab.terminal("api-key", "rotate", "gate", "--out", "rotated")
+        asked.wait_for("[24h]: ")
+        question = asked.text
+        asked.type(answer)
+        code = asked.end()
+        path = f"{lab.folder.name}/rotated"
+        new = open(path).read().strip() if os.path.exists(path) else None
+        if new is not None:
+            os.remove(path)
+        return new, question, code, asked.text
+
+    check("the key is valid", verify(secret) == 0)
+    for answer, name in (("\x03", "Ctrl-C"), ("\x04", "the end of input"), ("tomorrow\n", "no duration"), ("30d\n", "more than 7 days")):
+        new, question, code, text = rotate(answer)
+        check(f"rotate, {name}: nothing was done", code != 0 and not new and state()["rotated_at"] is None and verify(secret) == 0, text)
+    check("the question tells the use and the choices", "last used" in question and '"now"' in question, question)
+    planned, question, code, text = rotate("\n")
+    asked = lab.terminal("api-key", "delete", "gate")
+    asked.wait_for("[y/N]")
+    check("a deletion after the rotation tells the use", "last used" in asked.text and "no recorded use" not in asked.text, asked.text)
+    asked.type("n\n")
+    asked.end()
+    check("only Enter: both secrets are valid", code == 0 and verify(planned) == 0 and verify(secret) == 0, text)
+    left = datetime.datetime.fromisoformat(state()["previous_ends_at"]) - datetime.datetime.fromisoformat(state()["rotated_at"])
+    check("the old one for 24 hours", left == datetime.timedelta(hours=24), left)
+    leaked, question, code, text = rotate("now\n")
+    check("another rotation tells the use of the secrets before", "last used" in question, question)
+    check("now: the old secrets are revoked", code == 0 and verify(leaked) == 0 and verify(planned) != 0 and verify(secret) != 0, text)
+    lab.run("api-key", "delete", "gate", "--yes")
+
+
 def hidden(lab):
     asked = lab.terminal("verify")
     asked.wait_for("it is not shown")
@@ -238,7 +283,7 @@ def heads(lab):
 
 lab = Lab()
 try:
-    for part in (prompts, hidden, device, tables, heads):
+    for part in (prompts, rotations, hidden, device, tables, heads):
         part(lab)
 finally:
     lab.close()
