@@ -40,6 +40,26 @@ fn host_is_enrolled_changed_and_deleted() {
     let code = made.secret();
     assert!(code.starts_with("kce_"), "{code}");
     assert_eq!(made.header("Cache-Control"), Some("no-store"));
+    // The instructions are complete: the program, the code, sshd and timers, what to do without systemd, and the check.
+    let url = &site.settings.public_url;
+    let commands = [
+        "install -m 755 keycroft /usr/local/bin/keycroft".to_owned(),
+        "install -m 600 /dev/null keycroft-code &amp;&amp; cat &gt; keycroft-code &lt;&lt;'END'"
+            .to_owned(),
+        code.clone(),
+        "END".to_owned(),
+        format!("keycroft host enroll {url} --code-file keycroft-code &amp;&amp; rm keycroft-code"),
+        "keycroft host check".to_owned(),
+    ];
+    for words in [
+        &format!(">{}</pre>", commands.join("\n")),
+        "starts the timers that refresh the cache and report logins",
+        "<code>keycroft host sync</code> and <code>keycroft host report-logins</code>",
+        "<code>--ca-file ca.pem</code>",
+        &format!("keycroft host enroll {url} --code-file /etc/keycroft/code"),
+    ] {
+        assert!(made.has(words), "{words}: {}", made.text());
+    }
     // A repeated form creates and shows no second code.
     let again = alice.submit(&form.set("uses", "2"));
     assert_eq!(again.status, 409);
