@@ -236,7 +236,7 @@ impl Problem {
                 add("Retry-After", retry_after.as_secs().max(1).to_string());
             }
             Self::App(Error::StorageFull | Error::DatabaseReplaced) => {
-                add("Retry-After", "30".to_owned())
+                add("Retry-After", "30".to_owned());
             }
             _ => {}
         }
