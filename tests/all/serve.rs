@@ -393,3 +393,33 @@ fn missing_public_url_is_named_at_start_and_with_each_rejected_origin() {
     let (log, _) = serve(&[], &hostile);
     assert!(!log.contains(&"x".repeat(101)), "{log}");
 }
+
+/// A core dump would contain passwords: no unit that is shipped or printed allows one.
+#[test]
+fn shipped_service_leaves_no_core_dump() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/systemd");
+    let mut services = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "service") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let limits: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("LimitCORE"))
+                .collect();
+            assert_eq!(limits, ["LimitCORE=0"], "{}", path.display());
+            services += 1;
+        }
+    }
+    assert_eq!(services, 4);
+    let mut printed = Command::new(env!("CARGO_BIN_EXE_keycroft"));
+    let printed = printed
+        .args(["service-unit", "keycroft.service"])
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8(printed.stdout)
+            .unwrap()
+            .contains("\nLimitCORE=0\n")
+    );
+}
