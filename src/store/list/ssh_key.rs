@@ -41,7 +41,10 @@ impl Select {
 }
 
 fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) -> Source {
-    let mut source = Source::new(FROM, USES);
+    let mut source = Source {
+        join: Some((USES, "l.")),
+        ..Source::new(FROM)
+    };
     if let Some(owner) = owner {
         let row = source.bind(owner.0);
         source.require(format!("k.user_id = {row}"));
@@ -103,7 +106,7 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
         }
     }
     let columns = "k.name || ' ' || k.comment || ' ' || k.fingerprint";
-    source.search(&query.text, columns, "k.id");
+    source.search(&query.text, columns, Some("k.id = {}"));
     source.end_conditions();
     let key = match query.order.column {
         Column::Name => "k.name COLLATE NOCASE".to_owned(),
