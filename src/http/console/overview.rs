@@ -14,7 +14,15 @@ use crate::model::list::{Column, List, ListQuery};
 /// Rows of each kind.
 const ROWS: usize = 5;
 
-/// The first rows of the caller's credentials of `kind`, in the usual order of their list.
+/// A list sorted by urgency.
+fn urgent(list: List) -> ListQuery {
+    ListQuery {
+        order: Column::Urgency.usually(),
+        ..ListQuery::new(list)
+    }
+}
+
+/// The first rows of the caller's credentials of `kind`.
 fn credentials(
     context: &RequestContext<'_>,
     caller: &Caller,
@@ -22,7 +30,7 @@ fn credentials(
     kind: Kind,
 ) -> Result<Part<Record>, Problem> {
     let scope = App::own(caller, kind)?;
-    let query = ListQuery::new(list);
+    let query = urgent(list);
     let holders = Holders::Of(&scope);
     let listed = context
         .app()
@@ -36,10 +44,7 @@ fn credentials(
 
 pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let app = context.app();
-    let query = ListQuery {
-        order: Column::Status.usually(),
-        ..ListQuery::new(List::SshKeys)
-    };
+    let query = urgent(List::SshKeys);
     let scope = App::own_ssh_keys(caller)?;
     let keys = app.list_ssh_keys(caller, Holders::Of(&scope), &query, Extent::Page)?;
     let rows = keys

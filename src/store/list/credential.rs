@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::super::credential::owner_column;
 use super::super::read::Select;
 use super::super::row::invalid;
-use super::{Extent, Source};
+use super::{Extent, Source, nearest};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
@@ -57,6 +57,20 @@ fn status(kind: Kind, now: &str) -> String {
         "CASE WHEN c.ended_at IS NOT NULL THEN 5 WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
          WHEN {rotating} THEN 2 WHEN c.expires_at <= {now} + {} THEN 1 ELSE 3 END",
         soon.as_secs()
+    )
+}
+
+/// The number of the urgency of `c`: expired and still presented, expiring, rotating, expired within 14 days, fine,
+/// disabled, expired long ago.
+fn urgency(kind: Kind, now: &str) -> String {
+    let (status, soon) = (status(kind, now), SOON.as_secs());
+    let presented = format!(
+        "EXISTS (SELECT 1 FROM usage_days d WHERE d.credential_id = c.id AND d.refused > 0 \
+         AND d.day >= (max(c.expires_at, {now} - {soon})) / 86400)"
+    );
+    format!(
+        "CASE {status} WHEN 0 THEN CASE WHEN {presented} THEN 0 WHEN c.expires_at > {now} - {soon} THEN 3 ELSE 6 END \
+         WHEN 1 THEN 1 WHEN 2 THEN 2 WHEN 3 THEN 4 ELSE 5 END"
     )
 }
 
@@ -185,6 +199,10 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> S
     source.search(&query.text, columns, Some(or));
     source.end_conditions();
     let key = match query.order.column {
+        Column::Urgency => {
+            let at = source.bind(unix);
+            nearest(&urgency(kind, &at), "c.expires_at", &at)
+        }
         Column::Name if kind == Kind::Session => "c.user_agent COLLATE NOCASE".to_owned(),
         Column::Name => "c.name COLLATE NOCASE".to_owned(),
         Column::Owner => OWNER.to_owned(),

@@ -112,6 +112,12 @@ impl Source {
     }
 }
 
+/// A key for sorting by `urgency`, and within one by the `end` that is nearest to `now`; without an end last.
+fn nearest(urgency: &str, end: &str, now: &str) -> String {
+    const MOST: i64 = 100_000_000_000;
+    format!("({urgency}) * {MOST} + min(coalesce(abs({end} - {now}), {MOST}), {MOST} - 1)")
+}
+
 impl Select {
     /// The rows of one page, or of all, and how many there are.
     fn list<T>(

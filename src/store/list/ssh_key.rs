@@ -3,7 +3,7 @@
 use super::super::inventory::{RECORDED, SHARED, json};
 use super::super::read::Select;
 use super::credential::read_id;
-use super::{Extent, Source};
+use super::{Extent, Source, nearest};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
 use crate::model::list::{Column, Expiration, ListQuery, Listed, Status, Used};
@@ -114,6 +114,16 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
         Column::Fingerprint => "k.fingerprint".to_owned(),
         Column::Expires => "k.expires_at".to_owned(),
         Column::Created => "k.number".to_owned(),
+        Column::Urgency => {
+            let (at, soon) = (source.bind(unix), source.bind(now.after(SOON).unix()));
+            let weak = weak(&mut source);
+            let (expired, recently) = (expired(&at), SOON.as_secs());
+            let urgency = format!(
+                "CASE WHEN {expired} THEN CASE WHEN k.expires_at > {at} - {recently} THEN 2 ELSE 4 END \
+                 WHEN {weak} THEN 0 WHEN k.expires_at <= {soon} THEN 1 ELSE 3 END"
+            );
+            nearest(&urgency, "k.expires_at", &at)
+        }
         Column::Status => {
             let (at, soon) = (source.bind(unix), source.bind(now.after(SOON).unix()));
             let weak = weak(&mut source);
