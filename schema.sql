@@ -170,6 +170,7 @@ CREATE TABLE credentials (
     idle_max_seconds   INTEGER CHECK (idle_max_seconds > 0),  -- sessions: unused for so long, they expire
     user_agent         TEXT,                     -- sessions
     address            TEXT,                     -- sessions: from where they were begun
+    last_used_at       INTEGER,                  -- the latest in last_uses: lists sort and filter by it
     CHECK ((user_id IS NOT NULL) + (service_id IS NOT NULL) + (host_id IS NOT NULL) = 1),
     CHECK ((previous_digest IS NULL) = (previous_ends_at IS NULL)),
     CHECK (previous_quiet_seconds IS NULL OR previous_digest IS NOT NULL),
@@ -178,9 +179,11 @@ CREATE TABLE credentials (
     CHECK (ended_at IS NULL OR previous_digest IS NULL),
     CHECK (kind = 'api-key' OR expires_at IS NOT NULL OR kind = 'host')
 ) STRICT;
-CREATE INDEX credentials_by_user ON credentials (user_id, kind) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_user_and_end ON credentials (user_id, kind, ended_at, expires_at, name) WHERE user_id IS NOT NULL;  -- a user's list
-CREATE INDEX credentials_by_kind ON credentials (kind, ended_at, expires_at, name);  -- the inventory
+-- Lists sort by what these begin with, and read what they decide by from the rest, without the rows.
+CREATE INDEX credentials_by_user ON credentials (user_id, kind, ended_at, last_used_at) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_user_and_end ON credentials (user_id, kind, ended_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_kind ON credentials (kind, ended_at, last_used_at);
+CREATE INDEX credentials_by_kind_and_end ON credentials (kind, ended_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at, user_id);
 CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
 CREATE INDEX credentials_by_end ON credentials (kind, expires_at) WHERE expires_at IS NOT NULL;
@@ -203,6 +206,16 @@ CREATE TABLE last_uses (
     earlier_address  TEXT,
     earlier_program  TEXT
 ) STRICT, WITHOUT ROWID;
+
+-- The only writers of credentials.last_used_at.
+CREATE TRIGGER last_use_begins AFTER INSERT ON last_uses BEGIN
+    UPDATE credentials SET last_used_at = nullif(max(coalesce(NEW.at, 0), coalesce(NEW.previous_at, 0), coalesce(NEW.earlier_at, 0)), 0)
+    WHERE id = NEW.credential_id;
+END;
+CREATE TRIGGER last_use_moves AFTER UPDATE ON last_uses BEGIN
+    UPDATE credentials SET last_used_at = nullif(max(coalesce(NEW.at, 0), coalesce(NEW.previous_at, 0), coalesce(NEW.earlier_at, 0)), 0)
+    WHERE id = NEW.credential_id;
+END;
 
 CREATE TABLE usage_days (
     credential_id TEXT NOT NULL REFERENCES credentials (id) ON DELETE CASCADE,

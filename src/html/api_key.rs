@@ -11,7 +11,7 @@ use super::permission_form::choice;
 use super::table::{last_use, last_use_in_line};
 use super::when::{counted, end_in_line};
 use super::{lifetime, shown_once};
-use crate::model::credential::{Kind, Record, UsageDay};
+use crate::model::credential::{Kind, Record, State, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
@@ -334,10 +334,10 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                 None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
-                    p { "Programs that use it (" (counted(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." }
+                    @if uses > 0 { p { "Programs that use it (" (counted(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." } }
                 }
             }
-            p { "Its secret is rejected from the next request on. This cannot be undone." }
+            p { @if record.state(now) == State::Expired { "It has expired: its secret is rejected already." } @else { "Its secret is rejected from the next request on." } " This cannot be undone." }
         }
     }
 }

@@ -39,7 +39,7 @@ pub fn api_key_list(frame: &Frame, view: &ApiKeyList) -> Markup {
     let acts = html! {
         @if !at.is_empty() { a.button href=(at.csv()) { "CSV" } }
         @if matches!(view.holder, Holder::Me) { a.button href="/tokens/new" { "Generate token" } }
-        a.button.primary href=(new) { "New API key" }
+        @if !at.is_empty() { a.button.primary href=(new) { "New API key" } }
     };
     let content = html! {
         (heading(&view.holder.title(), &acts))

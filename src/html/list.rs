@@ -133,6 +133,7 @@ const fn expiration_label(expiration: Expiration) -> &'static str {
 /// The name of a column in "Sort by …".
 const fn column_label(column: Column) -> &'static str {
     match column {
+        Column::Urgency => "urgency",
         Column::Name => "name",
         Column::Owner => "owner",
         Column::Status => "status",

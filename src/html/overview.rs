@@ -20,13 +20,19 @@ pub struct Part<T> {
     pub total: usize,
 }
 
-/// The first page.
+/// The first credentials of a user.
 #[derive(Debug, Clone)]
-pub struct Overview {
+pub struct Parts {
     pub api_keys: Part<Record>,
     pub ssh_keys: Part<SshKeyRow>,
     pub tokens: Part<Record>,
     pub sessions: Part<Record>,
+}
+
+/// The first page.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    pub parts: Parts,
     /// The session of the request.
     pub current: Id,
     /// For admins.
@@ -35,25 +41,30 @@ pub struct Overview {
 
 /// `/`.
 pub fn overview_page(frame: &Frame, view: &Overview) -> Markup {
+    let parts = &view.parts;
     let new = |path: &str, words: &str| html! { a.button href=(path) { (words) } };
     let others = html! {
-        @if view.sessions.total > 1 { (button(frame, "/sessions/delete-others", Some("danger"), "Sign out others")) }
+        @if parts.sessions.total > 1 { (button(frame, "/sessions/delete-others", Some("danger"), "Sign out others")) }
     };
     let content = html! {
         h1 { "Keys" }
         @if let Some(attention) = &view.attention { (needs_attention(attention)) }
         div.columns {
-            (part("/api-keys", "API keys", view.api_keys.total, &new("/api-keys/new", "New API key"), &html! {
-                @for record in &view.api_keys.rows { (credential(frame, record, Some(&format!("/api-keys/{}", record.id)))) }
+            (part("/api-keys", "API keys", parts.api_keys.total, &new("/api-keys/new", "New API key"), &html! {
+                @for record in &parts.api_keys.rows { (api_key(frame, record, "")) }
             }))
-            (part("/ssh-keys", "SSH keys", view.ssh_keys.total, &new("/ssh-keys/new", "Add SSH key"), &html! {
-                @for row in &view.ssh_keys.rows { (ssh_key(frame, row)) }
+            (part("/ssh-keys", "SSH keys", parts.ssh_keys.total, &new("/ssh-keys/new", "Add SSH key"), &html! {
+                @for row in &parts.ssh_keys.rows { (ssh_key(frame, row, "")) }
             }))
-            (part("/tokens", "Tokens", view.tokens.total, &new("/tokens/new", "Generate token"), &html! {
-                @for record in &view.tokens.rows { (credential(frame, record, None)) }
+            (part("/tokens", "Tokens", parts.tokens.total, &new("/tokens/new", "Generate token"), &html! {
+                @for record in &parts.tokens.rows {
+                    (row(frame, record, &html! { b { bdi { (record.name) } } }, &state(frame, record)))
+                }
             }))
-            (part("/sessions", "Sessions", view.sessions.total, &others, &html! {
-                @for record in &view.sessions.rows { (session(frame, record, record.id == view.current)) }
+            (part("/sessions", "Sessions", parts.sessions.total, &others, &html! {
+                @for record in &parts.sessions.rows {
+                    (session(frame, record, &html! { td.state { @if record.id == view.current { (badge("ok", "This device")) } } }))
+                }
             }))
         }
     };
@@ -61,7 +72,7 @@ pub fn overview_page(frame: &Frame, view: &Overview) -> Markup {
 }
 
 /// A section with some rows of a list, in the form of a phone's list at every width.
-fn part(path: &str, title: &str, total: usize, act: &Markup, rows: &Markup) -> Markup {
+pub(super) fn part(path: &str, title: &str, total: usize, act: &Markup, rows: &Markup) -> Markup {
     html! {
         section.rows {
             div.head { h2 { a href=(path) { (title) } " " span.muted { (total) } } (act) }
@@ -69,7 +80,7 @@ fn part(path: &str, title: &str, total: usize, act: &Markup, rows: &Markup) -> M
                 p.muted { "None yet." }
             } @else {
                 table.list {
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "Status" } th scope="col" { "Expires" } th scope="col" { "Last used" } } }
+                    thead { tr { th scope="col" { "Name" } th scope="col" { "Expires" } th scope="col" { "Last used" } td {} } }
                     tbody { (rows) }
                 }
             }
@@ -77,37 +88,50 @@ fn part(path: &str, title: &str, total: usize, act: &Markup, rows: &Markup) -> M
     }
 }
 
-fn credential(frame: &Frame, record: &Record, path: Option<&str>) -> Markup {
+fn state(frame: &Frame, record: &Record) -> Markup {
+    html! { td.state { (standing::pill(record, frame.now)) } }
+}
+
+/// An API key or a token; `end` is the last cell.
+pub(super) fn row(frame: &Frame, record: &Record, name: &Markup, end: &Markup) -> Markup {
     html! {
         tr {
-            th.name scope="row" { @if let Some(path) = path { a href=(path) { bdi { (record.name) } } } @else { b { bdi { (record.name) } } } }
-            td.state { (standing::pill(record, frame.now)) }
+            th.name scope="row" { (name) }
             (list::expires(record.expires_at, frame.now))
             (list::last_used(record.last_use.as_ref(), frame.now))
+            (end)
         }
     }
 }
 
-fn ssh_key(frame: &Frame, row: &SshKeyRow) -> Markup {
+/// An API key whose page is below `owner`.
+pub(super) fn api_key(frame: &Frame, record: &Record, owner: &str) -> Markup {
+    let name = html! { a href={ (owner) "/api-keys/" (record.id) } { bdi { (record.name) } } };
+    row(frame, record, &name, &state(frame, record))
+}
+
+/// An SSH key whose page is below `owner`.
+pub(super) fn ssh_key(frame: &Frame, row: &SshKeyRow, owner: &str) -> Markup {
     let key = &row.key;
     html! {
         tr {
-            th.name scope="row" { a href={ "/ssh-keys/" (key.id) } { bdi { (key.name) } } }
-            td.state { (ssh_key_list::pill(row, frame.now)) }
+            th.name scope="row" { a href={ (owner) "/ssh-keys/" (key.id) } { bdi { (key.name) } } }
             (list::expires(key.expires_at, frame.now))
             (ssh_key_list::last_used(key, frame.now))
+            td.state { (ssh_key_list::pill(row, frame.now)) }
         }
     }
 }
 
-fn session(frame: &Frame, record: &Record, is_current: bool) -> Markup {
+/// A session; `end` is the last cell.
+pub(super) fn session(frame: &Frame, record: &Record, end: &Markup) -> Markup {
     let device = user_agent::device(record.user_agent.as_deref());
     html! {
         tr {
             th.name scope="row" { b { bdi { (device) } } }
-            td.state { @if is_current { (badge("ok", "This device")) } }
             (list::expires(record.expires_at, frame.now))
             (active(record, frame))
+            (end)
         }
     }
 }

@@ -44,8 +44,10 @@ pub fn ssh_key_list(frame: &Frame, view: &SshKeyList) -> Markup {
         plain("", ""),
     ];
     let acts = html! {
-        @if !at.is_empty() { a.button href=(at.csv()) { "CSV" } }
-        a.button.primary href="/ssh-keys/new" { "Add SSH key" }
+        @if !at.is_empty() {
+            a.button href=(at.csv()) { "CSV" }
+            a.button.primary href="/ssh-keys/new" { "Add SSH key" }
+        }
     };
     let content = html! {
         (heading("SSH keys", &acts))

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::list::status_label;
-use super::when::relative;
 use crate::model::credential::Record;
 use crate::model::list::Status;
 use crate::model::time::Time;
@@ -31,12 +30,4 @@ pub(super) fn pill(record: &Record, now: Time) -> Markup {
 /// A word in a box; `class` is ok, warn, bad or dim.
 pub(super) fn badge(class: &str, word: &str) -> Markup {
     html! { b class={ "pill " (class) } { (word) } }
-}
-
-/// The status, and until when the old secret is valid.
-pub(super) fn cell(record: &Record, now: Time) -> Markup {
-    html! {
-        (pill(record, now))
-        @if let Some(end) = record.grace_ends_at(now) { small { "old secret expires " (relative(end, now)) } }
-    }
 }

@@ -45,8 +45,10 @@ pub fn token_list(frame: &Frame, view: &TokenList) -> Markup {
         plain("", ""),
     ];
     let acts = html! {
-        @if !at.is_empty() { a.button href=(at.csv()) { "CSV" } }
-        a.button.primary href="/tokens/new" { "Generate token" }
+        @if !at.is_empty() {
+            a.button href=(at.csv()) { "CSV" }
+            a.button.primary href="/tokens/new" { "Generate token" }
+        }
     };
     let content = html! {
         (heading("Tokens", &acts))

@@ -4,12 +4,14 @@ use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, radios, summary};
 use super::layout::{Frame, Section, heading, page};
+use super::list::{self, when};
+use super::overview::{self, Parts};
 use super::permission_form::singles;
 use super::shown_once;
-use super::ssh_key::SshKeyFacts;
+use super::ssh_key_list::{self, SshKeyRow};
 use super::standing::{self, badge};
-use super::table::{address, last_use};
-use super::when::{self, exact, time, utc};
+use super::table::address;
+use super::when::{exact, time, utc};
 use crate::model::credential::{Kind, Record};
 use crate::model::permission::{Permission, Permissions};
 use crate::model::second_factor::SecondFactors;
@@ -47,7 +49,7 @@ pub struct Holdings {
     pub api_keys: Vec<Record>,
     pub tokens: Vec<Record>,
     pub sessions: Vec<Record>,
-    pub ssh_keys: Vec<SshKeyFacts>,
+    pub ssh_keys: Vec<SshKeyRow>,
 }
 
 impl Holdings {
@@ -71,7 +73,8 @@ pub struct UserPage {
     /// The groups there are, in the order of their names.
     pub all_groups: Vec<String>,
     pub factors: SecondFactors,
-    pub holdings: Holdings,
+    pub last_active_at: Option<Time>,
+    pub parts: Parts,
     /// Permissions that can be granted beyond the role.
     pub grantable: Permissions,
     pub removable: Removable,
@@ -163,22 +166,27 @@ pub fn user_page(frame: &Frame, view: &UserPage) -> Markup {
     let content = html! {
         (heading(user.username.as_str(), &buttons(frame, view, &path)))
         (summary(&view.input))
-        dl.facts {
-            dt { "Status" } dd { (pill(user)) @if let Some(at) = user.disabled_at { small { "since " (utc(at)) } } }
-            dt { "Name" } dd { bdi { (user.display_name) } }
-            dt { "Groups" } dd { @if user.groups.is_empty() { "None" } @for (place, group) in user.groups.iter().enumerate() { @if place > 0 { ", " } a href={ "/admin/groups/" (group) } { (group) } } }
-            dt { "Second factor" } dd { (factors(&view.factors)) }
-            dt { "Since" } dd { (exact(user.created_at)) }
+        p.lead { (pill(user)) " " bdi { (user.display_name) } " · " (user.role) @if let Some(at) = user.disabled_at { " · disabled " (utc(at)) } }
+        div.columns {
+            section {
+                h2 { "Details" }
+                dl.facts {
+                    dt { "Groups" } dd { @if user.groups.is_empty() { "None" } @for (place, group) in user.groups.iter().enumerate() { @if place > 0 { ", " } a href={ "/admin/groups/" (group) } { (group) } } }
+                    dt { "Second factor" } dd { @if view.factors.any() { (factors(&view.factors)) } @else { b.warn { "None" } } }
+                    dt { "Last active" } dd { (when(view.last_active_at, "Never", frame.now)) }
+                    dt { "Since" } dd { (exact(user.created_at)) }
+                    @if user.role == Role::Member && !user.granted_by_role.is_empty() { dt { "By role" } dd { (user.granted_by_role) } }
+                    dt { "Events" } dd { a href=(address("/admin/events", &[("user", user.username.as_str())])) { "Events of " (user.username) } }
+                }
+            }
+            section {
+                h2 { "Groups" }
+                @if view.all_groups.is_empty() { p.muted { "No groups yet." } } @else { (groups(frame, view, &path)) }
+            }
+            (parts(frame, view, &path))
         }
-        h2 { "Credentials" }
-        (holdings(&view.holdings, frame, &path, Some(&path)))
-        p { a href=(address("/admin/events", &[("user", user.username.as_str())])) { "Events of " (user.username) } }
         h2 { "Change" }
         (change(frame, view, &path))
-        @if !view.all_groups.is_empty() {
-            h2 { "Groups" }
-            (groups(frame, view, &path))
-        }
     };
     page(
         frame,
@@ -234,85 +242,105 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
     let grants: Vec<Permission> = view.grantable.iter().collect();
     let form = html! {
         (hidden("version", &view.version))
-        (Field::text("display_name").default(&user.display_name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
-        (form::group("role", "Role", input, &radios(input, "role", user.role.as_str(), &[("member", "Member"), ("admin", "Admin")])))
-        @if !grants.is_empty() {
-            (form::group("permissions", "Permissions beyond the role", input, &singles(input, &grants, &user.granted)))
+        div {
+            div.columns {
+                div.form {
+                    (Field::text("display_name").default(&user.display_name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+                    (form::group("role", "Role", input, &radios(input, "role", user.role.as_str(), &[("member", "Member"), ("admin", "Admin")])))
+                }
+                @if !grants.is_empty() {
+                    (form::group("permissions", "Permissions beyond the role", input, &singles(input, &grants, &user.granted)))
+                }
+            }
         }
         div.actions { button { "Save" } }
     };
-    html! {
-        (post(frame, &format!("{path}/edit"), &form))
-        @if user.role == Role::Member && !user.granted_by_role.is_empty() { p.lead { "Also by role: " (user.granted_by_role) "." } }
-    }
+    post(frame, &format!("{path}/edit"), &form)
 }
 
 fn groups(frame: &Frame, view: &UserPage, path: &str) -> Markup {
-    let boxes = html! {
-        @for group in &view.all_groups {
-            (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: view.user.groups.contains(group) }.show())
-        }
-    };
     let form = html! {
-        (form::group("groups", "Member of", &view.input, &boxes))
+        fieldset {
+            legend.muted { "Member of" }
+            @for group in &view.all_groups {
+                (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: view.user.groups.contains(group) }.show())
+            }
+        }
         div.actions { button { "Save groups" } }
     };
     post(frame, &format!("{path}/groups"), &form)
 }
 
-/// The credentials of a user, by kind; with `path` each has a button that ends it.
-fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -> Markup {
+/// The first credentials of each kind. API keys and SSH keys have pages, where they are deleted.
+fn parts(frame: &Frame, view: &UserPage, path: &str) -> Markup {
+    let (parts, username) = (&view.parts, view.user.username.as_str());
+    let list = |kind: &str| address("/admin/inventory", &[("kind", kind), ("owner", username)]);
+    let none = html! {};
+    let end = |kind: &str, record: &Record, name: &str, word: &str| {
+        html! {
+            td.actions.keep {
+                button.danger form="end" formaction={ (path) "/" (kind) "/" (record.id) "/delete" } aria-label={ (word) " " (name) } { (word) }
+            }
+        }
+    };
+    html! {
+        (overview::part(&list("api-key"), "API keys", parts.api_keys.total, &none, &html! {
+            @for record in &parts.api_keys.rows { (overview::api_key(frame, record, path)) }
+        }))
+        (overview::part(&list("ssh-key"), "SSH keys", parts.ssh_keys.total, &none, &html! {
+            @for row in &parts.ssh_keys.rows { (overview::ssh_key(frame, row, path)) }
+        }))
+        (overview::part(&list("token"), "Tokens", parts.tokens.total, &none, &html! {
+            @for record in &parts.tokens.rows {
+                (overview::row(frame, record, &html! { b { bdi { (record.name) } } }, &end("tokens", record, &record.name, "Delete")))
+            }
+        }))
+        (overview::part(&list("session"), "Sessions", parts.sessions.total, &none, &html! {
+            @for record in &parts.sessions.rows {
+                (overview::session(frame, record, &end("sessions", record, &user_agent::device(record.user_agent.as_deref()), "Sign out")))
+            }
+        }))
+        form id="end" method="post" action=(path) hidden { (hidden("form_token", &frame.form_token)) }
+    }
+}
+
+/// The credentials of a user that end with the account, by kind.
+fn holdings(holdings: &Holdings, frame: &Frame) -> Markup {
     if holdings.count() == 0 {
         return html! { p { "No valid credentials." } };
     }
     let now = frame.now;
-    let end = |kind: &str, id: &str, name: &str, word: &str| {
-        html! { @if let Some(path) = path { td { button.danger formaction={ (path) "/" (kind) "/" (id) "/delete" } aria-label={ (word) " " (name) } { (word) } } } }
-    };
-    let credential = |record: &Record, kind: &str, word: &str| {
+    let credential = |record: &Record| {
         let name = match record.kind {
             Kind::Session => user_agent::device(record.user_agent.as_deref()),
             Kind::ApiKey | Kind::Token | Kind::Host => record.name.clone(),
         };
         html! {
             tr {
-                th.name scope="row" {
-                    @if record.kind == Kind::ApiKey { a href={ (own) "/api-keys/" (record.id) } { (name) } } @else { bdi { (name) } }
-                    small { (record.kind) " · " (record.id) }
-                }
-                td { (standing::cell(record, now)) }
-                td.when data-label="Expires" { (when::end(record.expires_at, now)) }
-                td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
-                @if record.kind == Kind::ApiKey && path.is_some() {
-                    td.actions.keep { a href={ (own) "/api-keys/" (record.id) "/delete" } aria-label={ "Delete " (name) } { "Delete" } }
-                } @else {
-                    (end(kind, record.id.as_str(), &name, word))
-                }
+                th.name scope="row" { b { bdi { (name) } } small { (record.kind.name()) " · " (record.id) } }
+                td.state { (standing::pill(record, now)) }
+                (list::expires(record.expires_at, now))
+                (list::last_used(record.last_use.as_ref(), now))
             }
         }
     };
-    let table = html! {
-        table.list {
-            thead { tr { th { "Name" } th { "Status" } th { "Expires" } th { "Last used" } @if path.is_some() { th { "Actions" } } } }
-            tbody {
-                @for record in &holdings.api_keys { (credential(record, "api-keys", "Delete")) }
-                @for record in &holdings.tokens { (credential(record, "tokens", "Delete")) }
-                @for record in &holdings.sessions { (credential(record, "sessions", "Sign out")) }
-                @for key in &holdings.ssh_keys {
-                    tr {
-                        th { a href={ (own) "/ssh-keys/" (key.id) } { bdi { (key.name) } } small { "SSH key · " (key.fingerprint) } }
-                        td { @if key.expired { (badge("bad", "Expired")) } @else { (badge("ok", "Active")) } }
-                        td.when data-label="Expires" { (when::end(key.expires_at, now)) }
-                        td.when.from data-label="Used" { @match &key.used { Some(used) => { (time(used.at, now)) small { "on " (used.host) } }, None => "Never" } }
-                        (end("ssh-keys", key.id.as_str(), &key.name, "Delete"))
+    html! {
+        div.rows {
+            table.list {
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Status" } th scope="col" { "Expires" } th scope="col" { "Last used" } } }
+                tbody {
+                    @for record in holdings.api_keys.iter().chain(&holdings.tokens).chain(&holdings.sessions) { (credential(record)) }
+                    @for row in &holdings.ssh_keys {
+                        tr {
+                            th.name scope="row" { b { bdi { (row.key.name) } } small { "SSH key · " (row.key.fingerprint) } }
+                            td.state { (ssh_key_list::pill(row, now)) }
+                            (list::expires(row.key.expires_at, now))
+                            (ssh_key_list::last_used(&row.key, now))
+                        }
                     }
                 }
             }
         }
-    };
-    match path {
-        Some(path) => post(frame, path, &table),
-        None => table,
     }
 }
 
@@ -329,7 +357,7 @@ pub fn reset_second_factor(frame: &Frame, user: &User, present: &SecondFactors) 
     let content = html! {
         h1 { (title) "?" }
         p.lead { "For somebody who lost their phone or passkey. Make sure that it is them." }
-        dl { dt { "Second factor" } dd { (factors(present)) } }
+        dl.facts { dt { "Second factor" } dd { (factors(present)) } }
         p { "Every factor and the password stop working, and all sessions are signed out. You get a link: with it, " b { (user.username) } " chooses a new password, and can set up a new factor." }
         (post(frame, &format!("{path}/reset-second-factor"), &danger("Reset second factor", "Keep it", &path)))
     };
@@ -354,8 +382,8 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
         h1 { (title) "?" }
         (summary(&view.input))
         p.lead { (lead) }
-        h2 { "Credentials to revoke (" (view.holdings.count()) ")" }
-        (holdings(&view.holdings, frame, &path, None))
+        h2 { "Credentials to revoke " span.muted { (view.holdings.count()) } }
+        (holdings(&view.holdings, frame))
         (post(frame, &format!("{path}/{act}"), &form))
     };
     page(frame, Section::Users, &view.input.title(&title), &content)

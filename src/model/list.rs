@@ -32,6 +32,8 @@ pub enum List {
 /// A column that a list can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
+    /// Sorts what a person should act on first; only the overview is sorted so.
+    Urgency,
     Name,
     Owner,
     Status,
@@ -153,7 +155,8 @@ impl Column {
     /// The direction of the first click: the wanted rows come first.
     pub const fn usual_direction(self) -> Direction {
         match self {
-            Self::Name
+            Self::Urgency
+            | Self::Name
             | Self::Owner
             | Self::Status
             | Self::Expires

@@ -10,7 +10,6 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::beside::{BESIDE, beside, sync_folder};
 use super::create::{UnfinishedDatabase, require_nothing_at};
-use super::credential::LAST_USED;
 use super::file::{self, INSPECTION_BUSY};
 use super::lock::{DatabaseLock, LockRole};
 use super::migrate;
@@ -407,16 +406,16 @@ impl Select {
         // The latest use of any of the credential's secrets.
         let latest = |column: &str| {
             format!(
-                "CASE {LAST_USED} WHEN l.at THEN l.{column} WHEN l.previous_at THEN l.previous_{column} ELSE l.earlier_{column} END"
+                "CASE c.last_used_at WHEN l.at THEN l.{column} WHEN l.previous_at THEN l.previous_{column} ELSE l.earlier_{column} END"
             )
         };
         let (address, program) = (latest("address"), latest("program"));
         let sql = format!(
-            "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, {LAST_USED} AS last_used, {address}, {program} \
+            "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, c.last_used_at, {address}, {program} \
                    FROM credentials c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN services s ON s.id = c.service_id \
                    LEFT JOIN hosts h ON h.id = c.host_id LEFT JOIN last_uses l ON l.credential_id = c.id \
                    WHERE c.ended_at IS NULL AND c.kind IN ('api-key', 'host') AND (c.expires_at IS NULL OR c.expires_at > ?) \
-                   ORDER BY last_used DESC, c.number DESC"
+                   ORDER BY c.last_used_at DESC, c.number DESC"
         );
         self.all(&sql, [now.unix()], |row| {
             Ok(Survivor {

@@ -63,10 +63,6 @@ pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.se
     c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
     l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name, c.idle_max_seconds, c.signed_in_with FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
-/// Last use of any secret of a credential, from a row of `last_uses` called `l`; NULL: never.
-pub(super) const LAST_USED: &str =
-    "nullif(max(coalesce(l.at, 0), coalesce(l.previous_at, 0), coalesce(l.earlier_at, 0)), 0)";
-
 /// SQL for the root API key of a credential created by `creator`: that API key itself, or the one a token derives from.
 pub(super) fn root_api_key(creator: &str) -> String {
     format!(

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use rusqlite::{Row, params, params_from_iter};
 
-use super::credential::{LAST_USED, RECORD_COLUMNS, read_record};
+use super::credential::{RECORD_COLUMNS, read_record};
 use super::host::is_use_recorded;
 use super::read::Select;
 use super::row::{invalid, rows, time};
@@ -81,13 +81,13 @@ fn conditions(show: Show) -> (String, String) {
     match show {
         Show::Everything => both("1".to_owned(), "1".to_owned()),
         Show::Unused => both(
-            format!("coalesce({LAST_USED}, c.created_at) < ?1 - {unused}"),
+            format!("coalesce(c.last_used_at, c.created_at) < ?1 - {unused}"),
             format!(
                 "{recorded_since} AND coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"
             ),
         ),
         Show::NeverUsed => both(
-            format!("{LAST_USED} IS NULL"),
+            "c.last_used_at IS NULL".to_owned(),
             format!("{recorded} AND l.used_at IS NULL AND l.looked_up_at IS NULL"),
         ),
         Show::NoExpiry => both(
@@ -105,9 +105,7 @@ fn conditions(show: Show) -> (String, String) {
 fn sources(show: Show) -> (String, String) {
     let (credentials, keys) = conditions(show);
     (
-        format!(
-            "FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id WHERE {credentials}"
-        ),
+        format!("FROM credentials c WHERE {credentials}"),
         format!("{TABLES} WHERE {keys}"),
     )
 }
@@ -217,9 +215,8 @@ impl Select {
     fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
         let sql = format!(
             "SELECT c.{column}, c.id, c.kind, c.ended_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
-             AND (c.expires_at IS NULL OR c.expires_at > ?2), {LAST_USED} \
-             FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id \
-             WHERE c.{column} IN (SELECT value FROM json_each(?1))"
+             AND (c.expires_at IS NULL OR c.expires_at > ?2), c.last_used_at \
+             FROM credentials c WHERE c.{column} IN (SELECT value FROM json_each(?1))"
         );
         self.all(&sql, params![owners, now.unix()], |row| {
             Ok(Held {

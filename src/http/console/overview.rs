@@ -2,31 +2,34 @@
 
 use super::ssh_key::row as ssh_key_row;
 use super::{Answer, frame, show};
-use crate::app::{App, Extent, Holders, OwnedItem};
-use crate::html::overview::{self as pages, Overview, Part};
+use crate::app::{App, CredentialScope, Extent, Holders, OwnedItem};
+use crate::html::overview::{self as pages, Overview, Part, Parts};
+use crate::html::ssh_key_list::SshKeyRow;
 use crate::http::context::RequestContext;
-use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, Record};
 use crate::model::error::Error;
 use crate::model::list::{Column, List, ListQuery};
+use crate::model::user::UserId;
 
 /// Rows of each kind.
 const ROWS: usize = 5;
 
-/// The first rows of the caller's credentials of `kind`, in the usual order of their list.
+/// A list sorted by urgency.
+fn urgent(list: List) -> ListQuery {
+    ListQuery {
+        order: Column::Urgency.usually(),
+        ..ListQuery::new(list)
+    }
+}
+
 fn credentials(
     context: &RequestContext<'_>,
     caller: &Caller,
-    list: List,
-    kind: Kind,
-) -> Result<Part<Record>, Problem> {
-    let scope = App::own(caller, kind)?;
-    let query = ListQuery::new(list);
-    let holders = Holders::Of(&scope);
-    let listed = context
-        .app()
-        .list_credentials(caller, holders, kind, &query, Extent::Page)?;
+    (scope, list, kind): (&CredentialScope, List, Kind),
+) -> Result<Part<Record>, Error> {
+    let (app, holders) = (context.app(), Holders::Of(scope));
+    let listed = app.list_credentials(caller, holders, kind, &urgent(list), Extent::Page)?;
     let records = listed.rows.iter().filter_map(OwnedItem::record);
     Ok(Part {
         rows: records.take(ROWS).cloned().collect(),
@@ -34,18 +37,41 @@ fn credentials(
     })
 }
 
+fn ssh_keys(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &CredentialScope,
+) -> Result<Part<SshKeyRow>, Error> {
+    let (app, holders) = (context.app(), Holders::Of(scope));
+    let listed = app.list_ssh_keys(caller, holders, &urgent(List::SshKeys), Extent::Page)?;
+    let rows = listed.rows.iter();
+    Ok(Part {
+        rows: rows
+            .take(ROWS)
+            .filter_map(|owned| ssh_key_row(owned, context.now))
+            .collect(),
+        total: listed.total,
+    })
+}
+
+/// The first rows of what a user has.
+pub(super) fn parts_of_user(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    user: UserId,
+) -> Result<Parts, Error> {
+    let scope = &App::of_user(user);
+    Ok(Parts {
+        api_keys: credentials(context, caller, (scope, List::ApiKeys, Kind::ApiKey))?,
+        ssh_keys: ssh_keys(context, caller, scope)?,
+        tokens: credentials(context, caller, (scope, List::Tokens, Kind::Token))?,
+        sessions: credentials(context, caller, (scope, List::Sessions, Kind::Session))?,
+    })
+}
+
 pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let app = context.app();
-    let query = ListQuery {
-        order: Column::Status.usually(),
-        ..ListQuery::new(List::SshKeys)
-    };
-    let scope = App::own_ssh_keys(caller)?;
-    let keys = app.list_ssh_keys(caller, Holders::Of(&scope), &query, Extent::Page)?;
-    let rows = keys
-        .rows
-        .iter()
-        .filter_map(|owned| ssh_key_row(owned, context.now));
+    let own = |list, kind| credentials(context, caller, (&App::own(caller, kind)?, list, kind));
     let certificate_end = context.server_state.settings.certificate_expires_at();
     let attention = match app.attention(caller, certificate_end) {
         Ok(attention) => Some(attention),
@@ -53,13 +79,12 @@ pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         Err(error) => return Err(error.into()),
     };
     let view = Overview {
-        api_keys: credentials(context, caller, List::ApiKeys, Kind::ApiKey)?,
-        ssh_keys: Part {
-            rows: rows.take(ROWS).collect(),
-            total: keys.total,
+        parts: Parts {
+            api_keys: own(List::ApiKeys, Kind::ApiKey)?,
+            ssh_keys: ssh_keys(context, caller, &App::own_ssh_keys(caller)?)?,
+            tokens: own(List::Tokens, Kind::Token)?,
+            sessions: own(List::Sessions, Kind::Session)?,
         },
-        tokens: credentials(context, caller, List::Tokens, Kind::Token)?,
-        sessions: credentials(context, caller, List::Sessions, Kind::Session)?,
         current: caller.credential()?.id,
         attention,
     };

@@ -1,5 +1,6 @@
 //! `/admin/users`.
 
+use super::overview::parts_of_user;
 use super::{
     Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
     show_again,
@@ -9,6 +10,7 @@ use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::permission::ticked;
+use crate::html::ssh_key_list::SshKeyRow;
 use crate::html::user::{
     self as pages, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserNew, UserPage,
 };
@@ -19,6 +21,7 @@ use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::credential::{Kind, Record, State};
 use crate::model::error::Error;
+use crate::model::inventory::Weakness;
 use crate::model::list::List;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Id, Secret};
@@ -180,7 +183,10 @@ fn holdings(
         .items;
     let keys = keys.iter().filter(|key| !key.is_expired(context.now));
     let ssh_keys = keys
-        .map(|key| super::ssh_key::facts(key, context.now))
+        .map(|key| SshKeyRow {
+            key: super::ssh_key::facts(key, context.now),
+            weakness: Weakness::None,
+        })
         .collect();
     Ok(Holdings {
         api_keys: live(Kind::ApiKey)?,
@@ -203,10 +209,14 @@ fn one_page(
     input: Input,
 ) -> Result<Markup, Problem> {
     let user = find(context, caller)?;
+    let counts = context
+        .app()
+        .counts_of(caller, std::slice::from_ref(&user))?;
     let view = UserPage {
         all_groups: group_names(context, caller)?,
         factors: context.app().second_factors_of(caller, &user)?,
-        holdings: holdings(context, caller, &user)?,
+        last_active_at: counts.first().and_then(|counts| counts.last_active_at),
+        parts: parts_of_user(context, caller, user.id)?,
         grantable: context.app().grantable()?,
         removable: if context.app().may_lose(&user)? {
             Removable::Yes

@@ -1,6 +1,5 @@
 //! Lists of users, groups, services and hosts.
 
-use super::super::credential::LAST_USED;
 use super::super::group::{GROUP_COLUMNS, read_group};
 use super::super::host::{HOST, RECORD, is_silent, read_record};
 use super::super::read::Select;
@@ -32,9 +31,7 @@ fn live(conditions: &str, now: &str) -> String {
 
 /// When a credential of an owner was last used; `owner` is a condition on `c`.
 fn last_used(owner: &str) -> String {
-    format!(
-        "(SELECT max({LAST_USED}) FROM credentials c JOIN last_uses l ON l.credential_id = c.id WHERE {owner})"
-    )
+    format!("(SELECT max(c.last_used_at) FROM credentials c WHERE {owner})")
 }
 
 impl Select {
@@ -46,7 +43,7 @@ impl Select {
         now: Time,
         extent: Extent,
     ) -> Result<Listed<User>, Error> {
-        let mut source = Source::new("users u", "");
+        let mut source = Source::new("users u");
         source.require("u.deleted_at IS NULL");
         if let Some(membership) = membership {
             let (group, not) = match membership {
@@ -73,7 +70,7 @@ impl Select {
             _ => {}
         }
         let columns = "u.username || ' ' || u.display_name";
-        source.search(&query.text, columns, "u.username");
+        source.search(&query.text, columns, None);
         source.end_conditions();
         let held = |source: &mut Source, kind: &str| {
             let now = source.bind(now.unix());
@@ -99,8 +96,8 @@ impl Select {
     }
 
     pub fn list_groups(&self, query: &ListQuery, extent: Extent) -> Result<Listed<Group>, Error> {
-        let mut source = Source::new("groups g", "");
-        source.search(&query.text, "g.name", "g.name");
+        let mut source = Source::new("groups g");
+        source.search(&query.text, "g.name", None);
         source.end_conditions();
         let key = match query.order.column {
             Column::Members => "(SELECT count(*) FROM group_members m WHERE m.group_id = g.id)",
@@ -118,9 +115,9 @@ impl Select {
         extent: Extent,
     ) -> Result<Listed<Service>, Error> {
         const PERMISSIONS: &str = "(SELECT group_concat(permission, ' ') FROM service_permissions p WHERE p.service_id = s.id)";
-        let mut source = Source::new("services s", "");
+        let mut source = Source::new("services s");
         let columns = format!("s.name || ' ' || coalesce({PERMISSIONS}, '')");
-        source.search(&query.text, &columns, "s.name");
+        source.search(&query.text, &columns, None);
         source.end_conditions();
         let key = match query.order.column {
             Column::Permissions => PERMISSIONS.to_owned(),
@@ -142,7 +139,7 @@ impl Select {
         now: Time,
         extent: Extent,
     ) -> Result<Listed<HostRecord>, Error> {
-        let mut source = Source::new("hosts h", "");
+        let mut source = Source::new("hosts h");
         match query.status {
             Some(Status::Paused) => source.require("h.paused_at IS NOT NULL"),
             Some(Status::Silent) => {
@@ -155,7 +152,7 @@ impl Select {
             }
             _ => {}
         }
-        source.search(&query.text, "h.name", "h.public_id");
+        source.search(&query.text, "h.name", Some("h.public_id = {}"));
         source.end_conditions();
         let key = match query.order.column {
             Column::Status => {

@@ -31,24 +31,30 @@ pub enum Extent {
 /// A SELECT in the making.
 struct Source {
     from: &'static str,
-    /// A table joined as `l`, in statements that name a column of it.
-    uses: &'static str,
+    /// A table joined in statements that name a column of it, and how these names begin.
+    join: Option<(&'static str, &'static str)>,
     conditions: Vec<String>,
     values: Vec<Value>,
     /// How many of the values the conditions use; the rest belongs to the order.
     condition_values: usize,
     order: String,
+    /// The same rows the other way round.
+    reverse: String,
+    /// True if a text is searched, so that a statement looks at every row.
+    is_search: bool,
 }
 
 impl Source {
-    fn new(from: &'static str, uses: &'static str) -> Self {
+    fn new(from: &'static str) -> Self {
         Self {
             from,
-            uses,
+            join: None,
             conditions: vec!["1".to_owned()],
             values: Vec::new(),
             condition_values: 0,
             order: String::new(),
+            reverse: String::new(),
+            is_search: false,
         }
     }
 
@@ -62,39 +68,54 @@ impl Source {
         self.conditions.push(condition.into());
     }
 
-    /// Rows in which a column contains `text` or `id` is `text`; upper and lower case are the same.
-    fn search(&mut self, text: &str, columns: &str, id: &str) {
+    /// Rows in which a column contains `text`, in upper or lower case; `or` is another condition on the text at `{}`.
+    fn search(&mut self, text: &str, columns: &str, or: Option<&str>) {
         if text.is_empty() {
             return;
         }
+        self.is_search = true;
         let text = self.bind(fold(text));
-        self.require(format!(
-            "(matches_text({columns}, {text}) OR {id} = {text})"
-        ));
+        let or = or.map_or(String::new(), |or| {
+            format!(" OR {}", or.replace("{}", &text))
+        });
+        self.require(format!("(matches_text({columns}, {text}){or})"));
     }
 
     /// Sorts by `key`, then by `row` in the same direction, so that an index may serve both. With `unset_is_last`, NULL is
     /// the greatest value.
     fn order_by(&mut self, key: &str, order: Order, row: &str, unset_is_last: bool) {
-        let (direction, nulls) = match (order.direction, unset_is_last) {
-            (Direction::Ascending, true) => ("ASC", " NULLS LAST"),
-            (Direction::Ascending, false) => ("ASC", ""),
-            (Direction::Descending, true) => ("DESC", " NULLS FIRST"),
-            (Direction::Descending, false) => ("DESC", ""),
+        let by = |direction| {
+            let (direction, nulls) = match (direction, unset_is_last) {
+                (Direction::Ascending, true) => ("ASC", " NULLS LAST"),
+                (Direction::Ascending, false) => ("ASC", ""),
+                (Direction::Descending, true) => ("DESC", " NULLS FIRST"),
+                (Direction::Descending, false) => ("DESC", ""),
+            };
+            format!("{key} {direction}{nulls}, {row} {direction}")
         };
-        self.order = format!("{key} {direction}{nulls}, {row} {direction}");
+        self.order = by(order.direction);
+        self.reverse = by(order.direction.opposite());
     }
 
     /// The tables that a statement needs: a join that nothing reads costs a look-up for each row.
     fn tables(&self, expressions: &str) -> String {
-        let needs_uses = expressions.contains("(l.") || expressions.contains(" l.");
-        format!("{}{}", self.from, if needs_uses { self.uses } else { "" })
+        let is_named = |(_, name): &(&str, &str)| {
+            expressions.contains(&format!("({name}")) || expressions.contains(&format!(" {name}"))
+        };
+        let join = self.join.filter(is_named).map_or("", |(join, _)| join);
+        format!("{}{join}", self.from)
     }
 
     /// Ends the conditions: values bound from here on belong to the order.
     fn end_conditions(&mut self) {
         self.condition_values = self.values.len();
     }
+}
+
+/// A key for sorting by `urgency`, and within one by the `end` that is nearest to `now`; without an end last.
+fn nearest(urgency: &str, end: &str, now: &str) -> String {
+    const MOST: i64 = 100_000_000_000;
+    format!("({urgency}) * {MOST} + min(coalesce(abs({end} - {now}), {MOST}), {MOST} - 1)")
 }
 
 impl Select {
@@ -108,17 +129,29 @@ impl Select {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Listed<T>, Error> {
         let conditions = source.conditions.join(" AND ");
-        let counted = params_from_iter(&source.values[..source.condition_values]);
-        let from = source.tables(&conditions);
+        let from = source.tables(&format!("{conditions} {}", source.order));
+        let select = format!("SELECT {columns} FROM {from} WHERE {conditions} ORDER BY");
+        if source.is_search && extent == Extent::Page {
+            // Each row is looked at once: to count them first would look at each twice.
+            let sql = format!("{select} {}", source.order);
+            let mut rows = self.all(&sql, params_from_iter(&source.values), read)?;
+            let total = rows.len();
+            let page = page.clamp(1, pages(total));
+            rows.drain(..(page - 1) * ROWS);
+            rows.truncate(ROWS);
+            return Ok(Listed { rows, total, page });
+        }
+        let counted = source.tables(&conditions);
         let sql = match extent {
             Extent::Page | Extent::All => {
-                format!("SELECT count(*) FROM {from} WHERE {conditions}")
+                format!("SELECT count(*) FROM {counted} WHERE {conditions}")
             }
             Extent::Count => format!(
-                "SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {conditions} LIMIT {COUNT_MAX})"
+                "SELECT count(*) FROM (SELECT 1 FROM {counted} WHERE {conditions} LIMIT {COUNT_MAX})"
             ),
         };
-        let total = usize::try_from(self.count(&sql, counted)?).unwrap_or_default();
+        let with = params_from_iter(&source.values[..source.condition_values]);
+        let total = usize::try_from(self.count(&sql, with)?).unwrap_or_default();
         let (page, limit) = match extent {
             Extent::Page => (page.clamp(1, pages(total)), ROWS),
             Extent::All => (1, DOWNLOAD_ROWS_MAX),
@@ -130,18 +163,30 @@ impl Select {
                 });
             }
         };
-        let mut values = source.values.clone();
-        let place = values.len();
-        let integer = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
-        values.extend([integer(limit), integer((page - 1) * ROWS)]);
-        let from = source.tables(&format!("{conditions} {}", source.order));
+        let first = (page - 1) * ROWS;
+        // The rows before a page are passed over: behind the middle there are fewer from the other end.
+        let is_reverse = first > total / 2;
+        let (order, first, limit) = if is_reverse {
+            let count = limit.min(total - first);
+            (&source.reverse, total - first - count, count)
+        } else {
+            (&source.order, first, limit)
+        };
+        // A few rows are sorted. With the plus no index gives the order, so that one gives the few.
+        let plus = if total < COUNT_MAX { "+" } else { "" };
+        let place = source.values.len();
         let sql = format!(
-            "SELECT {columns} FROM {from} WHERE {conditions} ORDER BY {} LIMIT ?{} OFFSET ?{}",
-            source.order,
+            "{select} {plus}{order} LIMIT ?{} OFFSET ?{}",
             place + 1,
             place + 2
         );
-        let rows = self.all(&sql, params_from_iter(values), read)?;
+        let integer = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut values = source.values.clone();
+        values.extend([integer(limit), integer(first)]);
+        let mut rows = self.all(&sql, params_from_iter(values), read)?;
+        if is_reverse {
+            rows.reverse();
+        }
         Ok(Listed { rows, total, page })
     }
 }

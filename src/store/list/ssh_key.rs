@@ -4,7 +4,7 @@ use super::super::host::is_use_recorded;
 use super::super::inventory::{SHARED, json};
 use super::super::read::Select;
 use super::credential::read_id;
-use super::{Extent, Source};
+use super::{Extent, Source, nearest};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
 use crate::model::list::{Column, Expiration, ListQuery, Listed, Status, Used};
@@ -42,7 +42,10 @@ impl Select {
 }
 
 fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) -> Source {
-    let mut source = Source::new(FROM, USES);
+    let mut source = Source {
+        join: Some((USES, "l.")),
+        ..Source::new(FROM)
+    };
     if let Some(owner) = owner {
         let row = source.bind(owner.0);
         source.require(format!("k.user_id = {row}"));
@@ -107,7 +110,7 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
         }
     }
     let columns = "k.name || ' ' || k.comment || ' ' || k.fingerprint";
-    source.search(&query.text, columns, "k.id");
+    source.search(&query.text, columns, Some("k.id = {}"));
     source.end_conditions();
     let key = match query.order.column {
         Column::Name => "k.name COLLATE NOCASE".to_owned(),
@@ -115,6 +118,16 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
         Column::Fingerprint => "k.fingerprint".to_owned(),
         Column::Expires => "k.expires_at".to_owned(),
         Column::Created => "k.number".to_owned(),
+        Column::Urgency => {
+            let (at, soon) = (source.bind(unix), source.bind(now.after(SOON).unix()));
+            let weak = weak(&mut source);
+            let (expired, recently) = (expired(&at), SOON.as_secs());
+            let urgency = format!(
+                "CASE WHEN {expired} THEN CASE WHEN k.expires_at > {at} - {recently} THEN 2 ELSE 4 END \
+                 WHEN {weak} THEN 0 WHEN k.expires_at <= {soon} THEN 1 ELSE 3 END"
+            );
+            nearest(&urgency, "k.expires_at", &at)
+        }
         Column::Status => {
             let (at, soon) = (source.bind(unix), source.bind(now.after(SOON).unix()));
             let weak = weak(&mut source);

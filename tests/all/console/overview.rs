@@ -89,3 +89,45 @@ fn attention_counts_what_its_links_list() {
     // The key for 7 days is expired by now.
     assert!(!page.has("expires within 14 days"), "{}", page.text());
 }
+
+#[test]
+fn overview_lists_what_can_be_acted_on_before_what_expired_long_ago() {
+    const DAY: i64 = 86_400;
+    let mut site = Site::new();
+    let make = |site: &Site, name: &str, expires: &str| {
+        let mut bob = site.signed_in("bob");
+        let form = bob.open("/api-keys/new").form("/api-keys/new");
+        let form = form.set("name", name).set("expires_in", expires);
+        bob.submit(&form).expect(200).secret()
+    };
+    for name in ["old", "older", "forgotten"] {
+        make(&site, name, "7d");
+    }
+    site.pass(60 * DAY);
+    let secret = make(&site, "failing", "7d");
+    for (name, expires) in [
+        ("fine", "never"),
+        ("later", "90d"),
+        ("soon", "30d"),
+        ("lapsed", "7d"),
+    ] {
+        make(&site, name, expires);
+    }
+    site.pass(20 * DAY);
+    let header = format!("Bearer {secret}");
+    let rejected = site
+        .browser()
+        .send("GET", "/verify", &[("Authorization", &header)], "");
+    assert_eq!(rejected.status, 401);
+    site.reopen();
+    let page = site.signed_in("bob").open("/");
+    let text = page.text();
+    let list = text.split("API keys</a> <span").nth(1).unwrap();
+    let list = list.split("</section>").next().unwrap();
+    let names: Vec<&str> = list
+        .split("<bdi>")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap())
+        .collect();
+    assert_eq!(names, ["failing", "soon", "lapsed", "later", "fine"]);
+}

@@ -69,10 +69,17 @@ fn two_hundred_keys_come_in_small_pages() {
             assert_eq!(rows.len(), 25);
             names.extend(rows);
         }
+        if sort == "name" {
+            assert!(names.is_sorted(), "{names:?}");
+        } else if sort == "-name" {
+            assert!(names.iter().rev().is_sorted(), "{names:?}");
+        }
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 200, "{sort}: each key is on one page");
     }
+    let page = alice.open("/api-keys?q=NODE&sort=name&page=3");
+    assert!(page.has("51–75 of 200 API keys"), "{}", page.text());
     let page = alice.open("/api-keys?q=NODE%20117&status=active");
     assert!(page.has("node 117") && !page.has("node 118"));
     let inventory = alice.open("/admin/inventory");

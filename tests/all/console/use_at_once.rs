@@ -61,6 +61,10 @@ fn check(browser: &mut Browser<'_>, id: &str, token: &str, uses: u64) {
     assert!(!inventory["items"].as_array().unwrap().iter().any(named));
 }
 
+/// Credentials whose last use is not the latest of their secrets.
+const STRAY: &str = "SELECT count(*) FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id \
+    WHERE c.last_used_at IS NOT nullif(max(coalesce(l.at, 0), coalesce(l.previous_at, 0), coalesce(l.earlier_at, 0)), 0)";
+
 #[test]
 fn use_is_shown_before_and_after_it_is_stored() {
     let mut site = Site::new();
@@ -77,6 +81,9 @@ fn use_is_shown_before_and_after_it_is_stored() {
     let cookies = alice.cookies.clone();
     site.reopen();
     assert!(site.count("SELECT count(*) FROM last_uses") > 0);
+    let used =
+        "SELECT count(*) FROM credentials WHERE kind = 'api-key' AND last_used_at = 1795348800";
+    assert_eq!((site.count(used), site.count(STRAY)), (1, 0));
     let mut alice = site.browser_with(cookies);
     check(&mut alice, &id, &token, 3);
     // Some stored, one more in memory.
@@ -86,7 +93,7 @@ fn use_is_shown_before_and_after_it_is_stored() {
 
 #[test]
 fn pending_use_after_a_rotation_is_the_old_secrets() {
-    let site = Site::new();
+    let mut site = Site::new();
     let token = site.token("alice");
     let mut alice = site.signed_in("alice");
     let (id, secret) = alice.make_key("backup");
@@ -107,6 +114,10 @@ fn pending_use_after_a_rotation_is_the_old_secrets() {
     assert_eq!(key["last_used_at"], "2026-11-22T12:00:20Z");
     assert_eq!(key["current_last_used_at"], Value::Null);
     assert_eq!(key["previous_last_used_at"], "2026-11-22T12:00:20Z");
+    site.reopen();
+    let used =
+        "SELECT count(*) FROM credentials WHERE kind = 'api-key' AND last_used_at = 1795348820";
+    assert_eq!((site.count(used), site.count(STRAY)), (1, 0));
 }
 
 /// The writer takes uses out of memory all the time; none is counted twice or lost.

@@ -314,4 +314,8 @@ fn use_lost_by_version_1_is_recovered_from_daily_counts() {
     );
     let last = key.unwrap().last_use.unwrap();
     assert_eq!(last.at.unix(), (day - 9) * 86_400);
+    let file = Connection::open(&path).unwrap();
+    let sql = "SELECT last_used_at FROM credentials WHERE id = ?1";
+    let listed: i64 = file.query_row(sql, [id], |row| row.get(0)).unwrap();
+    assert_eq!(listed, last.at.unix(), "lists sort by it");
 }
