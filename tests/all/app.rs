@@ -615,3 +615,20 @@ fn browser_is_known_for_a_year() {
     site.pass(1);
     assert!(refused(sign_in(PASSWORD, Some(&browser))));
 }
+
+/// Second factors are managed in sessions, which can be confirmed: no API key reaches them, whatever it may do.
+#[test]
+fn second_factors_are_out_of_reach_of_api_keys() {
+    let site = Site::new();
+    let bob = caller(&site, &site.bob);
+    let (app, id) = (site.app(), Id::random());
+    for refused in [
+        app.create_recovery_codes(&bob).map(|_| ()),
+        app.remove_totp(&bob),
+        app.rename_passkey(&bob, id, "mine".to_owned()),
+        app.delete_passkey(&bob, id),
+    ] {
+        assert!(matches!(refused, Err(Error::NotAllowed(_))), "{refused:?}");
+    }
+    assert!(app.users_without_second_factor(&bob).is_err());
+}

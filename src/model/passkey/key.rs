@@ -106,3 +106,36 @@ impl<'a> PasskeyKey<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An RSA key with a modulus of so many bytes, and this exponent.
+    fn rsa(modulus: u16, exponent: &[u8]) -> Vec<u8> {
+        let [high, low] = modulus.to_be_bytes();
+        let head = [0xa4, 1, 3, 3, 0x39, 1, 0, 0x20, 0x59, high, low];
+        let length = u8::try_from(exponent.len()).unwrap();
+        let modulus = vec![0x80; usize::from(modulus)];
+        [&head[..], &modulus, &[0x21, 0x40 | length], exponent].concat()
+    }
+
+    #[test]
+    fn rsa_key_is_read_within_its_limits() {
+        for (modulus, exponent, is_read) in [
+            (255, &[1, 0, 1][..], false),
+            (256, &[1, 0, 1], true),
+            (256, &[1, 0, 0, 1], true),
+            (256, &[1, 0, 0, 0, 1], false),
+            (256, &[0, 1], false),
+            (1_024, &[3], true),
+            (1_025, &[3], false),
+        ] {
+            let key = rsa(modulus, exponent);
+            let read = PasskeyKey::from_stored(&key).is_some();
+            assert_eq!(read, is_read, "{modulus} {exponent:?}");
+            let longer = [&key[..], &[0]].concat();
+            assert_eq!(PasskeyKey::from_stored(&longer), None);
+        }
+    }
+}

@@ -227,6 +227,13 @@ fn counter_that_does_not_grow_is_refused() {
             assert_eq!(stored(), i64::from(counter));
         }
     }
+    // As a second factor it counts, too.
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let answer = device.assert(&options(&step), |parts| parts.counter = 4_000_000_001);
+    let form = step.form("/login/code").set("passkey", &answer);
+    browser.submit(&form).expect(303);
+    assert_eq!(stored(), 4_000_000_001);
 }
 
 #[test]
@@ -351,6 +358,19 @@ fn wrong_registrations_are_refused_one_field_at_a_time() {
     assert!(bob.submit(&form).status >= 400);
     assert_eq!(site.count("SELECT count(*) FROM passkeys"), 1);
     assert_eq!(site.count("SELECT count(*) FROM recovery_codes"), 10);
+}
+
+#[test]
+fn longest_credential_id_is_accepted() {
+    let site = site();
+    let mut bob = site.signed_in("bob");
+    let page = press(&mut bob, HERE, "/account/second-factor/passkeys/new").expect(200);
+    let mut device = Authenticator::new(Algorithm::Es256);
+    let answer = device.register(&options(&page), |parts| {
+        parts.credential_id = vec![1; 1_023];
+    });
+    let form = page.form("/account/second-factor/passkeys");
+    bob.submit(&form.set("passkey", &answer)).expect(200);
 }
 
 /// Checks that the rest of the program makes once more: each holds by itself.

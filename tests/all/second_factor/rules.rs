@@ -50,6 +50,26 @@ fn factor_is_set_up_at_sign_in_only_while_it_is_demanded() {
     assert!(browser.is_signed_in());
 }
 
+/// Whoever knows the password alone adds no passkey once its user has set up an app.
+#[test]
+fn passkey_is_not_added_at_sign_in_once_there_is_an_app() {
+    let site = site();
+    require(&site, "everyone", None);
+    let (mut one, mut other) = (site.browser(), site.browser());
+    let (step, second) = (first_step(&mut one, "bob"), first_step(&mut other, "bob"));
+    let phone = Phone::scan(&step, &site.clock);
+    let form = step.form("/login/enroll").set("code", &phone.code());
+    one.submit(&form).expect(200);
+    let answer = Authenticator::new(Algorithm::Es256).register(&options(&second), honest);
+    let form = markup::forms(&second.text())
+        .into_iter()
+        .find(|form| form.value("passkey").is_some())
+        .unwrap();
+    other.submit(&form.set("passkey", &answer)).expect(409);
+    assert!(!other.is_signed_in());
+    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+}
+
 #[test]
 fn last_passkey_stays_while_demanded_and_takes_the_recovery_codes_along() {
     let site = site();
@@ -121,6 +141,8 @@ fn wrong_passkeys_are_limited_like_wrong_passwords() {
     sign_in(&mut browser, &mut device, honest).expect(303);
     site.pass(601);
     let action = "/account/second-factor/recovery-codes";
+    let events = "SELECT count(*) FROM events WHERE action = 'session.sign-in' AND outcome = 'refused' AND target_id = 'bob'";
+    let before = site.count(events);
     let mut statuses = Vec::new();
     for _ in 0..12 {
         let demand = press(&mut bob, HERE, action).expect(403);
@@ -128,6 +150,7 @@ fn wrong_passkeys_are_limited_like_wrong_passwords() {
         let form = demand.form(action).set("confirm_passkey", &answer);
         statuses.push(bob.submit(&form).status);
     }
+    assert_eq!(site.count(events), before + 1, "folded into one");
     assert_eq!(statuses[0], 422);
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
     site.pass(601);
