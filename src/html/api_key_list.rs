@@ -82,7 +82,7 @@ fn empty(view: &ApiKeyList, new: &str) -> Markup {
 
 fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
     let columns = [
-        plain("", "pick"),
+        list::PICK,
         sorted(Column::Name, "Name", "name"),
         sorted(Column::Status, "Status", "state"),
         sorted(Column::Expires, "Expires", ""),

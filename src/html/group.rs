@@ -135,7 +135,7 @@ pub fn add(frame: &Frame, view: &GroupPage) -> Markup {
 
 fn users(frame: &Frame, view: &GroupPage, action: &str, words: &str, is_member: bool) -> Markup {
     let columns = [
-        plain("", "pick"),
+        list::PICK,
         sorted(Column::Name, "User", "name"),
         sorted(Column::Status, "Status", "state"),
         sorted(Column::Role, "Role", ""),

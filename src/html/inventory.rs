@@ -106,7 +106,6 @@ fn tabs(view: &Inventory) -> Markup {
 }
 
 const fn columns(list: List) -> &'static [Head] {
-    const PICK: Head = plain("", "pick");
     const NAME: Head = sorted(Column::Name, "Name", "name");
     const OWNER: Head = sorted(Column::Owner, "Owner", "");
     const STATUS: Head = sorted(Column::Status, "Status", "state");
@@ -114,9 +113,18 @@ const fn columns(list: List) -> &'static [Head] {
     const USED: Head = sorted(Column::LastUsed, "Last used", "from");
     const USES: Head = sorted(Column::Uses, "Uses, 30 days", "num low");
     const CREATED: Head = sorted(Column::Created, "Created", "low");
-    const KEYS: &[Head] = &[PICK, NAME, OWNER, STATUS, EXPIRES, USED, USES, CREATED];
+    const KEYS: &[Head] = &[
+        list::PICK,
+        NAME,
+        OWNER,
+        STATUS,
+        EXPIRES,
+        USED,
+        USES,
+        CREATED,
+    ];
     const SSH_KEYS: &[Head] = &[
-        PICK,
+        list::PICK,
         NAME,
         OWNER,
         sorted(Column::Fingerprint, "Fingerprint", "low"),
@@ -126,7 +134,7 @@ const fn columns(list: List) -> &'static [Head] {
         CREATED,
     ];
     const SESSIONS: &[Head] = &[
-        PICK,
+        list::PICK,
         sorted(Column::Name, "Device", "name"),
         OWNER,
         plain("Status", "state"),

@@ -95,6 +95,9 @@ pub(super) const fn plain(words: &'static str, class: &'static str) -> Head {
     }
 }
 
+/// The column of the boxes that pick rows. A cell to the left of a row's name has no other header.
+pub(super) const PICK: Head = plain("", "pick");
+
 pub(super) const fn status_label(status: Status) -> &'static str {
     match status {
         Status::Active => "Active",
@@ -242,6 +245,8 @@ pub(super) fn head(at: &ListPlace, columns: &[Head]) -> Markup {
                         th class=[class(head)] aria-sort=[here.then_some(state)] {
                             a href=(link(column)) { (head.words) @if here { " " span aria-hidden="true" { (arrow) } } }
                         }
+                    } @else if head.class == PICK.class {
+                        th.pick aria-label="Select" {}
                     } @else if head.words.is_empty() {
                         td class=[class(head)] {}
                     } @else {

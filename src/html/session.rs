@@ -26,7 +26,7 @@ pub struct SessionList {
 pub fn session_list(frame: &Frame, view: &SessionList) -> Markup {
     let at = &view.at;
     let columns = [
-        plain("", "pick"),
+        list::PICK,
         sorted(Column::Name, "Device", "name"),
         sorted(Column::LastUsed, "Last active", ""),
         sorted(Column::Created, "Signed in", "low"),

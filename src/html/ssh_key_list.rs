@@ -34,7 +34,7 @@ pub struct SshKeyList {
 pub fn ssh_key_list(frame: &Frame, view: &SshKeyList) -> Markup {
     let at = &view.at;
     let columns = [
-        plain("", "pick"),
+        list::PICK,
         sorted(Column::Name, "Name", "name"),
         sorted(Column::Fingerprint, "Fingerprint", "low"),
         sorted(Column::Status, "Status", "state"),

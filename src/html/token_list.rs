@@ -35,7 +35,7 @@ pub struct TokenList {
 pub fn token_list(frame: &Frame, view: &TokenList) -> Markup {
     let at = &view.at;
     let columns = [
-        plain("", "pick"),
+        list::PICK,
         sorted(Column::Name, "Name", "name"),
         sorted(Column::Status, "Status", "state"),
         sorted(Column::Expires, "Expires", ""),

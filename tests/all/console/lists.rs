@@ -254,6 +254,9 @@ fn every_column_sorts_both_ways_and_pages_hold_each_row_once() {
             .filter_map(|one| one.attribute("href").map(str::to_owned))
             .collect();
         assert!(links.len() > 2, "{list}");
+        let is_picked_from = text.contains("name=\"pick\"");
+        let has_header = head.contains("<th class=\"pick\" aria-label=\"Select\">");
+        assert_eq!(has_header, is_picked_from, "{list}");
         for link in links {
             let first = alice.open(&link);
             let head = first.text();
