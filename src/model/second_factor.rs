@@ -239,7 +239,8 @@ mod tests {
         let codes = RecoveryCode::generate();
         let code = &codes[0];
         let shown = code.reveal();
-        assert_eq!(shown.len(), 19);
+        let groups: Vec<usize> = shown.split('-').map(str::len).collect();
+        assert_eq!(groups, [4, 4, 4, 4]);
         for typed in [
             shown.to_string(),
             shown.to_uppercase(),
@@ -269,7 +270,9 @@ mod tests {
                 "{typed}"
             );
         }
-        let long = "1".repeat(201);
+        let padded = |length: usize| format!("{:length$}", "123456");
+        assert!(TypedCode::parse(&padded(200), SUBJECT).is_some());
+        let long = padded(201);
         for typed in [
             "",
             "12345",
