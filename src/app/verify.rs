@@ -74,9 +74,9 @@ impl App {
         let counters = &self.shared.counters;
         let answer = self.look_up(presented, accepts, used);
         let counter = if answer.is_ok() {
-            &counters.verified
+            &counters.valid
         } else {
-            &counters.refused
+            &counters.invalid
         };
         Counters::count(counter);
         answer

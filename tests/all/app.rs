@@ -494,10 +494,10 @@ fn process_counters_count_acts() {
     let counted = || {
         let figures = site.app().figures(site.clock.now()).unwrap();
         [
-            figures.verified,
-            figures.refused,
+            figures.valid,
+            figures.invalid,
             figures.signed_in,
-            figures.sign_ins_refused,
+            figures.failed_sign_ins,
         ]
     };
     let sign_in = |password: &str| {
