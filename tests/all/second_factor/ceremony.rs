@@ -1,4 +1,4 @@
-//! 2F2: every field of a ceremony wrong, one at a time, by an authenticator that signs whatever it is told.
+//! 2F2: every field of a ceremony wrong, one at a time, by an authenticator that signs any input.
 
 use data_encoding::BASE64URL_NOPAD;
 use keycroft::model::passkey::{
@@ -95,7 +95,7 @@ fn wrong_assertions_are_refused_one_field_at_a_time() {
             let page = sign_in(&mut browser, &mut device, change);
             assert_eq!(page.status, 401, "{algorithm:?} {name}: {}", page.text());
             assert!(!browser.is_signed_in(), "{name}");
-            // What is right is still right.
+            // A correct answer is still accepted.
             if *name != "counter" {
                 site.pass(61);
             }
@@ -121,7 +121,7 @@ fn enrolled(site: &Site, algorithm: Algorithm) -> Authenticator {
 #[test]
 fn assertion_is_accepted_once() {
     let site = site();
-    // Its counter stays 0, as synced passkeys have it: only the challenge tells a replay.
+    // Its counter stays 0, as for synced passkeys: only the challenge reveals a replay.
     let mut device = enrolled(&site, Algorithm::Es256);
     let mut browser = site.browser();
     let page = browser.open("/login");

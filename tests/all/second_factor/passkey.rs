@@ -70,7 +70,7 @@ fn passkey_of_each_algorithm_signs_in_alone() {
             page.text()
         );
         assert!(browser.open("/sessions").has("by passkey"));
-        // What it confirms by itself needs nothing else.
+        // A passkey alone is enough for a confirmation.
         let form = browser
             .open("/account/second-factor")
             .form("/account/second-factor/recovery-codes");

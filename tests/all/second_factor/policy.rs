@@ -70,7 +70,7 @@ fn user_without_the_demanded_factor_sets_it_up_at_sign_in() {
 /// One row of the matrix: tries to get in, or to be confirmed, without a factor; returns whether it did.
 type Attempt = fn(&Site, &mut Browser<'_>) -> bool;
 
-/// `old`: bob's session from before the policy. Each attempt has an installation of its own.
+/// `old`: bob's session from before the policy. Each attempt has a separate installation.
 const ATTEMPTS: &[(&str, Attempt)] = &[
     ("password", |site, _| {
         let mut browser = site.browser();

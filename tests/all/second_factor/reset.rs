@@ -47,7 +47,7 @@ fn reset_removes_every_factor_and_leads_in_by_the_link_alone() {
         .expect(303);
     assert_eq!(page.header("Location"), Some("/"));
     assert!(browser.is_signed_in());
-    // It leaves an event, and the person is told.
+    // It creates an event and a notice to the user.
     assert_eq!(site.count("SELECT count(*) FROM events WHERE action = 'user.reset-second-factor' AND outcome = 'done'"), 1);
     let account = browser.open("/account");
     assert!(

@@ -122,7 +122,7 @@ fn code_gives_one_session_in_a_race() {
         let steps: Vec<_> = (0..TRIES)
             .map(|n| {
                 let mut browser = site.browser();
-                // A subscriber of its own, so that no limit is reached.
+                // A separate subscriber, so that no limit is reached.
                 browser.peer = format!("10.{round}.{n}.1").parse().unwrap();
                 let step = first_step(&mut browser, "bob");
                 (browser.cookies, browser.peer, step.form("/login/code"))
@@ -195,7 +195,7 @@ fn ten_wrong_codes_a_minute_are_the_limit() {
     assert!(page.header("Retry-After").is_some());
     // The password step is refused, too, from another browser.
     assert_eq!(site.browser().sign_in("bob", password("bob")).status, 429);
-    // The known browser has a budget of its own.
+    // The known browser has a separate budget.
     bob.cookies.remove("keycroft-session");
     let known = first_step(&mut bob, "bob");
     send_code(&mut bob, &known, &phone.code()).expect(303);
