@@ -300,7 +300,7 @@ fn expired_ssh_key_is_valid_again_with_a_later_expiration() {
     let path = format!("/api/v1/api-keys/{}/explain", id_of(&key));
     let said = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
     let said = said.json();
-    assert_eq!(said["good"], true, "{said}");
+    assert_eq!(said["valid"], true, "{said}");
 }
 
 #[test]
