@@ -106,7 +106,7 @@ fn target(
         .is_none_or(|name| config.contexts.contains_key(name));
     if remote.server.is_none() && !is_known {
         return Err(
-            Failure::new(USAGE, "a new context needs its server").hint(format!(
+            Failure::new(USAGE, "a new context requires a server").hint(format!(
                 "keycroft login https://keys.lab.example --context {}",
                 named.unwrap_or_default()
             )),

@@ -39,7 +39,7 @@ pub fn stopping() {
 /// Does nothing when nobody listens.
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        log::warn!("the service manager could not be told: {error}");
+        log::warn!("the service manager could not be notified: {error}");
     }
 }
 
@@ -56,7 +56,9 @@ pub fn watch(address: SocketAddr) -> io::Result<()> {
             loop {
                 match probe(reachable(address), each) {
                     Ok(()) => tell(&[NotifyState::Watchdog]),
-                    Err(error) => log::error!("the server does not answer itself: {error}"),
+                    Err(error) => {
+                        log::error!("the server does not answer its own health check: {error}");
+                    }
                 }
                 thread::sleep(each);
             }

@@ -454,7 +454,7 @@ fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
         .map_err(|error| fail(format!("{program}: {error}")))?;
     let text = Zeroizing::new(said.stdout);
     if !said.status.success() {
-        return Err(fail(format!("{program} ended with {}", said.status)));
+        return Err(fail(format!("{program} exited with {}", said.status)));
     }
     let text = std::str::from_utf8(&text).map_err(|_| fail("its output is not text".to_owned()))?;
     ClientCredential::parse(text, Source::Command(context.to_owned())).map(Some)

@@ -166,11 +166,11 @@ pub enum Unusable {
 impl std::fmt::Display for Unusable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Damaged => f.write_str("the copy is cut off or damaged"),
-            Self::FromTheFuture => f.write_str("the copy is from the future"),
+            Self::Damaged => f.write_str("the cache is cut off or damaged"),
+            Self::FromTheFuture => f.write_str("the time of the cache is in the future"),
             Self::TooOld { age, max } => write!(
                 f,
-                "the copy is {} s old, and may be {} s old at most",
+                "the cache is {} s old; its maximum age is {} s",
                 age.as_secs(),
                 max.as_secs()
             ),

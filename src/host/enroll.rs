@@ -280,14 +280,14 @@ fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Setting
     if settings.server != address.as_str() {
         let message = format!("this machine is a host of {} already", settings.server);
         return Err(Failure::new(INVALID, message).hint(format!(
-            "rm -r {}, if it is to leave that one",
+            "rm -r {}, to remove it from that server",
             folder.place().folder.display()
         )));
     }
     match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
         Err(Refusal::Definite(_)) => {
-            say("the server does not accept the credential of an earlier enrollment any more");
+            say("the server no longer accepts the credential of an earlier enrollment");
             Ok(None)
         }
         Err(unreachable) => Err(unreachable.into()),

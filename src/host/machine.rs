@@ -148,17 +148,20 @@ pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
 /// The first part of a path that others than root could change; sshd rejects such a path (auth.c, `safe_path`).
 pub fn unsafe_part(path: &Path) -> Option<String> {
     let Ok(path) = fs::canonicalize(path) else {
-        return Some(format!("{} is not there", path.display()));
+        return Some(format!("{} does not exist", path.display()));
     };
     for part in path.ancestors() {
         let Ok(found) = fs::symlink_metadata(part) else {
-            return Some(format!("{} can't be looked at", part.display()));
+            return Some(format!("{} can't be examined", part.display()));
         };
         if found.uid() != 0 {
             return Some(format!("{} is not owned by root", part.display()));
         }
         if found.mode() & 0o022 != 0 {
-            return Some(format!("others than root may write {}", part.display()));
+            return Some(format!(
+                "users other than root can write {}",
+                part.display()
+            ));
         }
     }
     None
@@ -215,7 +218,7 @@ mod tests {
         let said = unsafe_part(folder.path()).unwrap();
         // The folder of all temporary files is writable for everybody.
         assert!(
-            said.contains("may write") || said.contains("owned"),
+            said.contains("can write") || said.contains("owned"),
             "{said}"
         );
     }

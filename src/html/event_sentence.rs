@@ -151,8 +151,8 @@ const PHRASES: &[Phrase] = &[
     phrase("notice.test", "tested", "test", "notice channel"),
     phrase(
         "notice.edit-preferences",
-        "changed the wanted notices of",
-        "change the wanted notices of",
+        "changed the notice preferences of",
+        "change the notice preferences of",
         "",
     ),
     phrase(

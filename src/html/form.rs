@@ -178,8 +178,8 @@ pub(super) fn acts(button: &str, cancel: &str) -> Markup {
 }
 
 /// The buttons of a dangerous confirmation.
-pub(super) fn danger(button: &str, keep: &str, cancel: &str) -> Markup {
-    html! { div.actions { button.danger.primary { (button) } a.button href=(cancel) { (keep) } } }
+pub(super) fn danger(button: &str, back: &str) -> Markup {
+    html! { div.actions { button.danger.primary { (button) } a.button href=(back) { "Cancel" } } }
 }
 
 /// One line of text input.

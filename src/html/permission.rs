@@ -308,7 +308,7 @@ pub fn chosen(
 ) -> Result<Permissions, String> {
     let access = match input.value(ACCESS) {
         None => presets.default(),
-        Some(word) => Access::from_word(word).ok_or("choose one of the answers")?,
+        Some(word) => Access::from_word(word).ok_or("choose one of the options")?,
     };
     match access {
         Access::Choose => rows(input),
@@ -377,7 +377,7 @@ fn rows(input: &Input) -> Result<Permissions, String> {
             "yes" => vec![field.to_owned()],
             "read" | "write" => vec![side(value)],
             "read-write" => vec![side("read"), side("write")],
-            _ => return Err("choose one of the answers".to_owned()),
+            _ => return Err("choose one of the options".to_owned()),
         };
         permissions.extend(&Permissions::parse(&words)?);
     }

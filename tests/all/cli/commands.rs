@@ -198,7 +198,7 @@ fn policy_change_is_previewed_before_it_is_set() {
             (tried.code, plain(&tried.out).as_str()),
             (
                 0,
-                "api-key\tID\tendless\talice\tnever\tAPI keys last 90d at most."
+                "api-key\tID\tendless\talice\tnever\tPolicy limits API keys to 90d."
             ),
             "{tried:?}"
         );

@@ -146,7 +146,7 @@ fn events_under_earlier_names_are_found_by_present_ones() {
             "host.delete-enroll-code",
             "carol deleted enrollment code 6k2m9x0q7w1z",
         ),
-        // What this version has no sentence for is shown by its name.
+        // An action without a sentence is shown by its name.
         ("totp", "carol totp.later user bob"),
     ] {
         let found = said(&mut alice, &format!("/admin/events?action={action}"));

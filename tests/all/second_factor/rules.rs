@@ -43,7 +43,7 @@ fn factor_is_set_up_at_sign_in_only_while_it_is_demanded() {
     let phone = Phone::scan(&step, &site.clock);
     let form = step.form("/login/enroll").set("code", &phone.code());
     let page = browser.submit(&form).expect(409);
-    assert!(page.has("no longer required"), "{}", page.text());
+    assert!(page.has("has become optional"), "{}", page.text());
     assert!(!browser.is_signed_in());
     assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
     assert_eq!(browser.sign_in("bob", password("bob")).status, 303);
