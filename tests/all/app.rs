@@ -616,7 +616,7 @@ fn browser_is_known_for_a_year() {
     assert!(refused(sign_in(PASSWORD, Some(&browser))));
 }
 
-/// Second factors are managed in sessions, which can be confirmed: no API key reaches them, whatever it may do.
+/// Second factors are managed in sessions, which can be confirmed: no API key reaches them, with any permissions.
 #[test]
 fn second_factors_are_out_of_reach_of_api_keys() {
     let site = Site::new();

@@ -371,7 +371,7 @@ fn passkey_is_renamed_within_the_rules_of_its_account() {
         site.text(event),
         "old laptop: name=laptop\nname=old laptop\n"
     );
-    // The name it has is no taken one.
+    // Its present name is accepted.
     bob.submit(&form.clone().set("name", "old laptop"))
         .expect(303);
     for device in [&mut one, &mut two] {

@@ -50,7 +50,7 @@ fn factor_is_set_up_at_sign_in_only_while_it_is_demanded() {
     assert!(browser.is_signed_in());
 }
 
-/// Whoever knows the password alone adds no passkey once its user has set up an app.
+/// With the password alone, no passkey can be added once the user has set up an app.
 #[test]
 fn passkey_is_not_added_at_sign_in_once_there_is_an_app() {
     let site = site();
@@ -238,7 +238,7 @@ fn first_step_here(browser: &mut crate::console::browser::Browser<'_>) {
 fn attestation_object_with_more_than_its_members_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
-    // Its map has 3 members (0xa3); one more is there twice, or is none of these.
+    // Its map has 3 members (0xa3); one more is a duplicate, or unknown.
     let fourth = |name: &str| [text(name), text("none")].concat();
     for (first, tail) in [
         (0xa3, vec![0]),

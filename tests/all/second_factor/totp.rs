@@ -284,7 +284,7 @@ fn right_password_without_the_second_step_leaves_an_event() {
     let counted =
         "SELECT count(*) FROM events WHERE after LIKE 'second_factor=missing%repeated=11%'";
     assert_eq!(site.count(counted), 1);
-    // bob's own browser, which signed in before, is no news; a wrong code in it is.
+    // A sign-in from bob's known browser leaves no event; a wrong code in it does.
     bob.cookies.remove("keycroft-session");
     let step = first_step(&mut bob, "bob");
     assert_eq!(rejected(&site, "missing"), 2);
@@ -314,7 +314,7 @@ fn guesses_at_other_names_hide_no_right_password() {
     );
 }
 
-/// The same of a password that is asked for within a session or by an API key.
+/// The same for a password that a session or an API key sends for a change.
 #[test]
 fn right_password_of_a_change_without_the_code_leaves_an_event() {
     let site = Site::new();
