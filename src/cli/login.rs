@@ -432,7 +432,7 @@ mod tests {
 
     /// Each character is two squares, one above the other: together the code, with four light ones on every side.
     #[test]
-    fn an_address_is_drawn_whole() {
+    fn qr_code_contains_the_complete_address() {
         let address = "https://keys.lab.example/device";
         let mut squares: Vec<Vec<bool>> = Vec::new();
         for line in drawn(address).unwrap().lines() {

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_says_nothing_is_no_sign_of_life() {
+    fn silent_socket_fails_the_health_check() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         // It connects, since the kernel does that, and nobody answers.

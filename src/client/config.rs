@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_in_one_file_alone_and_nobody_else_can_read_it() {
+    fn secrets_are_in_one_private_file() {
         let (_home, folder) = folder();
         save(&folder, "lab", "the-secret").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_read_or_write_is_refused() {
+    fn files_that_others_can_read_or_write_are_rejected() {
         let (_home, folder) = folder();
         save(&folder, "lab", "the-secret").unwrap();
         for mode in [0o604, 0o640, 0o644, 0o620] {
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_named_with_its_line_and_without_its_words() {
+    fn malformed_file_is_reported_with_its_line_and_no_content() {
         let (_home, folder) = folder();
         save(&folder, "lab", "x").unwrap();
         fs::write(

@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_from_what_looks_like_it() {
+    fn loopback_is_distinguished_from_lookalikes() {
         for (text, loopback) in [
             ("http://localhost:8420", true),
             ("http://127.9.9.9", true),
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_used_for_its_own_server_alone() {
+    fn context_is_used_only_for_its_server() {
         let context = |server: &str| Context {
             server: server.to_owned(),
             username: None,

@@ -542,7 +542,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_drop_in_names_the_program_and_its_own_user() {
+    fn drop_in_names_the_program_and_its_user() {
         let place = |folder: &str| HostFolderArguments {
             folder: PathBuf::from(folder),
         };
@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_given_as_an_argument_is_refused() {
+    fn code_as_an_argument_is_rejected() {
         let failure = read_code(Path::new("kce_4k2m9x0q7w1z_x")).err().unwrap();
         assert_eq!(failure.code, USAGE);
         assert!(!failure.message.contains("kce_4k"), "{}", failure.message);

@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_comes_back_as_it_was_written_and_is_nobody_elses() {
+    fn written_file_is_read_back_and_is_private() {
         let (_outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
         assert!(folder.read(COPY).unwrap().is_none());
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_read_or_could_have_put_there_is_refused() {
+    fn files_that_others_can_read_or_replace_are_rejected() {
         let (outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
         folder.write(COPY, b"keys").unwrap();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_file_is_refused() {
+    fn file_of_another_user_is_rejected() {
         if own_user() != 0 {
             // Only root can give a file away.
             return;

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_what_sshd_says_of_itself() {
+    fn version_is_read_from_the_output_of_sshd() {
         let said = [
             (
                 "OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_needs_no_question() {
+    fn explicit_expiry_time_form_needs_no_detection() {
         assert_eq!(ExpiryTime::Utc.expiries().unwrap(), Expiries::Utc);
     }
 }

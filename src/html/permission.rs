@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn fill_button_chooses_for_its_group_alone() {
+    fn fill_button_chooses_only_for_its_group() {
         let mut input = sent(&[
             ("fill", "account read"),
             ("access", "account"),
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_said_briefly() {
+    fn permissions_have_a_short_summary() {
         let all = Role::Member.permissions();
         let parse = |words: &[&str]| Permissions::parse(words).unwrap();
         assert_eq!(

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn expiration_names_the_thing_its_owner_and_its_end() {
+    fn expiration_notice_contains_item_owner_and_date() {
         for (kind, of_service, notice, subject, path) in [
             (
                 ItemKind::Credential,

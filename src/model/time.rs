@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetime_over_100_years_is_rejected() {
+    fn lifetime_above_100_years_is_rejected() {
         assert_eq!(Lifetime::parse("36500d"), Ok(Lifetime::days(36_500)));
         assert!(Lifetime::parse("36501d").is_err());
         assert_eq!(Lifetime::parse("48h"), Ok(Lifetime::days(2)));

@@ -375,7 +375,7 @@ fn seen_expiration_is_listed_after_a_clock_change() {
 }
 
 #[test]
-fn event_tells_disabling_from_enabling() {
+fn event_distinguishes_disabling_from_enabling() {
     let site = Site::new();
     let key = site.narrow(&site.bob, &["account:read"]);
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
@@ -590,7 +590,7 @@ fn limited_caller_disables_but_never_enables_users() {
 }
 
 #[test]
-fn browser_is_known_for_a_year() {
+fn browser_stays_recognized_for_a_year() {
     const YEAR_SECONDS: i64 = 31_536_000;
     let site = Site::new();
     site.set_password("bob");

@@ -324,7 +324,7 @@ fn shipped() -> Vec<(String, String)> {
 }
 
 #[test]
-fn words_appear_only_in_their_layer() {
+fn restricted_words_appear_only_in_their_layer() {
     let files = shipped();
     assert!(files.len() > 80, "only {} files were found", files.len());
     let found: Vec<String> = files

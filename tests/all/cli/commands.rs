@@ -78,7 +78,7 @@ fn api_key_commands_cover_its_lifetime() {
     );
     assert_eq!(
         plain(&lab.good("api-key list --deleted")),
-        "deploy\tID\tended\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
+        "deploy\tID\tdeleted\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
     );
 }
 

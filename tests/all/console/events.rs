@@ -167,7 +167,7 @@ fn events_under_earlier_names_are_found_by_present_ones() {
 }
 
 #[test]
-fn a_search_goes_on_behind_the_part_that_was_searched() {
+fn event_search_continues_after_the_searched_part() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     alice.make_key("needle");

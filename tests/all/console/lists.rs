@@ -1,4 +1,4 @@
-//! Lists: what they filter, sort, page and delete, and what they make of words that mean nothing.
+//! Lists: filters, order, pages, deletion, and unknown filters.
 
 use keycroft::model::user::Role;
 
@@ -197,7 +197,7 @@ fn each_filter_shows_the_keys_it_names() {
 }
 
 #[test]
-fn a_key_unused_for_90_days_is_unused_and_not_recent() {
+fn key_unused_for_90_days_is_listed_as_unused() {
     let mut site = Site::new();
     let mut bob = site.signed_in("bob");
     let (_, secret) = make(&mut bob, "used", "never");
@@ -293,7 +293,7 @@ fn every_column_sorts_both_ways_and_pages_hold_each_row_once() {
 }
 
 #[test]
-fn words_that_mean_nothing_get_a_sentence_and_a_page() {
+fn unknown_filters_get_a_message_and_a_page() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     make(&mut alice, "ci", "30d");
@@ -342,7 +342,7 @@ fn words_that_mean_nothing_get_a_sentence_and_a_page() {
     assert!(
         alice
             .open("/admin/inventory?kind=spaceship")
-            .has("There is no such kind")
+            .has("Unknown kind of credential")
     );
     // A secret in the search box stands neither in the page nor in its links.
     let (_, secret) = make(&mut alice, "pasted", "30d");
@@ -462,7 +462,7 @@ fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
 }
 
 #[test]
-fn the_inventory_has_a_tab_for_each_kind_and_finds_an_owners_unused_keys() {
+fn inventory_has_tabs_and_finds_unused_keys_of_an_owner() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     make(&mut alice, "of alice", "never");

@@ -95,7 +95,7 @@ fn own_changes_of_the_account_are_noticed() {
 }
 
 #[test]
-fn act_of_an_admin_is_noticed_to_its_user_alone() {
+fn act_of_an_admin_sends_a_notice_only_to_its_user() {
     let site = Site::new();
     add_channel(&site, "webhook");
     let body = json!({"role": "admin"});

@@ -44,7 +44,7 @@ fn expiration_is_noticed_once_per_threshold() {
 }
 
 #[test]
-fn renewed_key_drops_its_notice_and_starts_over() {
+fn renewed_key_drops_its_notice_and_starts_again() {
     let site = Site::new();
     add_members_channel(&site);
     let path = key(&site, "ci", 30);

@@ -14,7 +14,7 @@ use crate::console::site::Site;
 use crate::fixture::Asking;
 
 #[test]
-fn password_alone_gives_no_session_and_a_code_does() {
+fn password_gives_a_session_only_with_a_code() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, _) = enroll(&site, &mut bob);
