@@ -162,8 +162,8 @@ CREATE TABLE credentials (
     disabled_at        INTEGER,
     rotated_at         INTEGER,
     rotations          INTEGER NOT NULL DEFAULT 0,  -- number of rotations: distinguishes its secrets
-    ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
-    ended_reason       TEXT,
+    deleted_at           INTEGER,                  -- deleted; the row is kept a while for its reason
+    deletion_reason       TEXT,
     password_at        INTEGER,                  -- sessions: when the holder last proved who they are
     signed_in_with     TEXT CHECK (signed_in_with = 'password' OR signed_in_with = 'password-totp' OR signed_in_with = 'password-recovery-code' OR signed_in_with = 'password-passkey' OR signed_in_with = 'passkey'),  -- sessions
     confirmed_with     TEXT CHECK (confirmed_with = 'password' OR confirmed_with = 'password-totp' OR confirmed_with = 'password-recovery-code' OR confirmed_with = 'password-passkey' OR confirmed_with = 'passkey'),  -- sessions: at password_at
@@ -174,24 +174,24 @@ CREATE TABLE credentials (
     CHECK ((user_id IS NOT NULL) + (service_id IS NOT NULL) + (host_id IS NOT NULL) = 1),
     CHECK ((previous_digest IS NULL) = (previous_ends_at IS NULL)),
     CHECK (previous_quiet_seconds IS NULL OR previous_digest IS NOT NULL),
-    CHECK ((ended_at IS NULL) = (ended_reason IS NULL)),
-    CHECK ((ended_at IS NULL) = (digest IS NOT NULL)),
-    CHECK (ended_at IS NULL OR previous_digest IS NULL),
+    CHECK ((deleted_at IS NULL) = (deletion_reason IS NULL)),
+    CHECK ((deleted_at IS NULL) = (digest IS NOT NULL)),
+    CHECK (deleted_at IS NULL OR previous_digest IS NULL),
     CHECK (kind = 'api-key' OR expires_at IS NOT NULL OR kind = 'host')
 ) STRICT;
 -- Lists sort by what these begin with, and read what they decide by from the rest, without the rows.
-CREATE INDEX credentials_by_user ON credentials (user_id, kind, ended_at, last_used_at) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_user_and_end ON credentials (user_id, kind, ended_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_kind ON credentials (kind, ended_at, last_used_at);
-CREATE INDEX credentials_by_kind_and_end ON credentials (kind, ended_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at, user_id);
+CREATE INDEX credentials_by_user ON credentials (user_id, kind, deleted_at, last_used_at) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_user_and_end ON credentials (user_id, kind, deleted_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_kind ON credentials (kind, deleted_at, last_used_at);
+CREATE INDEX credentials_by_kind_and_end ON credentials (kind, deleted_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at, user_id);
 CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
 CREATE INDEX credentials_by_end ON credentials (kind, expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX credentials_by_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX credentials_by_deletion ON credentials (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX credentials_by_creator ON credentials (created_by) WHERE created_by IS NOT NULL;
 CREATE INDEX credentials_by_root_api_key ON credentials (root_api_key) WHERE root_api_key IS NOT NULL;
-CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND ended_at IS NULL;
-CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND ended_at IS NULL;
+CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND deleted_at IS NULL;
+CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND deleted_at IS NULL;
 
 -- Last use of each credential, in a separate narrow table: verification reads the row above, the writer writes here.
 CREATE TABLE last_uses (
@@ -448,7 +448,7 @@ CREATE TABLE notice_channels (
     kind        TEXT NOT NULL CHECK (kind IN ('webhook', 'ntfy', 'chat', 'email')),
     url         TEXT,
     signing_key BLOB,
-    for_members INTEGER NOT NULL DEFAULT 1 CHECK (for_members IN (0, 1)),  -- notices to users about their own things
+    for_members INTEGER NOT NULL DEFAULT 1 CHECK (for_members IN (0, 1)),  -- notices to users about their own account and credentials
     for_admins  INTEGER NOT NULL DEFAULT 1 CHECK (for_admins IN (0, 1)),   -- notices about services, hosts and the server
     created_at  INTEGER NOT NULL,
     CHECK ((kind = 'email') = (url IS NULL)),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Abuses a server of one's own on loopback, over TLS if its URL says so, and measures what that does to it. Standard library alone.
+"""Abuses a test server on loopback, with TLS for an https URL, and measures the effect. Standard library only.
 
 abuse.py WHAT URL PID SECRET [NUMBER]      WHAT: slow flood descriptors signins timing sweep; probe is used by them.
 
@@ -28,7 +28,7 @@ PEER = (URL.hostname, URL.port)
 PID, SECRET = sys.argv[3], sys.argv[4]
 TLS = ssl.create_default_context() if URL.scheme == "https" else None
 if TLS:
-    # Whom this speaks to is known; what it takes is asked.
+    # The server is known: its certificate is not verified.
     TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 OVER = " over TLS" if TLS else ""
 short = 0
@@ -144,7 +144,7 @@ def is_quick(before, during):
 
 
 def wait_until(seconds, condition):
-    """How long it took; None when it did not come."""
+    """The time until the answer; None without one."""
     begin = time.monotonic()
     while time.monotonic() - begin < seconds:
         if condition():
@@ -190,7 +190,7 @@ CROWDS = {
 
 
 def hello():
-    """What a client says first to begin TLS."""
+    """The ClientHello of TLS."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     try:
         TLS.wrap_bio(incoming, outgoing).do_handshake()
@@ -276,7 +276,7 @@ def slow(number, idle):
 
 
 def push(data, times):
-    """Sends until the server has enough; what it answered."""
+    """Sends until the server stops reading; returns the answer."""
     s = connect(timeout=15)
     try:
         for _ in range(times):
@@ -292,7 +292,7 @@ def push(data, times):
 
 
 def ordinary():
-    """How long a verification on a new connection may take to be called ordinary, in milliseconds."""
+    """The ordinary time of a verification on a new connection, in milliseconds."""
     took = sorted(timed_verification()[1] for _ in range(50))
     return max(50, 5 * took[-1])
 
@@ -303,7 +303,7 @@ def timed_verification():
 
 
 def normal_again(ordinary_ms):
-    """When the first of ten began that were right and as quick as ever, each on a new connection, in seconds from now; the slowest."""
+    """Seconds until ten verifications in a row, on new connections, are correct and as quick as before; the slowest of them."""
     begin = time.monotonic()
     first, row = begin, []
     while len(row) < 10:
@@ -428,10 +428,10 @@ def descriptors(number):
 
 
 class SignIn:
-    """One browser that tries to sign in, from an address of its own."""
+    """One browser that tries to sign in, from a separate address."""
 
     def __init__(self, number):
-        # At most 100 in one network: beyond 200 tries a minute it has none left, which a quick machine reaches.
+        # At most 100 in one network: a quick machine reaches its limit of 200 tries a minute.
         self.source = f"127.{1 + number // 25000}.{(number // 100) % 250}.{1 + number % 100}"
         self.connection = http.client.HTTPConnection(*PEER, timeout=60, source_address=(self.source, 0))
         self.connection.request("GET", "/login")
@@ -485,7 +485,7 @@ def signins(number, waves):
 
 
 def timing(pairs):
-    """Names that are somebody's and names that are not, in turn; how likely the difference is by chance (signs flipped)."""
+    """Existing and unknown names in turn; the probability that chance explains the difference (signs flipped)."""
     known = sys.argv[6].split(",")
     random.seed(7)
     differences, statuses, medians = [], set(), {True: [], False: []}

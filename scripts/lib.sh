@@ -1,7 +1,7 @@
-# What the scripts share. Sourced, never run: `. "$(dirname "$0")/lib.sh"` (from test.d/: `../lib.sh`).
+# Functions of all scripts. Sourced, never run: `. "$(dirname "$0")/lib.sh"` (from test.d/: `../lib.sh`).
 #
-# A script of test.d/ prints one line for each check (`ok …` or `FAILED …`) through `check`, `ok` and `failed`, and ends
-# with 0 (all well), 1 (something failed) or 77 (a part of this machine is missing; scripts/test decides what that means).
+# A script of test.d/ prints one line for each check (`ok …` or `FAILED …`) through `check`, `ok` and `failed`. Exit codes:
+# 0 (all passed), 1 (a check failed), 77 (this machine lacks a requirement; scripts/test decides what follows).
 
 set -euo pipefail
 
@@ -10,8 +10,8 @@ target=${CARGO_TARGET_DIR:-$root/target}
 tools=$target/tools
 export DEBIAN_FRONTEND=noninteractive
 
-# mold or lld link faster, where there is one. In CI alone: cargo builds everything anew when these flags change, and nobody
-# wants that between two commands at their desk.
+# mold or lld link faster, where available. Only in CI: cargo rebuilds everything when these flags change, which would delay
+# local work.
 fast_linker() {
     [ "${CI:-}" = true ] || return 0
     [ -z "${RUSTFLAGS:-}" ] && [ -z "${CARGO_ENCODED_RUSTFLAGS:-}" ] || return 0
@@ -28,7 +28,7 @@ may_install() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
 }
 
-# need COMMAND PACKAGE: the command is there, or gets installed from Debian's package; else the script ends with 77.
+# need COMMAND PACKAGE: installs Debian's package if the command is missing; otherwise exits with 77.
 need() {
     PATH=$PATH:/usr/sbin:/sbin
     need_package "$1" "$2" command -v "$1"
@@ -46,7 +46,7 @@ need_package() {
     exit 77
 }
 
-# python_package NAME==VERSION COMMAND: the command, from a virtual environment of its own below target/tools; prints its path.
+# python_package NAME==VERSION COMMAND: the command, in a separate virtual environment below target/tools; prints its path.
 python_package() {
     local folder=$tools/${1//==/-}
     if [ ! -x "$folder/bin/$2" ]; then
@@ -85,7 +85,7 @@ node_packages() {
 }
 
 # debian_aside KIND SUITE COMMAND...: an apt-get command in the current folder, with the packages (KIND deb) or sources (deb-src) of a
-# Debian SUITE that need not be this machine's, whose own lists stay as they are. aside_for=ARCHITECTURE: packages for another one.
+# Debian SUITE. The package lists of this machine stay unchanged. aside_for=ARCHITECTURE: packages of another one.
 debian_aside() {
     local folder=$tools/apt-$1-$2${aside_for:+-$aside_for} mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
     may_install && [ -e "$keys" ] || return 1
@@ -116,7 +116,7 @@ failed() {
     failures=$((failures + 1))
 }
 
-# check NAME COMMAND...: one line, by the command's exit code. What it printed is shown when it failed.
+# check NAME COMMAND...: one line, by the command's exit code. On failure with its output.
 check() {
     local name=$1 said
     shift
@@ -137,12 +137,12 @@ same() {
     fi
 }
 
-# To be said last: ends with 1 when a check failed.
+# The last line of a script: exits with 1 when a check failed.
 finish() {
     [ "$failures" = 0 ]
 }
 
-# --- a server of one's own ---
+# --- a test server ---
 
 keycroft=${KEYCROFT_BIN:-$target/debug/keycroft}
 work=$(mktemp -d)
@@ -183,7 +183,7 @@ serve() {
     url=$(sed -n 's/.*listening on //p' "$work/log")
 }
 
-# ends_well: SIGTERM, and the server has to end with 0.
+# ends_well: sends SIGTERM; the server must exit with 0.
 ends_well() {
     local code=0
     kill "$server"
@@ -191,7 +191,7 @@ ends_well() {
     same "the server ends well" 0 "$code"
 }
 
-# A secret with another last character than its own.
+# A secret with a wrong last character.
 mistyped() {
     case $1 in
         *x) echo "${1%?}y" ;;

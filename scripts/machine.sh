@@ -1,14 +1,14 @@
-# A machine to try things on that may be spoilt: this one's folders behind copies that are thrown away, in a network and under
-# a name of its own. Sourced behind lib.sh by the scripts that type what a page of docs/ says.
+# A disposable test machine: overlays over folders of this machine, with a separate network and host name. Sourced after lib.sh
+# by the scripts that run the commands of a page of docs/.
 
-# own_machine NAME FOLDER...: from here on this script runs on such a machine, called NAME. Changes below the folders are gone at the end.
+# own_machine NAME FOLDER...: from here on this script runs on such a machine, called NAME. Changes below the folders are discarded at the end.
 own_machine() {
     [ "$(id -u)" = 0 ] || { echo "missing: root, as whom this is to be followed"; exit 77; }
     need unshare util-linux
     need ip iproute2
     if [ -z "${machine_of:-}" ]; then
         unshare --mount --net --uts --pid --fork --mount-proc true 2>/dev/null || { echo "missing: namespaces (unshare --mount --net --uts --pid)"; exit 77; }
-        # What is still running when the script ends, ends with it.
+        # Remaining processes are killed when the script exits.
         KEYCROFT_BIN=$keycroft machine_of=$$ unshare --mount --net --uts --pid --fork --kill-child --mount-proc -- "$0"
         exit
     fi
@@ -31,7 +31,7 @@ own_machine() {
     done
     mount -t tmpfs -o mode=755 tmpfs /run
     mounted+=(/run)
-    # This machine may have a Keycroft of its own; the other one does not.
+    # This machine may have Keycroft installed; the test machine does not.
     for folder in "$@"; do
         rm -rf "/$folder/keycroft" "/$folder/keycroft-host"
     done
@@ -68,13 +68,13 @@ person() {
     usermod -p '*' "$1"
 }
 
-# as PERSON COMMAND...: in their home, with nothing of this environment.
+# as PERSON COMMAND...: in their home, with an empty environment.
 as() {
     setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups -- \
         env -i HOME="/home/$1" USER="$1" PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin sh -c 'cd && exec "$@"' sh "${@:2}"
 }
 
-# machines_journal: a real systemd-journald, which hears what programs say to the machine's log.
+# machines_journal: a real systemd-journald, which receives the machine's log.
 machines_journal() {
     local name folder=$work/dev id
     need journalctl systemd
@@ -99,11 +99,11 @@ machines_journal() {
     wait_for 30 test -S /run/systemd/journal/dev-log || { failed "the journal starts"; exit 1; }
 }
 
-# machines_sshd: starts the machine's own sshd, by its own /etc/ssh; it says what it does to the journal, if there is one.
+# machines_sshd: starts the machine's sshd with its /etc/ssh; it logs to the journal, if there is one.
 machines_sshd() {
     ssh-keygen -A >/dev/null
     mkdir -p /run/sshd
-    # What Debian's sshd does with PAM needs rights that a container may not give.
+    # PAM in Debian's sshd needs privileges that a container may lack.
     sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
     if [ -d /run/log/journal ]; then
         "$(command -v sshd)" -D &
@@ -128,8 +128,8 @@ sshd_listens() {
     sshd_said | grep -q 'Server listening'
 }
 
-# machines_systemctl: one thing is not there, systemd. This does what the pages ask of it: a service is started as the unit says
-# and as whom it says; of a timer the service, once; and who runs already is told to read its files again.
+# machines_systemctl: a replacement for systemd. It starts a service with the command and user of its unit, runs the service of a
+# timer once, and sends a reload signal to a running service.
 machines_systemctl() {
     {
         printf '#!/bin/bash\nwork=%s\n' "$work"
@@ -155,7 +155,7 @@ listening() {
 case "$*" in
     daemon-reload) ;;
     'reload ssh' | 'reload ssh.service')
-        # As systemd does, until it listens again.
+        # Like systemd: waits until it listens again.
         before=$(listening)
         kill -HUP "$(cat "$work/unit-ssh.pid")"
         while [ "$(listening)" -le "$before" ]; do sleep 0.05; done ;;
@@ -176,7 +176,7 @@ END
     chmod 755 /usr/local/sbin/systemctl
 }
 
-# typed PERSON FILE [VARIABLE=VALUE...]: a block, as that person at a shell of theirs, in the folder "play" of their home.
+# typed PERSON FILE [VARIABLE=VALUE...]: a block in a shell of this person, in the folder "play" of their home.
 typed() {
     local name=$1 file=$2
     shift 2
@@ -184,7 +184,7 @@ typed() {
     as "$name" env "$@" bash -c 'mkdir -p play && cd play && . "$1"' bash "$file"
 }
 
-# sign_in PERSON URL TOKEN: what `keycroft login` does, without somebody at a console to approve it.
+# sign_in PERSON URL TOKEN: like `keycroft login`, without an approval in the console.
 sign_in() {
     as "$1" keycroft login "$2" --with-token <<<"$3" 2>/dev/null
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""R2: what a power cut leaves. Standard library alone.
+"""R2: the disk after a power cut. Standard library only.
 
 power.py load URL SECRET TRACE SECONDS ROUND    writes with 16 clients, and puts into the trace what was acknowledged
 power.py replay TRACE KEYCROFT CUTS [LIE]       rebuilds the disk for CUTS moments, and looks at each with the program itself
@@ -75,7 +75,7 @@ def load(url, secret, trace, seconds, round_):
         try:
             client(number)
         except (OSError, http.client.HTTPException) as error:
-            # The server is killed in the last round: what was not answered was not promised.
+            # The server is killed in the last round: an unanswered request promises nothing.
             if round_ != "killed":
                 failures.append(repr(error))
         except AssertionError as error:
@@ -94,7 +94,7 @@ def load(url, secret, trace, seconds, round_):
 
 
 class File:
-    """What is surely on the disk of one file, and what was asked for since."""
+    """The synced content of one file, and the writes since."""
 
     def __init__(self):
         self.sure = bytearray()
@@ -120,7 +120,7 @@ def apply(content, change):
 
 
 def sectors(change, size):
-    """One write as the sectors that it is made of."""
+    """The sectors of one write."""
     offset, data = change
     if data is None:
         return [change]
@@ -159,7 +159,7 @@ def left_of(file, mode, chance):
     return content
 
 
-# Records after which more is sure, or other names are.
+# Records after which more content is durable, or other names are.
 DECIDING = (b"S", b"D", b"T", b"C", b"L", b"R", b"U")
 
 
@@ -171,9 +171,9 @@ class Disk:
         self.names = {}
         self.pending = []
         self.promised = {}
-        # By the name of a file: what it has to hold, and whether it has to be there.
+        # By file name: the required content, and whether the file must exist.
         self.copies = {}
-        # What keycroft.db may hold in place of what was promised, all of it.
+        # Other complete contents that keycroft.db may have instead.
         self.instead = None
         self.marks = {}
 
@@ -205,10 +205,10 @@ class Disk:
 
     def hear(self, word, of):
         if word == "whole":
-            # What was promised when the copy was begun; else now, when nobody wrote.
+            # The promises at the start of the copy; otherwise the present ones, when nothing was written.
             self.copies[of] = (self.copies[of][0] if of in self.copies else dict(self.promised), True)
         elif word == "appearing":
-            # What is done while it is copied may be in it or not: what lives may have been ended, but is there.
+            # A change during the copy may be in it or not: a valid credential may be deleted, but its row exists.
             self.copies[of] = ({name: "unknown" if state in ("lives", "disabled") else state for name, state in self.promised.items()}, False)
         elif word == "restoring":
             self.instead = as_restored(self.copies[of][0])
@@ -227,14 +227,14 @@ class Disk:
         for change in self.pending[:many]:
             rename(names, change)
         for name, file in names.items():
-            # Shared memory: SQLite makes it anew when nobody else has the file open.
+            # Shared memory: SQLite recreates it when no other process has the file open.
             if not name.endswith("-shm"):
                 with open(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
                     out.write(left_of(file, mode, chance))
 
 
 def as_restored(promised):
-    """A restore ends the tokens, of which there is one, alice's."""
+    """A restore revokes the only token, alice's."""
     return {name: "gone" if state == "token" else state for name, state in promised.items()}
 
 
@@ -246,7 +246,7 @@ def rename(names, change):
         names.pop(name, None)
 
 
-# --- looking ---
+# --- examination ---
 
 
 def read(trace):
@@ -257,13 +257,13 @@ def read(trace):
 
 
 def missing_from(path, promised):
-    """What was promised and is not so in a file, as SQLite itself finds it."""
+    """Broken promises in a database, found with SQLite."""
     db = sqlite3.connect(path)
     try:
         sound = db.execute("PRAGMA integrity_check").fetchone()[0]
         if sound != "ok":
             return "damaged", [sound]
-        found = {row[0]: row[1:] for row in db.execute("SELECT id, ended_at IS NOT NULL, disabled_at IS NOT NULL FROM credentials")}
+        found = {row[0]: row[1:] for row in db.execute("SELECT id, deleted_at IS NOT NULL, disabled_at IS NOT NULL FROM credentials")}
         users = {row[0] for row in db.execute("SELECT username FROM users")}
     except sqlite3.Error as error:
         return "damaged", [repr(error)]
@@ -286,13 +286,13 @@ def missing_from(path, promised):
 
 
 def look(disk, keycroft, mode, chance):
-    """What is wrong with the disk after a cut now: nothing, or a sentence."""
+    """A fault of the disk after a cut at this moment, as a sentence; empty without one."""
     with tempfile.TemporaryDirectory() as folder:
         disk.cut(folder, mode, chance)
         db = os.path.join(folder, "keycroft.db")
         if not os.path.exists(db):
             return "missing: the file itself" if disk.promised else None
-        # A copy is looked at by SQLite, so that the program finds the file as the cut left it.
+        # SQLite examines a copy, so that the program finds the file as the cut left it.
         copy = os.path.join(folder, "copy")
         os.mkdir(copy)
         for ending in ("", "-wal", "-journal"):
@@ -320,7 +320,7 @@ def look(disk, keycroft, mode, chance):
 def replay(trace, keycroft, cuts, lie):
     kinds = [record[0] for record in read(trace)]
     chance = random.Random(len(kinds))
-    # Half of the cuts anywhere; half close to where it is decided: syncs, cut files, names, and what stands at a beginning.
+    # Half of the cuts anywhere; half close to the critical records: syncs, truncations, renames and first writes.
     close = [place for place, kind in enumerate(kinds) if kind in DECIDING]
     wanted = {}
     while len(wanted) < min(cuts, len(kinds)):

@@ -45,7 +45,7 @@ born() {
         -d '{"api_keys_max": 100000}' "$url/api/v1/policy" >/dev/null
 }
 
-# back_up NAME: what is promised at its beginning is in it from when it has its name; at its end it has.
+# back_up NAME: contains all promises from before its start once it has its name.
 back_up() {
     promise appearing "$1"
     watched "$keycroft" backup "$power/$1" --db "$power/keycroft.db" 2>/dev/null
@@ -112,7 +112,7 @@ window_cuts() {
     python3 "$root/scripts/power.py" window "$trace" "$keycroft" "$@" 2>"$work/cuts"
 }
 
-# power_cuts CUTS [LIE]: rebuilt disks; what was found.
+# power_cuts CUTS [LIE]: rebuilds disks; prints the findings.
 power_cuts() {
     python3 "$root/scripts/power.py" replay "$trace" "$keycroft" "$@" 2>"$work/cuts"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Requests that two programs could read differently, sent to a server of one's own or to a proxy before it. Standard library alone.
+"""Requests that two programs could parse differently, sent to a test server or to a proxy in front of it. Standard library only.
 
 smuggle.py vectors NAME URL SECRET LOG    each vector hides a change (DELETE /api/v1/sessions, as nobody); in the server's LOG it must never appear
 smuggle.py crowd NAME URL SECRET NUMBER   slow heads, slow bodies and never-readers; verification goes on meanwhile
@@ -36,7 +36,7 @@ def connect(buffer=None):
 
 
 def verify():
-    """How long a verification on a new connection took, in milliseconds; None when it was not answered right."""
+    """The time of a verification on a new connection, in milliseconds; None for a wrong answer."""
     begin = time.perf_counter()
     try:
         s = connect()
@@ -60,7 +60,7 @@ def chunk(text):
 
 
 def vectors():
-    """Names and bytes. Whoever finds two requests in one of them has read it wrongly, or differently from somebody before."""
+    """Names and bytes. A program that finds two requests in one of them parses it wrongly, or differently from another program."""
     end = "0\r\n\r\n"
     both = f"Content-Length: {len(end + HIDDEN)}\r\nTransfer-Encoding: chunked\r\n"
     yield "CL.TE", post(both, end + HIDDEN)
@@ -72,7 +72,7 @@ def vectors():
         "Transfer-Encoding: chunked\x00", "Transfer-Encoding: \"chunked\"", "X: x\nTransfer-Encoding: chunked", "transfer_encoding: chunked", "Transfer-Encoding: chunked,", "Transfer-Encoding: ,chunked",
         "Transfer-Encoding: chunKed;q=1", "Content-Encoding: chunked", "Transfer-Encoding:chunked\r", "TRANSFER-ENCODING: CHUNKED",
     )):
-        # What is no chunked coding leaves the length to say it: nothing hidden is outside of that, and the other way round.
+        # Without the chunked coding, the length applies: the hidden request lies within it, and the other way round.
         yield f"TE.TE {number} by length", post(f"Content-Length: {len(end + HIDDEN)}\r\n{coding}\r\n", end + HIDDEN)
         if coding.lower().lstrip().startswith("transfer-encoding") or "\n" in coding:
             yield f"TE.TE {number} by chunks", post(f"Content-Length: 4\r\n{coding}\r\n", chunk(HIDDEN) + end)
@@ -99,7 +99,7 @@ def vectors():
 
 
 def send_vectors(log):
-    # Said openly, it is served and logged: else nothing that follows would prove anything.
+    # Sent openly, it is served and logged: otherwise the rest would prove nothing.
     before = open(log, errors="replace").read().count("DELETE /api/v1/sessions")
     s = connect()
     s.sendall(HIDDEN.encode())
@@ -123,12 +123,12 @@ def send_vectors(log):
             s.close()
         except OSError:
             pass
-        # Whoever comes next, maybe on the same connection behind a proxy, gets their own answer.
+        # The next client, maybe on the same connection behind a proxy, gets its own answer.
         for _ in range(2):
             probes += 1
             if verify() is None:
                 wrong.append(f"{name}: the next request was not answered right")
-        # A proxy that reads two requests, says so by two answers and sends two on, has been told nothing else than we.
+        # A proxy that parses two requests, answers both and forwards both agrees with the server.
         served = open(log, errors="replace").read().count("DELETE /api/v1/sessions") != before
         if served and (NAME == "direct" or answers < 2):
             wrong.append(f"{name}: the hidden request was served")
@@ -144,7 +144,7 @@ def crowd(number):
     for kind, first in (
         ("head", f"GET /healthz HTTP/1.1\r\n{HOST}X-A: "),
         ("body", post("Content-Length: 60000\r\n", "a")),
-        # A proxy takes the answers itself; more requests than these would be a flood, not a slow client.
+        # A proxy reads the answers itself; more requests would be a flood, not a slow client.
         ("reader", page * 2),
     ):
         for _ in range(number):

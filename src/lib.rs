@@ -1,4 +1,4 @@
-//! Keycroft: every credential of a lab in one program and one SQLite file. The layers, in reading order.
+//! Keycroft: every credential of a lab in one program and one SQLite database. The layers, in reading order.
 
 pub mod model;
 

@@ -287,8 +287,8 @@ pub fn forwarded(bytes: &[u8]) {
     });
 }
 
-/// Returns whether a browser at this site stays here on a redirect to `location` (WHATWG URL: tabs and line breaks do
-/// not count, a backslash is a slash, and two slashes start a host).
+/// Returns whether a browser at this site stays here on a redirect to `location`. By the WHATWG URL standard, tabs and
+/// line breaks do not count, a backslash is a slash, and two slashes start a host.
 fn stays(location: &str) -> bool {
     let text: String = location
         .trim_matches(|c: char| c <= ' ')

@@ -258,8 +258,8 @@ pub fn authorized_keys_file(bytes: &[u8]) {
     }
 }
 
-/// A row with any content, its columns separated by NULs: the key (its base64, or with a `!` before it the blob
-/// itself), the comment, the allowed addresses, the expiration.
+/// A row with any content, its columns separated by NULs: key, comment, allowed addresses, expiration. The key is
+/// base64, or the blob itself after a `!`.
 pub fn authorized_keys_line(bytes: &[u8]) {
     let mut columns = bytes.splitn(4, |byte| *byte == 0);
     let end = columns.next().unwrap_or_default();

@@ -7,7 +7,7 @@ use keycroft::model::passkey::{
 };
 use keycroft::wire;
 
-/// How long an item is, told in another way than the program's: by recursion over slices.
+/// The length of an item, computed in another way than in the program: by recursion over slices.
 fn item(bytes: &[u8], depth: u8) -> Option<usize> {
     let first = *bytes.first()?;
     let short = usize::from(first & 31);
@@ -100,7 +100,7 @@ pub fn passkey(bytes: &[u8]) {
     let mut parts = bytes.splitn(3, |byte| *byte == 0);
     let mut part = || parts.next().unwrap_or_default().to_vec();
     let (key, authenticator_data, signature) = (part(), part(), part());
-    // Whatever comes behind, with client data in order.
+    // Any authenticator data, with correct client data.
     let client_data = |kind: &str| ClientData {
         kind: kind.to_owned(),
         challenge: expected.challenge.clone(),

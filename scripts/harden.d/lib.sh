@@ -1,9 +1,9 @@
-# What the parts of scripts/harden share. Sourced, never run.
+# Functions of the parts of scripts/harden. Sourced, never run.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 need python3 python3
 db=$work/keycroft.db
 
-# new_lab: a file with alice, an admin; sets $secret, a token of hers.
+# new_lab: a database with the admin alice; sets $secret, one of alice's tokens.
 new_lab() {
     rm -f "$db" "$db"-*
     "$keycroft" user add alice --admin --db "$db" >/dev/null 2>&1
@@ -33,7 +33,7 @@ outside() {
         echo "$1: $2: left out on this machine ($(grep '^missing:' "$work/said" | tail -1))"
         return 0
     fi
-    # A script that says that all is well, without a check, is not believed.
+    # Success without a single check counts as a failure.
     grep -q '^ok ' "$work/said" && ! grep -q '^FAILED ' "$work/said" || code=1
     [ "$code" = 0 ] || grep -A10 '^FAILED ' "$work/said" | head -60 >&2
     line "$1" "$2: $(grep -c '^ok ' "$work/said" || true) checks" "$code"

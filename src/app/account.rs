@@ -76,7 +76,7 @@ impl App {
                     return Err(Error::field("current", "this is not your password"));
                 }
                 let with = write.spend_factor_of(&user, &factor)?;
-                let ended = write.set_password(user.id, &hash, keep)?;
+                let revoked = write.set_password(user.id, &hash, keep)?;
                 known(write)?;
                 if let Some(session) = keep {
                     write.set_confirmed(session, with)?;
@@ -84,7 +84,7 @@ impl App {
                 Ok((
                     (),
                     AuditDetails::new(Target::new("user", &user.username, "", Some(user.id)))
-                        .after("sessions ended", ended),
+                        .after("sessions revoked", revoked),
                 ))
             },
         )
@@ -236,10 +236,10 @@ impl App {
         let permit = Permit::by_code(presented, purpose, action, origin, now)?;
         let known = self.reset_failed_attempts(&user, browser, now);
         self.store().write(permit, move |write| {
-            let ended = write.set_password(user.id, &hash, None)?;
+            let revoked = write.set_password(user.id, &hash, None)?;
             known(write)?;
             let details = AuditDetails::new(Target::new("user", &user.username, "", Some(user.id)))
-                .after("sessions ended", ended);
+                .after("sessions revoked", revoked);
             Ok((user, details))
         })
     }

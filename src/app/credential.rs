@@ -110,7 +110,7 @@ impl App {
         caller: &Caller,
         scope: &CredentialScope,
         kind: Kind,
-        ended: bool,
+        is_deleted: bool,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Record>, Error> {
@@ -119,7 +119,7 @@ impl App {
             &CredentialFilter {
                 owner: Some(scope.owner),
                 kind: Some(kind),
-                ended,
+                is_deleted,
             },
             after,
             limit,
@@ -308,10 +308,11 @@ impl App {
             Action::SessionDeleteOthers,
         )?;
         self.store().write(permit, move |write| {
-            let ended = write.revoke_sessions(user, kept)?;
+            let revoked = write.revoke_sessions(user, kept)?;
             Ok((
-                ended,
-                AuditDetails::new(Target::new("user", &name, "", Some(user))).after("ended", ended),
+                revoked,
+                AuditDetails::new(Target::new("user", &name, "", Some(user)))
+                    .after("sessions revoked", revoked),
             ))
         })
     }
@@ -336,6 +337,6 @@ pub(super) fn require_owned(
     kind: Kind,
 ) -> Result<Record, Error> {
     record
-        .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())
+        .filter(|record| record.owner == owner && record.kind == kind && record.deletion.is_none())
         .ok_or_else(|| not_found(kind))
 }

@@ -199,11 +199,12 @@ impl App {
                 .device_login_by_id(code)?
                 .ok_or(Error::NotFound("sign-in"))?;
             let Some(DeviceAnswer::Approved(session)) = login.answer else {
-                return Err(Error::Conflict("This was not approved.".to_owned()));
+                return Err(Error::Conflict("The login was not approved.".to_owned()));
             };
             let session = approver(write, &login, session, write.now)?.ok_or_else(|| {
                 Error::Conflict(
-                    "The user who approved this has lost the right to do so.".to_owned(),
+                    "The user who approved the login no longer has the required permissions."
+                        .to_owned(),
                 )
             })?;
             let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);

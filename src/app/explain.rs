@@ -24,7 +24,7 @@ impl Circumstances {
     pub fn parse(address: Option<&str>, permission: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let mut faults = Vec::new();
         let address = address.map(str::parse::<IpAddr>).and_then(|parsed| {
-            let said = FieldError::new("address", "write an address like 10.0.0.7");
+            let said = FieldError::new("address", "expected an address such as 10.0.0.7");
             parsed.map_err(|_| faults.push(said)).ok()
         });
         let permission = permission.map(Permission::parse).and_then(|parsed| {
@@ -123,7 +123,7 @@ fn check(
 /// The name of a check on the wire.
 const fn name(reason: RejectReason) -> &'static str {
     match reason {
-        RejectReason::Ended => "exists",
+        RejectReason::Deleted => "exists",
         RejectReason::Disabled => "enabled",
         RejectReason::Expired => "not_expired",
         RejectReason::Address => "address_allowed",
@@ -140,8 +140,8 @@ fn sentence(
 ) -> String {
     let holds = check.holds == Some(true);
     match check.reason {
-        RejectReason::Ended => match &record.ended {
-            Some(ending) => format!("It was deleted at {} ({}).", ending.at, ending.reason),
+        RejectReason::Deleted => match &record.deletion {
+            Some(deletion) => format!("It was deleted at {} ({}).", deletion.at, deletion.reason),
             None => "It exists.".to_owned(),
         },
         RejectReason::Disabled if holds => "It is enabled.".to_owned(),
@@ -151,7 +151,7 @@ fn sentence(
             Some(end) if holds => format!("It expires at {end}."),
             Some(end) if end <= now => format!("It expired at {end}."),
             Some(end) => format!(
-                "It was seen expired; its expiration {end} lies ahead because the clock was set back."
+                "It has expired. Its expiration {end} is in the future only because the clock was set back."
             ),
         },
         RejectReason::Address => {

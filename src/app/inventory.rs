@@ -54,7 +54,7 @@ impl App {
         let item = |one: &ListedItem| {
             if let Some(record) = records.remove(&one.id) {
                 let record = self.with_pending(record);
-                return (record.ended.is_none()).then(|| Item::Credential(Box::new(record)));
+                return (record.deletion.is_none()).then(|| Item::Credential(Box::new(record)));
             }
             let key = self.seen(keys.remove(&one.id)?, caller.now);
             let weakness = match (rules.allow(&key.key), one.is_shared) {

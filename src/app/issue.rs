@@ -456,7 +456,7 @@ pub(super) fn token_end(
         }
         WantedEnd::At(_) => Err(Error::field(
             "expires_at",
-            "tokens last for full hours: set expires_in, from 1h to 24h",
+            "the lifetime of tokens is in full hours: set expires_in, from 1h to 24h",
         )),
         WantedEnd::In(_) | WantedEnd::Unsaid => {
             let end = policy.token.end("tokens", wanted, now)?;
@@ -499,7 +499,7 @@ mod tests {
             created_at: NOW,
             expires_at,
             disabled: Disabled::No,
-            ended: false,
+            is_deleted: false,
             seen_expired: false,
             password_at: None,
             idle_max: None,

@@ -148,7 +148,8 @@ impl App {
         } else {
             let mut records = self.read.records_of(ids)?;
             let records = ids.iter().filter_map(|id| records.remove(id));
-            let live = records.filter(|one| one.ended.is_none() && list.kind() == Some(one.kind));
+            let live =
+                records.filter(|one| one.deletion.is_none() && list.kind() == Some(one.kind));
             live.map(|record| self.current(record)).collect()
         };
         items.retain(|item| holders.include(item));

@@ -12,10 +12,10 @@ use crate::store::{FileFacts, KindCount};
 /// Counters of this process since its start.
 #[derive(Default)]
 pub struct Counters {
-    pub verified: AtomicU64,
-    pub refused: AtomicU64,
+    pub valid: AtomicU64,
+    pub invalid: AtomicU64,
     pub signed_in: AtomicU64,
-    pub sign_ins_refused: AtomicU64,
+    pub failed_sign_ins: AtomicU64,
     pub ssh_lookups: AtomicU64,
 }
 
@@ -27,10 +27,10 @@ impl Counters {
 
 /// The metrics of one moment.
 pub struct Figures {
-    pub verified: u64,
-    pub refused: u64,
+    pub valid: u64,
+    pub invalid: u64,
     pub signed_in: u64,
-    pub sign_ins_refused: u64,
+    pub failed_sign_ins: u64,
     pub ssh_lookups: u64,
     pub credentials: Vec<KindCount>,
     pub ssh_keys: i64,
@@ -57,10 +57,10 @@ impl App {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let file = self.read.file_facts(self.store().path())?;
         Ok(Figures {
-            verified: of(&counters.verified),
-            refused: of(&counters.refused),
+            valid: of(&counters.valid),
+            invalid: of(&counters.invalid),
             signed_in: of(&counters.signed_in),
-            sign_ins_refused: of(&counters.sign_ins_refused),
+            failed_sign_ins: of(&counters.failed_sign_ins),
             ssh_lookups: of(&counters.ssh_lookups),
             credentials: self.read.count_credentials(now)?,
             ssh_keys: self.read.count_ssh_keys(now)?,

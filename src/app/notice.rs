@@ -126,7 +126,7 @@ impl App {
         })
     }
 
-    /// The last tries to deliver notices, newest first.
+    /// The last delivery attempts, newest first.
     pub fn notice_deliveries(&self, caller: &Caller) -> Result<Vec<Delivery>, Error> {
         caller.require(BuiltinPermission::PolicyRead)?;
         self.read.notice_deliveries()

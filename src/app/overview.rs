@@ -214,7 +214,7 @@ impl App {
         let filter = CredentialFilter {
             owner: None,
             kind: None,
-            ended: false,
+            is_deleted: false,
         };
         let mut records = Vec::new();
         let mut after = None;
@@ -312,13 +312,14 @@ fn exceeds_limit(end: Option<Time>, limit: Lifetime, now: Time) -> bool {
 }
 
 fn exceeds(record: &Record, policy: &Policy, now: Time) -> Option<String> {
-    let (what, limit) = match record.kind {
-        Kind::ApiKey => ("API keys last", policy.api_key.max),
-        Kind::Token => ("Tokens last", policy.token.max),
-        Kind::Session => ("Sessions last", policy.session_lifetime),
+    let (subject, limit) = match record.kind {
+        Kind::ApiKey => ("API keys", policy.api_key.max),
+        Kind::Token => ("tokens", policy.token.max),
+        Kind::Session => ("sessions", policy.session_lifetime),
         Kind::Host => return None,
     };
-    exceeds_limit(record.expires_at, limit, now).then(|| format!("{what} {limit} at most."))
+    exceeds_limit(record.expires_at, limit, now)
+        .then(|| format!("Policy limits {subject} to {limit}."))
 }
 
 fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -> Option<String> {
@@ -330,5 +331,5 @@ fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -
         return Some(format!("RSA keys need at least {bits} bits."));
     }
     let limit = policy.ssh_key_lifetime_max;
-    exceeds_limit(key.expires_at, limit, now).then(|| format!("SSH keys last {limit} at most."))
+    exceeds_limit(key.expires_at, limit, now).then(|| format!("Policy limits SSH keys to {limit}."))
 }

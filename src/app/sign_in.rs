@@ -101,7 +101,7 @@ impl App {
         self.hit(&limits, ATTEMPTS, now)?;
         let hash = self.matching_hash(user.as_ref(), password)?;
         let (Some(user), Some(hash)) = (user.clone(), hash) else {
-            Counters::count(&self.shared.counters.sign_ins_refused);
+            Counters::count(&self.shared.counters.failed_sign_ins);
             self.note_failed_sign_in(user.as_ref(), None, &limits, origin, now)?;
             return Err(Error::WrongPassword);
         };
@@ -224,7 +224,7 @@ impl App {
             Err(Error::WrongPassword) => None,
             _ => return result,
         };
-        Counters::count(&self.shared.counters.sign_ins_refused);
+        Counters::count(&self.shared.counters.failed_sign_ins);
         self.note_failed_sign_in(user, factor, limits, origin, now)?;
         result
     }

@@ -377,7 +377,7 @@ fn insert(
         if by <= write.now {
             return Err(Error::field(
                 "public_key",
-                "the expiry-time in front of this key has passed",
+                "the expiry-time in front of this key is in the past",
             ));
         }
         expires_at = Some(expires_at.map_or(by, |end| end.min(by)));
@@ -479,7 +479,7 @@ fn import_key(
         Ok(row) => row,
         Err(Error::AgainstPolicy(error)) => return refused(error.message),
         Err(Error::Invalid(_)) => {
-            return refused("the expiry-time of this key has passed".to_owned());
+            return refused("the expiry-time of this key is in the past".to_owned());
         }
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
         Err(Error::SharedKey) => {

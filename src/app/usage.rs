@@ -121,7 +121,7 @@ mod tests {
             expires_at: Some(Time::from_unix(50)),
             disabled: Disabled::No,
             seen_expired: false,
-            ended: None,
+            deletion: None,
             rotated_at: Some(Time::from_unix(10)),
             rotations: 2,
             grace: None,

@@ -255,7 +255,7 @@ impl App {
             .permit_with_password(BuiltinPermission::UsersWrite, Action::UserResetSecondFactor)?;
         if caller.user().is_ok_and(|own| own.username == *name) {
             return Err(Error::NotAllowed(
-                "Nobody resets their own second factor; ask another admin or the operator."
+                "You can't reset your own second factor; ask another admin or the operator."
                     .to_owned(),
             ));
         }
@@ -265,7 +265,7 @@ impl App {
             write.require_any_address()?;
             write.require_grantable(&user.permissions())?;
             let factors = write.delete_factors(user.id)?;
-            let ended = if factors.any() {
+            let revoked = if factors.any() {
                 write.clear_password(user.id)?
             } else {
                 0
@@ -278,7 +278,7 @@ impl App {
             let trace = AuditDetails::new(target(&user))
                 .before("totp", word(factors.totp))
                 .before("passkeys", factors.passkeys)
-                .after("sessions ended", ended)
+                .after("sessions revoked", revoked)
                 .after("until", code.expires_at);
             Ok((secret, trace))
         })

@@ -74,9 +74,9 @@ impl App {
         let counters = &self.shared.counters;
         let answer = self.look_up(presented, accepts, used);
         let counter = if answer.is_ok() {
-            &counters.verified
+            &counters.valid
         } else {
-            &counters.refused
+            &counters.invalid
         };
         Counters::count(counter);
         answer
@@ -140,7 +140,7 @@ impl App {
                 Ok((credential, which))
             }
             Err(refusal) => {
-                log::debug!("{} refused: {refusal:?}", credential.id);
+                log::debug!("{} rejected: {refusal:?}", credential.id);
                 uses.note_refused(credential.id, used.now);
                 Err(REFUSED)
             }
@@ -243,11 +243,11 @@ impl App {
             }
             let owner = credential.owner.user().map(|user| user.id);
             let target = Target::new(credential.kind.as_str(), credential.id, "", owner);
-            let ended = match which {
+            let revoked = match which {
                 SecretSlot::Current => "current",
                 SecretSlot::Previous => "previous",
             };
-            Ok(((), AuditDetails::new(target).after("secret", ended)))
+            Ok(((), AuditDetails::new(target).after("secret", revoked)))
         })
     }
 }

@@ -129,7 +129,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     reached?;
     match me {
         None => Err(
-            Failure::new(SIGN_IN_NEEDED, format!("you are not signed in at {server}"))
+            Failure::new(SIGN_IN_NEEDED, format!("you are not logged in to {server}"))
                 .hint(format!("keycroft login {server}")),
         ),
         Some(me) => {

@@ -45,7 +45,7 @@ enum NoticeCommand {
         #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
-    /// List the last tries to deliver notices, newest first
+    /// List the last delivery attempts, newest first
     Deliveries,
 }
 

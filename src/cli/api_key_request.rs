@@ -113,7 +113,7 @@ pub fn hand_over<T: serde::Serialize>(
     let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
         return Err(Failure::new(
             crate::terminal::exit::FAILED,
-            "the answer of the server lacks the secret",
+            "the server's answer contains no secret",
         ));
     };
     let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);

@@ -54,7 +54,7 @@ pub struct AuditVerifyArguments {
 pub struct ArchiveArguments {
     /// New file for the events
     file: PathBuf,
-    /// Minimum age of archived events, like 90d
+    /// Minimum age of archived events, such as 90d
     #[arg(long, value_name = "AGE", default_value = "365d")]
     older_than: String,
     #[command(flatten)]

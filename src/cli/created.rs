@@ -29,7 +29,7 @@ pub fn name_created(client: &Client, id: &str) {
     }
     if !names.is_empty() {
         say(&format!(
-            "it created {}; pass --with-created to delete what it created, too",
+            "it created {}; pass --with-created to delete them, too",
             names.join(", ")
         ));
     }

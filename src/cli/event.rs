@@ -41,7 +41,7 @@ enum EventCommand {
         /// Number of the event
         number: i64,
     },
-    /// Print all events as JSON, one a line, newest first
+    /// Print all events as JSON, one per line, newest first
     Export {
         #[command(flatten)]
         filter: Filter,
@@ -90,7 +90,7 @@ impl Filter {
                 (_, Ok(ago)) => Ok(Some(now.before(ago))),
                 (Err(message), Err(_)) => Err(Failure::new(
                     INVALID,
-                    format!("{name}: {message}, or a duration before now, like 24h"),
+                    format!("{name}: {message}, or a duration before now, such as 24h"),
                 )),
             },
         };

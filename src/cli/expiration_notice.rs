@@ -43,7 +43,7 @@ mod tests {
     use crate::model::secret::{Secret, SecretForm};
 
     #[test]
-    fn token_notice_comes_in_the_last_10_minutes_on_a_terminal() {
+    fn token_notice_is_shown_in_the_last_10_minutes_on_a_terminal() {
         const DAY: i64 = 86_400;
         let now = Time::from_unix(1_000_000);
         for (kind, seconds, said) in [

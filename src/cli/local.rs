@@ -318,7 +318,7 @@ fn by_socket(
     };
     let again = |error: ureq::Error| match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => bad(),
-        error => Attempt::Again(format!("the server went away: {error}")),
+        error => Attempt::Again(format!("the connection to the server was lost: {error}")),
     };
     let mut answer = answer.map_err(again)?;
     let text = answer

@@ -106,7 +106,7 @@ fn target(
         .is_none_or(|name| config.contexts.contains_key(name));
     if remote.server.is_none() && !is_known {
         return Err(
-            Failure::new(USAGE, "a new context needs its server").hint(format!(
+            Failure::new(USAGE, "a new context requires a server").hint(format!(
                 "keycroft login https://keys.lab.example --context {}",
                 named.unwrap_or_default()
             )),
@@ -432,7 +432,7 @@ mod tests {
 
     /// Each character is two squares, one above the other: together the code, with four light ones on every side.
     #[test]
-    fn an_address_is_drawn_whole() {
+    fn qr_code_contains_the_complete_address() {
         let address = "https://keys.lab.example/device";
         let mut squares: Vec<Vec<bool>> = Vec::new();
         for line in drawn(address).unwrap().lines() {

@@ -8,7 +8,7 @@ use crate::model::notice::Notice;
 use crate::model::time::Time;
 use crate::terminal::output::say;
 
-/// Of a thing in a list, what a notice needs.
+/// The fields of a list item that a notice needs.
 #[derive(Deserialize)]
 struct Ending {
     id: String,
@@ -17,7 +17,7 @@ struct Ending {
     expires_at: Option<String>,
 }
 
-/// Names those of a list that end soon. `noun` is the command's: `api-key`, `ssh-key`.
+/// Reports the items of a list that expire soon. `noun` is the command: `api-key`, `ssh-key`.
 pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
     // The one in use is named with each answer already.
     let in_use = client.connection.credential.as_ref();

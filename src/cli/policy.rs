@@ -137,7 +137,7 @@ fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {
         let Some((_, form)) = RULES.iter().find(|(name, _)| *name == key) else {
             let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
             return Err(
-                Failure::new(USAGE, format!("no such setting of the policy: {key:?}"))
+                Failure::new(USAGE, format!("unknown policy setting: {key:?}"))
                     .hint(format!("one of {}", names.join(", "))),
             );
         };

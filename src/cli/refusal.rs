@@ -80,7 +80,7 @@ impl Client {
         failure.kind.clone_from(&problem.kind);
         if status == 404 && code == FAILED {
             failure.message = format!(
-                "{} has no operation {what}; it can be of another version than this program",
+                "{} has no operation {what}; its version may differ from this program's",
                 self.connection.server.as_str()
             );
         }

@@ -97,8 +97,8 @@ impl ServeArguments {
         ) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(wrong("tls-cert needs tls-key, too".to_owned())),
-            (None, Some(_)) => return Err(wrong("tls-key needs tls-cert, too".to_owned())),
+            (Some(_), None) => return Err(wrong("tls-cert requires tls-key".to_owned())),
+            (None, Some(_)) => return Err(wrong("tls-key requires tls-cert".to_owned())),
         };
         let proxies = [
             self.behind_proxy,
@@ -116,7 +116,7 @@ impl ServeArguments {
             Some(Ok(level)) => level,
             Some(Err(_)) => {
                 return Err(wrong(
-                    "log: write off, error, warn, info, debug or trace".to_owned(),
+                    "log: expected off, error, warn, info, debug or trace".to_owned(),
                 ));
             }
         };
@@ -132,7 +132,7 @@ impl ServeArguments {
             },
             listen: match listen {
                 Some(address) => address,
-                None => LISTEN.parse().expect("it is an address and a port"),
+                None => LISTEN.parse().expect("expected an address and a port"),
             },
             public_url: public_url.as_deref().map(parse_public_url).transpose()?,
             tls,

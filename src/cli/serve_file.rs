@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_flag_can_stand_in_the_file() {
+    fn every_flag_can_be_set_in_the_file() {
         let file = ServeFile::parse(
             "db = '/a/keycroft.db'\nlisten = '[::1]:80'\npublic-url = 'https://keys.example'\n\
              tls-cert = 'c'\ntls-key = 'k'\nbehind-proxy = ['10.0.0.0/8']\ninsecure-http = false\nlog = 'warn'\n\
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn faults_are_reported_with_their_line() {
         for (text, line, word) in [
             ("# no\nlisten-on = '127.0.0.1:1'", 2, "listen-on"),
             ("listen = 'here'", 1, "socket address"),

@@ -80,7 +80,7 @@ fn is_private(file: &Path, text: &str) -> Failure {
     } else if text.contains("PuTTY-User-Key-File-") {
         failure.hint("the line that PuTTYgen shows for OpenSSH, or puttygen FILE -L")
     } else {
-        failure.hint("the .pub file beside it, or ssh-keygen -y to make one")
+        failure.hint("the .pub file beside it, or ssh-keygen -y to create one")
     }
 }
 

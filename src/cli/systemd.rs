@@ -39,7 +39,7 @@ pub fn stopping() {
 /// Does nothing when nobody listens.
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        log::warn!("the service manager could not be told: {error}");
+        log::warn!("the service manager could not be notified: {error}");
     }
 }
 
@@ -56,7 +56,9 @@ pub fn watch(address: SocketAddr) -> io::Result<()> {
             loop {
                 match probe(reachable(address), each) {
                     Ok(()) => tell(&[NotifyState::Watchdog]),
-                    Err(error) => log::error!("the server does not answer itself: {error}"),
+                    Err(error) => {
+                        log::error!("the server does not answer its own health check: {error}");
+                    }
                 }
                 thread::sleep(each);
             }
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_says_nothing_is_no_sign_of_life() {
+    fn silent_socket_fails_the_health_check() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         // It connects, since the kernel does that, and nobody answers.

@@ -204,7 +204,7 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
     let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else {
         return Err(Failure::new(
             crate::terminal::exit::FAILED,
-            "the server's answer holds no secret",
+            "the server's answer contains no secret",
         ));
     };
     let lost = format!("keycroft token delete {}", token.id);

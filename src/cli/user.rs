@@ -480,10 +480,11 @@ fn offboard(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(),
 
 fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Result<(), Failure> {
     if !client.is_local() {
-        return Err(
-            Failure::new(USAGE, "only the database's owner creates tokens for others")
-                .hint(format!("keycroft user token {name} --db FILE")),
-        );
+        return Err(Failure::new(
+            USAGE,
+            "only the owner of the database can create tokens for others",
+        )
+        .hint(format!("keycroft user token {name} --db FILE")));
     }
     let place = out.open()?;
     let wanted = TokenIn {

@@ -93,7 +93,9 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     if credential.is_code() {
         return Err(Failure::new(
             INVALID,
-            format!("{hint} is a one-time code, which cannot be revoked by its possession"),
+            format!(
+                "{hint} is a one-time code; only API keys, tokens, sessions and host credentials can be revoked"
+            ),
         ));
     }
     client.revoke()?;

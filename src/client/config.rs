@@ -110,7 +110,7 @@ impl ConfigFolder {
             let fail = |error| Failure::new(FAILED, format!("{}: {error}", path.display()));
             if fs::metadata(path).map_err(fail)?.mode() & OTHERS_WRITE != 0 {
                 let message = format!(
-                    "others can write to {}, so they could choose what is run",
+                    "other users can write to {} and could run their own commands",
                     path.display()
                 );
                 let hint = format!("chmod go-w {}", path.display());
@@ -138,7 +138,7 @@ impl ConfigFolder {
         let mode = fs::metadata(&self.path).map_err(fail)?.mode();
         if mode & OTHERS_WRITE != 0 {
             let message = format!(
-                "others can write to {}, so they could take what is kept there",
+                "other users can write to {} and could replace its files",
                 self.path.display()
             );
             return Err(
@@ -239,7 +239,7 @@ impl Beside {
     fn failed(&self, error: &io::Error) -> Failure {
         Failure::new(
             FAILED,
-            format!("{}: {error}; it is as it was before", self.place.display()),
+            format!("{}: {error}; it is unchanged", self.place.display()),
         )
     }
 }
@@ -268,10 +268,7 @@ fn read<T: DeserializeOwned + Default>(
     parse(&text).map_err(|line| {
         Failure::new(
             INVALID,
-            format!(
-                "{}, line {line}: this is not what keycroft writes there",
-                path.display()
-            ),
+            format!("{}, line {line}: unexpected content", path.display()),
         )
         .hint(format!("mv {0} {0}.old", path.display()))
     })
@@ -345,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_in_one_file_alone_and_nobody_else_can_read_it() {
+    fn secrets_are_in_one_private_file() {
         let (_home, folder) = folder();
         save(&folder, "lab", "the-secret").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
@@ -369,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_read_or_write_is_refused() {
+    fn files_that_others_can_read_or_write_are_rejected() {
         let (_home, folder) = folder();
         save(&folder, "lab", "the-secret").unwrap();
         for mode in [0o604, 0o640, 0o644, 0o620] {
@@ -397,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_named_with_its_line_and_without_its_words() {
+    fn malformed_file_is_reported_with_its_line_and_no_content() {
         let (_home, folder) = folder();
         save(&folder, "lab", "x").unwrap();
         fs::write(

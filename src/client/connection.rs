@@ -454,7 +454,7 @@ fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
         .map_err(|error| fail(format!("{program}: {error}")))?;
     let text = Zeroizing::new(said.stdout);
     if !said.status.success() {
-        return Err(fail(format!("{program} ended with {}", said.status)));
+        return Err(fail(format!("{program} exited with {}", said.status)));
     }
     let text = std::str::from_utf8(&text).map_err(|_| fail("its output is not text".to_owned()))?;
     ClientCredential::parse(text, Source::Command(context.to_owned())).map(Some)
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_from_what_looks_like_it() {
+    fn loopback_is_distinguished_from_lookalikes() {
         for (text, loopback) in [
             ("http://localhost:8420", true),
             ("http://127.9.9.9", true),
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_used_for_its_own_server_alone() {
+    fn context_is_used_only_for_its_server() {
         let context = |server: &str| Context {
             server: server.to_owned(),
             username: None,

@@ -194,12 +194,12 @@ fn answer(
         }),
         // Only as a problem: a proxy's own 401 or 404 does not come from the server.
         401 if is_problem => Err(Refusal::Definite(
-            "the server does not accept this host's credential or code (any more)".to_owned(),
+            "the server does not accept the credential or code of this host; it may be revoked or used".to_owned(),
         )),
         400..500 if is_problem && !matches!(status, 408 | 429) => {
             let problem: Result<crate::wire::ProblemOut, _> = serde_json::from_str(&text);
             let why = problem.map_or_else(
-                |_| format!("the server refuses with status {status}"),
+                |_| format!("the server rejected the request with status {status}"),
                 |problem| problem.detail.unwrap_or(problem.title),
             );
             Err(Refusal::Definite(why))

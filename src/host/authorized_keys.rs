@@ -59,7 +59,7 @@ pub fn print_authorized_keys(wanted: &AuthorizedKeys) -> Result<(), Failure> {
 fn watch() {
     thread::spawn(|| {
         thread::sleep(WHOLE_TIME);
-        machine::log("no answer in time: ended without one");
+        machine::log("no answer in time: stopped");
         std::process::exit(i32::from(FAILED));
     });
 }
@@ -150,7 +150,7 @@ pub fn find(
         }
         Err(Refusal::Definite(why)) => Err(Failure::new(
             FAILED,
-            format!("{why}: no keys are given to sshd"),
+            format!("{why}: sshd receives no keys"),
         )),
         Err(Refusal::Unreachable(why)) => {
             let keys = from_copy(folder, login, now).map_err(|failure| {
@@ -160,7 +160,7 @@ pub fn find(
                 )
             })?;
             machine::log(&format!(
-                "{}: {why}; answered from the copy",
+                "{}: {why}; answered from the cache",
                 settings.server
             ));
             Ok(keys)
@@ -241,6 +241,6 @@ fn refresh_behind(folder: &HostFolder, now: Time) {
         .process_group(0)
         .spawn();
     if let Err(error) = started {
-        machine::log(&format!("the copy is not refreshed: {error}"));
+        machine::log(&format!("the cache is not refreshed: {error}"));
     }
 }

@@ -82,7 +82,7 @@ pub fn check_host(wanted: &HostCheckArguments) -> Result<(), Failure> {
     }
     for timer in timers::missing() {
         findings.warn(&format!(
-            "{timer} does not run: the cache grows old or logins are not reported (try: keycroft host enroll again, without --no-timers)"
+            "{timer} does not run: the cache is not refreshed, or logins are not reported (try: keycroft host enroll again, without --no-timers)"
         ))?;
     }
     match &wanted.login {
@@ -117,7 +117,10 @@ fn check_sshd(
     match fs::symlink_metadata(&own) {
         Err(_) => findings.bad(&format!("{} does not exist", own.display()))?,
         Ok(found) if found.uid() != 0 || found.mode() & 0o022 != 0 => {
-            findings.bad(&format!("others than root can change {}", own.display()))?;
+            findings.bad(&format!(
+                "users other than root can change {}",
+                own.display()
+            ))?;
         }
         Ok(_) => findings.ok(&format!("{} exists", own.display()))?,
     }

@@ -166,11 +166,11 @@ pub enum Unusable {
 impl std::fmt::Display for Unusable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Damaged => f.write_str("the copy is cut off or damaged"),
-            Self::FromTheFuture => f.write_str("the copy is from the future"),
+            Self::Damaged => f.write_str("the cache is cut off or damaged"),
+            Self::FromTheFuture => f.write_str("the time of the cache is in the future"),
             Self::TooOld { age, max } => write!(
                 f,
-                "the copy is {} s old, and may be {} s old at most",
+                "the cache is {} s old; its maximum age is {} s",
                 age.as_secs(),
                 max.as_secs()
             ),
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_comes_back_with_everybodys_keys() {
+    fn cache_is_read_back_with_all_keys() {
         let read = Copy::decode(copy().encode().as_bytes()).unwrap();
         assert_eq!(read, copy());
         assert_eq!(read.keys, 2);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn options_come_back_and_damaged_ones_leave_the_key_out() {
+    fn options_are_read_back_and_damaged_ones_skip_the_key() {
         let found = copy().keys_of(&login("alice"));
         assert_eq!(
             found[0].options.to_string(),
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_lost_or_changed_a_byte_is_refused() {
+    fn cache_with_a_lost_or_changed_byte_is_rejected() {
         let text = copy().encode();
         for length in 0..text.len() {
             assert_eq!(
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_good_until_its_age_and_never_before_it_was_fetched() {
+    fn cache_is_valid_from_its_fetch_to_its_maximum_age() {
         let copy = copy();
         let at = |seconds: i64| copy.check(Time::from_unix(1_000_000 + seconds));
         assert_eq!(at(0), Ok(()));
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_left_out() {
+    fn incomplete_keys_are_left_out() {
         let change: [fn(&mut LoginKeyOut); 9] = [
             |item| item.login = "alice\nroot".to_owned(),
             |item| item.key.push_str("\ncommand=\"sh\""),

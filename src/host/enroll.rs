@@ -280,14 +280,14 @@ fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Setting
     if settings.server != address.as_str() {
         let message = format!("this machine is a host of {} already", settings.server);
         return Err(Failure::new(INVALID, message).hint(format!(
-            "rm -r {}, if it is to leave that one",
+            "rm -r {}, to remove it from that server",
             folder.place().folder.display()
         )));
     }
     match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
         Err(Refusal::Definite(_)) => {
-            say("the server does not accept the credential of an earlier enrollment any more");
+            say("the server no longer accepts the credential of an earlier enrollment");
             Ok(None)
         }
         Err(unreachable) => Err(unreachable.into()),
@@ -542,7 +542,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_drop_in_names_the_program_and_its_own_user() {
+    fn drop_in_names_the_program_and_its_user() {
         let place = |folder: &str| HostFolderArguments {
             folder: PathBuf::from(folder),
         };
@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_given_as_an_argument_is_refused() {
+    fn code_as_an_argument_is_rejected() {
         let failure = read_code(Path::new("kce_4k2m9x0q7w1z_x")).err().unwrap();
         assert_eq!(failure.code, USAGE);
         assert!(!failure.message.contains("kce_4k"), "{}", failure.message);

@@ -1,4 +1,4 @@
-//! The helper's own folder on a host: the credential, the settings and the copy, which nobody else may read or change.
+//! The agent's folder on a host: credential, settings and cache. No other user may read or change it.
 //!
 //! sshd trusts these files, so a file that another user could have written is rejected.
 
@@ -19,7 +19,7 @@ use crate::model::secret::Id;
 use crate::terminal::environment::path_variable;
 use crate::terminal::exit::{FAILED, Failure, INVALID};
 
-/// The user whom the helper runs as.
+/// The user of the agent.
 pub const USER: &str = "keycroft-host";
 /// Maximum size of the cache, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -32,7 +32,7 @@ const AUTHORITY: &str = "ca.pem";
 const LOCK: &str = "lock";
 pub const COPY: &str = "copy";
 
-/// Where the helper keeps its things.
+/// The folders and files of the agent.
 #[derive(Args, Clone, Debug)]
 pub struct HostFolderArguments {
     /// Folder of the host credential and the cache [env: KEYCROFT_HOST_FOLDER]
@@ -105,14 +105,14 @@ impl HostFolder {
             return Err(failed(&path, "not a folder, or a symbolic link"));
         }
         if found.mode() & 0o077 != 0 {
-            return Err(failed(&path, "others may look into it").hint(format!(
-                "chmod 700 {0}, and consider what is in it seen",
+            return Err(failed(&path, "other users can read it").hint(format!(
+                "chmod 700 {0}, and treat its contents as exposed",
                 path.display()
             )));
         }
         let me = own_user();
         if me != 0 && found.uid() != me {
-            return Err(failed(&path, "it is owned by somebody else"));
+            return Err(failed(&path, "another user owns it"));
         }
         Ok(Self {
             path,
@@ -166,16 +166,16 @@ impl HostFolder {
         let mut file = File::open(&path).map_err(|error| failed(&path, error))?;
         let opened = file.metadata().map_err(|error| failed(&path, error))?;
         if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) || !opened.is_file() {
-            return Err(failed(&path, "it was exchanged while it was opened"));
+            return Err(failed(&path, "it was replaced while it was opened"));
         }
         if opened.uid() != self.owner.0 {
             return Err(failed(
                 &path,
-                "it is owned by somebody else than its folder",
+                "it does not have the same owner as its folder",
             ));
         }
         if opened.mode() & 0o077 != 0 {
-            return Err(failed(&path, "others may read or write it"));
+            return Err(failed(&path, "other users can read or write it"));
         }
         let mut bytes = Zeroizing::new(Vec::new());
         let read = Read::by_ref(&mut file)
@@ -254,7 +254,7 @@ impl HostFolder {
     pub fn settings(&self) -> Result<Settings, Failure> {
         let path = self.path(SETTINGS);
         let bytes = self.read(SETTINGS)?.ok_or_else(|| {
-            failed(&path, "it is not there: this machine is not enrolled")
+            failed(&path, "it does not exist: this machine is not enrolled")
                 .hint("keycroft host enroll URL --code-file FILE, as root")
         })?;
         let text = std::str::from_utf8(&bytes).map_err(|error| failed(&path, error))?;
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_comes_back_as_it_was_written_and_is_nobody_elses() {
+    fn written_file_is_read_back_and_is_private() {
         let (_outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
         assert!(folder.read(COPY).unwrap().is_none());
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_read_or_could_have_put_there_is_refused() {
+    fn files_that_others_can_read_or_replace_are_rejected() {
         let (outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
         folder.write(COPY, b"keys").unwrap();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_file_is_refused() {
+    fn file_of_another_user_is_rejected() {
         if own_user() != 0 {
             // Only root can give a file away.
             return;

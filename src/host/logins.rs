@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_put_into_a_log_is_no_login() {
+    fn forged_log_line_is_not_a_login() {
         let lines = [
             format!("Nov 22 17:00:01 gpu1 sshd[12]: Invalid user {MESSAGE} from 10.0.0.9 port 5"),
             format!("Nov 22 17:00:01 gpu1 other[12]: {MESSAGE}"),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_once_and_anew_when_it_was_rotated() {
+    fn log_file_is_read_once_and_again_after_a_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auth.log");
         let mut reported = Reported::default();

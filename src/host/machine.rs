@@ -148,17 +148,20 @@ pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
 /// The first part of a path that others than root could change; sshd rejects such a path (auth.c, `safe_path`).
 pub fn unsafe_part(path: &Path) -> Option<String> {
     let Ok(path) = fs::canonicalize(path) else {
-        return Some(format!("{} is not there", path.display()));
+        return Some(format!("{} does not exist", path.display()));
     };
     for part in path.ancestors() {
         let Ok(found) = fs::symlink_metadata(part) else {
-            return Some(format!("{} can't be looked at", part.display()));
+            return Some(format!("{} can't be examined", part.display()));
         };
         if found.uid() != 0 {
             return Some(format!("{} is not owned by root", part.display()));
         }
         if found.mode() & 0o022 != 0 {
-            return Some(format!("others than root may write {}", part.display()));
+            return Some(format!(
+                "users other than root can write {}",
+                part.display()
+            ));
         }
     }
     None
@@ -183,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_are_read_as_they_stand_in_the_file() {
+    fn users_are_read_from_the_passwd_file() {
         let user = parse_user("alice:x:1000:1001:Alice,,,:/home/alice:/bin/bash\n").unwrap();
         assert_eq!(
             (user.name.as_str(), user.id, user.group),
@@ -196,26 +199,26 @@ mod tests {
     }
 
     #[test]
-    fn user_ids_of_people_begin_where_login_defs_says() {
+    fn user_ids_of_people_begin_at_the_limit_of_login_defs() {
         assert_eq!(parse_uid_min("# UID_MIN 5\nUID_MIN\t\t  500\n"), Some(500));
         assert_eq!(parse_uid_min("SYS_UID_MIN 101\nUID_MAX 60000\n"), None);
         assert_eq!(parse_uid_min("UID_MIN many\n"), None);
     }
 
     #[test]
-    fn root_is_a_system_account_and_an_unknown_login_is_none() {
+    fn root_is_a_system_account_and_an_unknown_login_is_not() {
         assert!(is_system_account("root") && is_system_account("nobody"));
         assert!(!is_system_account("keycroft-nobody-is-called-so"));
     }
 
     #[test]
-    fn what_others_may_write_is_named() {
+    fn path_that_others_can_write_is_reported() {
         assert!(unsafe_part(Path::new("/nowhere/at/all")).is_some());
         let folder = tempfile::tempdir().unwrap();
         let said = unsafe_part(folder.path()).unwrap();
         // The folder of all temporary files is writable for everybody.
         assert!(
-            said.contains("may write") || said.contains("owned"),
+            said.contains("can write") || said.contains("owned"),
             "{said}"
         );
     }

@@ -26,7 +26,7 @@ const UTC_FROM: SshdVersion = SshdVersion(9, 1);
 /// How this machine's sshd reads `expiry-time=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExpiryTime {
-    /// Ask the sshd of this machine for its version
+    /// Use the version of this machine's sshd
     Auto,
     /// In UTC, with a Z
     Utc,
@@ -50,7 +50,7 @@ impl ExpiryTime {
             Some(_) => Ok(Expiries::Local),
             None => Err(Failure::new(
                 FAILED,
-                "the time zone of this machine can't be found out, so that the end of a key can't be written",
+                "the time zone of this machine is unknown, so expirations can't be written for sshd",
             )
             .hint("--expiry-time utc, if this machine has OpenSSH 9.1 or later")),
         }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_what_sshd_says_of_itself() {
+    fn version_is_read_from_the_output_of_sshd() {
         let said = [
             (
                 "OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_needs_no_question() {
+    fn explicit_expiry_time_form_needs_no_detection() {
         assert_eq!(ExpiryTime::Utc.expiries().unwrap(), Expiries::Utc);
     }
 }

@@ -72,7 +72,7 @@ pub fn account_page(frame: &Frame, view: &AccountPage) -> Markup {
         p { @if view.factors.any() { "A second factor is set up. A new password does not change it. If somebody else may have used your account, review your passkeys." } @else { "No second factor: the password alone gives access to this account." } }
         div.actions { a.button href="/account/second-factor" { "Manage second factors" } }
         h2 { "Notices" }
-        p.lead { "Before an API key or SSH key expires, and when something happens to your account." }
+        p.lead { "Before an API key or SSH key expires, and when your account changes." }
         div.actions { a.button href="/account/notices" { "Manage notices" } }
     };
     page(frame, Section::Account, &title, &content)

@@ -212,7 +212,7 @@ const GRACES: [(&str, &str); 6] = [
     ("24h", "in 24 hours"),
     ("3d", "in 3 days"),
     ("7d", "in 7 days"),
-    (UNTIL_UNUSED, "after 2 hours without use, 7 days at most"),
+    (UNTIL_UNUSED, "once unused for 2 hours, 7 days at most"),
 ];
 /// The grace period that ends when the old secret is unused.
 pub const UNTIL_UNUSED: &str = "until-unused";
@@ -276,7 +276,7 @@ pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
         @if must_type_name(record, frame.now) {
             (Field::text("confirm").label("Type the key's name, since it is in use").required().autofocus().show(&view.input))
         }
-        (danger("Delete API key", "Keep it", &view.holder.path_of(record.id, "")))
+        (danger("Delete API key", &view.holder.path_of(record.id, "")))
     };
     let content = html! {
         h1 { "Delete " bdi { (record.name) } "?" }

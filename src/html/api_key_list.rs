@@ -107,7 +107,7 @@ fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
 fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup {
     let record = &row.record;
     let own = format!("{path}/{}", record.id);
-    let is_deleted = record.ended.is_some();
+    let is_deleted = record.deletion.is_some();
     html! {
         tr {
             @if is_deleted { td.pick {} } @else { (list::pick(record.id.as_str(), &record.name)) }
@@ -140,7 +140,7 @@ pub(super) fn name(
             @if let Some(link) = link { a href=(link) { (record.name) } } @else { bdi { (record.name) } }
             small {
                 (id.trim_end_matches("_…")) " · "
-                @match &record.ended { Some(ending) => { (ending.reason) " " (relative(ending.at, now)) }, None => (brief) }
+                @match &record.deletion { Some(deletion) => { (deletion.reason) " " (relative(deletion.at, now)) }, None => (brief) }
             }
         }
     }

@@ -130,7 +130,7 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     // For a key of another user, an admin can only show, disable, enable and delete.
     let is_others = matches!(holder, Holder::User(_));
     html! {
-        @if state != State::Ended {
+        @if state != State::Deleted {
             @if !is_others { a.button href=(holder.path_of(record.id, "/edit")) { "Edit" } }
             @if !is_others && state != State::Expired { a.button href=(holder.path_of(record.id, "/rotate")) { "Rotate" } }
             @match record.disabled {
@@ -184,7 +184,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
             dt { "Created" } dd { (fact(Some(record.created_at), "", now)) }
             dt { "Created by" } dd { (created_by(view)) }
             @if let Some(at) = record.rotated_at { dt { "Rotated" } dd { (fact(Some(at), "", now)) } }
-            @if let Some(ending) = &record.ended { dt { "Ended" } dd { (time(ending.at, now)) ": " (ending.reason) } }
+            @if let Some(deletion) = &record.deletion { dt { "Deleted" } dd { (time(deletion.at, now)) ": " (deletion.reason) } }
             @if let Some(note) = &record.note { dt { "Note" } dd { @for line in note.lines() { (line) br; } } }
         }
     }

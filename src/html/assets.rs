@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_small_and_named_after_their_content() {
+    fn assets_are_small_and_named_after_their_content() {
         for (asset, bytes_max) in assets().iter().zip([10_000, 4_000, 500, 2_000]) {
             let bytes = asset.bytes.len();
             assert!(bytes <= bytes_max, "{}: {bytes} bytes", asset.path);
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn compact_source_keeps_code_alone() {
+    fn compact_source_contains_only_code() {
         let source = "// Note.\n{\n  // More.\n\n  go(\"a // b\");\n}\n";
         assert_eq!(compact(source), "{\ngo(\"a // b\");\n}");
     }
 
     #[test]
-    fn the_script_keeps_to_trusted_types_and_nothing_refers_elsewhere() {
+    fn assets_use_trusted_types_and_refer_to_no_other_site() {
         let script = [SCRIPT, PASSKEY_SCRIPT].concat();
         let sinks = [
             "innerHTML",

@@ -76,7 +76,7 @@ pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
             @for (name, value) in &view.fixed { (hidden(name, value)) }
             @for row in &view.rows { (hidden("pick", &row.id)) }
             (Field::text("confirm").label(&label).required().autofocus().show(&view.input))
-            (danger(&format!("Delete {things}"), "Keep them", &view.back))
+            (danger(&format!("Delete {things}"), &view.back))
         }))
     };
     page(frame, view.section(), &view.input.title(&title), &content)

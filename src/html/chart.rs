@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_course_has_a_step_a_day_and_stays_short() {
+    fn chart_has_a_step_per_day_and_stays_short() {
         assert_eq!(
             course(&[day(1, 0), day(2, 9), day(3, 9), day(4, 3)], 9, 2, |day| {
                 day.uses
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn days_without_a_use_and_days_long_past_are_known() {
+    fn chart_covers_days_without_a_use_and_past_days() {
         let days = fill(&[day(100, 5), day(71, 1), day(70, 7)], NOW);
         assert_eq!((days.len(), days[0].uses, days[29].uses), (30, 1, 5));
         let markup = small(&[day(100, 5), day(70, 7)], NOW).into_string();

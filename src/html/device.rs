@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_are_told_apart_as_a_hint() {
+    fn request_from_another_network_shows_a_hint() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         assert!(same_network(
             address("10.0.3.7"),

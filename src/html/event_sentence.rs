@@ -151,8 +151,8 @@ const PHRASES: &[Phrase] = &[
     phrase("notice.test", "tested", "test", "notice channel"),
     phrase(
         "notice.edit-preferences",
-        "changed the wanted notices of",
-        "change the wanted notices of",
+        "changed the notice preferences of",
+        "change the notice preferences of",
         "",
     ),
     phrase(
@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_no_name_gets_no_link() {
+    fn target_without_a_valid_name_gets_no_link() {
         let names = Names {
             has_admin_pages: true,
             ..Names::default()
@@ -582,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_from_before_to_after() {
+    fn changes_are_shown_from_before_to_after() {
         let mut event = event_of("api-key.edit", "api-key", "4k2m9x0q7w1z", "ci");
         event.before = "role=member\nnote=x\n".into();
         event.after = "role=admin\nname=ci\n".into();

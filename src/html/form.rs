@@ -178,8 +178,8 @@ pub(super) fn acts(button: &str, cancel: &str) -> Markup {
 }
 
 /// The buttons of a dangerous confirmation.
-pub(super) fn danger(button: &str, keep: &str, cancel: &str) -> Markup {
-    html! { div.actions { button.danger.primary { (button) } a.button href=(cancel) { (keep) } } }
+pub(super) fn danger(button: &str, back: &str) -> Markup {
+    html! { div.actions { button.danger.primary { (button) } a.button href=(back) { "Cancel" } } }
 }
 
 /// One line of text input.
@@ -496,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_comes_back_filled_and_says_what_is_wrong() {
+    fn rejected_field_keeps_its_value_and_shows_its_error() {
         let markup = Field::text("name")
             .help("Any script.")
             .show(&failed())
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_back_when_they_are_times() {
+    fn only_valid_times_are_kept_in_a_form() {
         assert!(is_local_time("2027-01-31T15:04") && is_local_time("2027-01-31T15:04:05"));
         for bad in [
             "",
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_never_written() {
+    fn passwords_are_never_written_into_a_form() {
         let field = Field::password("password", "current-password")
             .show(&failed())
             .into_string();

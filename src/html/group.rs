@@ -179,7 +179,7 @@ pub fn delete(frame: &Frame, view: &GroupDelete) -> Markup {
             p { "Its " (group.members.len()) " members lose the access that it grants, at the next login." }
             @if !view.hosts.is_empty() { p { "Hosts that use this group: " (view.hosts.join(", ")) ". First edit hosts that are limited to it." } }
         }
-        (post(frame, &format!("{path}/delete"), &html! { (hidden("name", &group.name)) (danger("Delete group", "Keep it", &path)) }))
+        (post(frame, &format!("{path}/delete"), &html! { (hidden("name", &group.name)) (danger("Delete group", &path)) }))
     };
     page(
         frame,

@@ -76,7 +76,7 @@ pub struct CodeIssued<'a> {
     pub expires_at: Time,
 }
 
-/// A host is well as long as its copy would still be answered from, and its clock agrees.
+/// A host is active while its cache is valid and its clock is right.
 pub(super) fn pill(host: &HostFacts, now: Time) -> Markup {
     if host.paused_at.is_some() {
         return badge("warn", "Paused");
@@ -85,7 +85,7 @@ pub(super) fn pill(host: &HostFacts, now: Time) -> Markup {
         None => badge("warn", "No cache yet"),
         Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Cache too old"),
         Some(_) if is_off(host) => badge("warn", "Clock differs"),
-        Some(_) => badge("ok", "In touch"),
+        Some(_) => badge("ok", "Active"),
     }
 }
 
@@ -100,7 +100,7 @@ fn clock(host: &HostFacts) -> String {
     };
     let apart = length(Duration::from_secs(ahead.unsigned_abs()));
     match ahead {
-        _ if !is_off(host) => "In agreement at the last contact.".to_owned(),
+        _ if !is_off(host) => "Correct at the last contact.".to_owned(),
         1.. => {
             format!("{apart} ahead of the server at the last contact: keys expire too early there.")
         }
@@ -260,7 +260,7 @@ pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
         }
         (post(frame, &format!("{path}/delete"), &html! {
             (Field::text("confirm").label("Type the host's name").required().autofocus().show(input))
-            (danger("Delete host", "Keep it", &path))
+            (danger("Delete host", &path))
         }))
     };
     page(frame, Section::Hosts, &input.title(&title), &content)
@@ -295,9 +295,9 @@ mod tests {
         };
         for (ahead, part, is_off) in [
             (None, "No time reported yet", false),
-            (Some(0), "In agreement", false),
-            (Some(5), "In agreement", false),
-            (Some(-5), "In agreement", false),
+            (Some(0), "Correct at the last contact", false),
+            (Some(5), "Correct at the last contact", false),
+            (Some(-5), "Correct at the last contact", false),
             (Some(6), "6 seconds ahead of", true),
             (Some(-90), "90 seconds behind the", true),
             (Some(i64::MIN), " behind the", true),

@@ -213,7 +213,7 @@ mod tests {
     const NOW: Time = Time::from_unix(1_795_359_240);
 
     #[test]
-    fn only_what_policy_permits_is_offered() {
+    fn only_lifetimes_within_policy_are_offered() {
         let mut policy = Policy::default();
         policy.api_key.max = Lifetime::days(60);
         let markup = for_api_key(&Input::default(), &policy, false, NOW).into_string();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_lifetime_is_a_sentence_and_no_field() {
+    fn fixed_lifetime_is_shown_as_a_sentence_without_a_field() {
         let mut policy = Policy::default();
         policy.api_key.choice = Choice::Fixed;
         policy.token.choice = Choice::Fixed;
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_live_one_to_as_many_hours_as_policy_says() {
+    fn token_lifetimes_are_offered_up_to_the_policys_limit() {
         let mut rule = Policy::default().token;
         rule.max = Lifetime::hours(3);
         rule.default = Lifetime::hours(2);

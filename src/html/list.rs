@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_click_on_a_column_reverses_the_order() {
+    fn second_click_on_a_column_reverses_the_order() {
         let columns = [
             sorted(Column::Name, "Name", "name"),
             sorted(Column::Uses, "Uses", ""),

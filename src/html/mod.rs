@@ -1,6 +1,6 @@
 //! The pages, and the only use of maud. Values in, markup out; permissions are decided elsewhere.
 //!
-//! Each file has the pages of one noun and their input structs. The console fills the structs and sends the result.
+//! Each file has the pages of one resource and their input structs. The console fills the structs and sends the result.
 //! Rejected forms come back with their [`form::Input`].
 
 pub mod account;

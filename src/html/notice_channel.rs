@@ -149,8 +149,8 @@ pub fn form(frame: &Frame, view: &ChannelForm) -> Markup {
     };
     let is_email = channel.is_some_and(|channel| channel.kind == ChannelKind::Email);
     let url_help = match channel.and_then(|channel| channel.url.as_ref()) {
-        None => "The URL of the receiver. Empty for e-mail.".to_owned(),
-        Some(url) => format!("Empty: keep {}.", url.shown()),
+        None => "The URL of the receiver. Leave it empty for e-mail.".to_owned(),
+        Some(url) => format!("Leave it empty to keep {}.", url.shown()),
     };
     let kinds = [
         ("webhook", "Webhook: signed JSON for a program"),
@@ -233,7 +233,7 @@ pub fn delete(frame: &Frame, channel: &NoticeChannel) -> Markup {
     let content = html! {
         h1 { (title) "?" }
         div.notice.warn { p { "Waiting notices that will not be sent: " (channel.waiting) "." } }
-        (post(frame, &format!("{path}/delete"), &danger("Delete channel", "Keep it", &path)))
+        (post(frame, &format!("{path}/delete"), &danger("Delete channel", &path)))
     };
     page(frame, Section::Notices, &title, &content)
 }

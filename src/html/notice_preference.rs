@@ -162,7 +162,7 @@ pub fn confirm(frame: &Frame, address: Option<&str>) -> Markup {
                 }))
             }
             None => {
-                p { "This link confirms no address of your account. It was used before, replaced, or sent for another account." }
+                p { "This link is not valid for your account. It was used before, replaced, or sent for another account." }
                 div.actions { a.button href="/account/notices" { "Show notices" } }
             }
         }

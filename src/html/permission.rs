@@ -308,7 +308,7 @@ pub fn chosen(
 ) -> Result<Permissions, String> {
     let access = match input.value(ACCESS) {
         None => presets.default(),
-        Some(word) => Access::from_word(word).ok_or("choose one of the answers")?,
+        Some(word) => Access::from_word(word).ok_or("choose one of the options")?,
     };
     match access {
         Access::Choose => rows(input),
@@ -377,7 +377,7 @@ fn rows(input: &Input) -> Result<Permissions, String> {
             "yes" => vec![field.to_owned()],
             "read" | "write" => vec![side(value)],
             "read-write" => vec![side("read"), side("write")],
-            _ => return Err("choose one of the answers".to_owned()),
+            _ => return Err("choose one of the options".to_owned()),
         };
         permissions.extend(&Permissions::parse(&words)?);
     }
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn fill_button_chooses_for_its_group_alone() {
+    fn fill_button_chooses_only_for_its_group() {
         let mut input = sent(&[
             ("fill", "account read"),
             ("access", "account"),
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_said_briefly() {
+    fn permissions_have_a_short_summary() {
         let all = Role::Member.permissions();
         let parse = |words: &[&str]| Permissions::parse(words).unwrap();
         assert_eq!(

@@ -122,12 +122,12 @@ pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
         h1 { (title) "?" }
         (summary(&view.input))
         div.notice.warn {
-            p { "Its " (view.facts.api_keys) " API keys are revoked: the service can verify no more. Last introspection: " (time_or_never(view.facts.last_asked_at, frame.now)) "." }
+            p { "Its " (view.facts.api_keys) " API keys are revoked: the service can no longer verify credentials. Last introspection: " (time_or_never(view.facts.last_asked_at, frame.now)) "." }
             p { (view.carriers) " credentials of others lose its permissions at once." }
         }
         (post(frame, &format!("{path}/delete"), &html! {
             (Field::text("confirm").label("Type the service's name").required().autofocus().show(&view.input))
-            (danger("Delete service", "Keep it", &path))
+            (danger("Delete service", &path))
         }))
     };
     page(

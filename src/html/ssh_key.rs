@@ -384,7 +384,7 @@ pub fn delete(frame: &Frame, key: &SshKeyFacts) -> Markup {
             p { "Hosts reject it from the next login on. Open logins stay open. A host that cannot reach the server uses its cache up to its maximum age." }
         }
         p { (kind(key)) " · " code { (key.fingerprint) } }
-        (post(frame, &format!("{path}/delete"), &danger("Delete SSH key", "Keep it", &path)))
+        (post(frame, &format!("{path}/delete"), &danger("Delete SSH key", &path)))
     };
     page(
         frame,

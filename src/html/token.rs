@@ -115,7 +115,7 @@ pub fn delete(frame: &Frame, view: &TokenDelete) -> Markup {
         (what_breaks(record, &view.usage, frame.now))
         (post(frame, &format!("/tokens/{}/delete", record.id), &html! {
             (created_credentials(&view.made, &view.ssh_keys, &Input::default()))
-            (danger("Delete token", "Keep it", "/tokens"))
+            (danger("Delete token", "/tokens"))
         }))
     };
     page(

@@ -356,10 +356,10 @@ pub fn reset_second_factor(frame: &Frame, user: &User, present: &SecondFactors) 
     let title = format!("Reset second factor of {}", user.username);
     let content = html! {
         h1 { (title) "?" }
-        p.lead { "For somebody who lost their phone or passkey. Make sure that it is them." }
+        p.lead { "For somebody who lost their phone or passkey. Verify their identity first." }
         dl.facts { dt { "Second factor" } dd { (factors(present)) } }
         p { "Every factor and the password stop working, and all sessions are signed out. You get a link: with it, " b { (user.username) } " chooses a new password, and can set up a new factor." }
-        (post(frame, &format!("{path}/reset-second-factor"), &danger("Reset second factor", "Keep it", &path)))
+        (post(frame, &format!("{path}/reset-second-factor"), &danger("Reset second factor", &path)))
     };
     page(frame, Section::Users, &title, &content)
 }
@@ -376,7 +376,7 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
     let title = format!("{verb} {}", user.username);
     let form = html! {
         (Field::text("confirm").label("Type the username").required().autofocus().show(&view.input))
-        (danger(word, "Keep the user", &path))
+        (danger(word, &path))
     };
     let content = html! {
         h1 { (title) "?" }

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_in_the_largest_fitting_unit() {
+    fn times_are_shown_in_the_largest_fitting_unit() {
         let now = Time::from_unix(100_000_000);
         let day = 86_400;
         let said = [
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_told_as_people_do() {
+    fn dates_are_shown_in_everyday_form() {
         let now = Time::parse("2026-11-22T00:30:00Z").unwrap();
         for (time, words) in [
             ("2026-11-22T00:29:59Z", "Today, 22 November"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_time_is_in_the_markup() {
+    fn exact_time_is_in_the_markup() {
         let time_then = Time::from_unix(1_798_902_840);
         let markup = time(time_then, Time::from_unix(1_798_902_840 - 40 * 86_400)).into_string();
         assert_eq!(

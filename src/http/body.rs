@@ -147,7 +147,7 @@ fn field_error(path: &str, message: &str) -> FieldError {
         return FieldError::new(&field, "this is needed");
     }
     if let Some(field) = quoted("duplicate field `") {
-        return FieldError::new(&field, "give this once");
+        return FieldError::new(&field, "set this once");
     }
     let expected = message
         .rsplit_once(", expected ")

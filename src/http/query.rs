@@ -32,7 +32,7 @@ impl<'a> Query<'a> {
                     "unknown parameter",
                 ),
                 Some(known) if query.given.iter().any(|(one, _)| one == known) => {
-                    query.faults.add(known, "give this once");
+                    query.faults.add(known, "set this once");
                 }
                 Some(known) => query.given.push((known, value)),
             }
@@ -59,7 +59,7 @@ impl<'a> Query<'a> {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {
-                self.fault(name, "write true or false");
+                self.fault(name, "expected true or false");
                 false
             }
         }
@@ -83,7 +83,7 @@ impl<'a> Query<'a> {
             None => LIMIT_DEFAULT,
             Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
             Some(_) => {
-                self.fault("limit", "write a number from 1 to 200");
+                self.fault("limit", "expected a number from 1 to 200");
                 LIMIT_DEFAULT
             }
         }
@@ -102,7 +102,7 @@ impl<'a> Query<'a> {
             None => None,
             Some(Some(after)) => Some(after),
             Some(None) => {
-                self.fault("after", "write the value of \"next\"");
+                self.fault("after", "expected the value of \"next\"");
                 None
             }
         };

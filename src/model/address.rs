@@ -133,12 +133,12 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let quoted = || super::text::sanitize(text, 64);
     read_network(text).map_err(|error| match error {
         NetworkError::Syntax => format!(
-            "\"{}\" is not a network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address",
+            "\"{}\" is not a network: expected one such as 10.0.0.0/8, 2001:db8::/32 or a single address",
             quoted()
         ),
         NetworkError::HostBits(meanings) => {
             format!(
-                "\"{}\" has bits outside its mask: write {meanings}",
+                "\"{}\" has bits outside its mask: use {meanings}",
                 quoted()
             )
         }
@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(
                 AllowedAddresses::parse(&[text]),
                 Err(format!(
-                    "\"{text}\" has bits outside its mask: write {one} or {other}"
+                    "\"{text}\" has bits outside its mask: use {one} or {other}"
                 ))
             );
             for meaning in [one, other] {

@@ -413,7 +413,7 @@ mod tests {
                     created_at: NOW,
                     expires_at: None,
                     disabled: Disabled::No,
-                    ended: false,
+                    is_deleted: false,
                     seen_expired: false,
                     password_at,
                     idle_max: None,

@@ -155,7 +155,7 @@ pub struct Credential {
     pub created_at: Time,
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
-    pub ended: bool,
+    pub is_deleted: bool,
     /// True once it was seen expired. It then stays expired, even if the clock is set back.
     pub seen_expired: bool,
     /// The last confirmation by its user (sessions only).
@@ -169,7 +169,7 @@ pub struct Credential {
 /// The reason why a credential is invalid: its first failed check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectReason {
-    Ended,
+    Deleted,
     Disabled,
     Expired,
     Address,
@@ -189,7 +189,7 @@ impl RejectReason {
     /// One sentence for the owner or an admin.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Ended => "It was deleted.",
+            Self::Deleted => "It was deleted.",
             Self::Disabled => "It is disabled; enable it to use it again.",
             Self::Expired => "It has expired; renew or rotate it.",
             Self::Address => "It was used from an address that is not allowed.",
@@ -232,8 +232,8 @@ impl Credential {
         };
         [
             (
-                RejectReason::Ended,
-                Some(!self.ended && self.digest.is_some()),
+                RejectReason::Deleted,
+                Some(!self.is_deleted && self.digest.is_some()),
             ),
             (RejectReason::Disabled, Some(self.disabled == Disabled::No)),
             (
@@ -311,11 +311,11 @@ impl LastUse {
     }
 }
 
-/// The end of a credential.
+/// The deletion of an API key, whose row is kept for 30 days.
 #[derive(Debug, Clone)]
-pub struct CredentialEnd {
+pub struct CredentialDeletion {
     pub at: Time,
-    /// `deleted`, `revoked` or `left`.
+    /// `deleted`, `revoked` or `offboarded`.
     pub reason: String,
 }
 
@@ -337,7 +337,7 @@ pub struct Record {
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
     pub seen_expired: bool,
-    pub ended: Option<CredentialEnd>,
+    pub deletion: Option<CredentialDeletion>,
     pub rotated_at: Option<Time>,
     /// The number of rotations so far.
     pub rotations: i64,
@@ -365,7 +365,7 @@ pub enum State {
     Active,
     Expired,
     Disabled,
-    Ended,
+    Deleted,
 }
 
 impl State {
@@ -374,15 +374,15 @@ impl State {
             Self::Active => "active",
             Self::Expired => "expired",
             Self::Disabled => "disabled",
-            Self::Ended => "ended",
+            Self::Deleted => "deleted",
         }
     }
 }
 
 impl Record {
     pub fn state(&self, now: Time) -> State {
-        if self.ended.is_some() {
-            State::Ended
+        if self.deletion.is_some() {
+            State::Deleted
         } else if self.seen_expired
             || self.expires_at.is_some_and(|end| end <= now)
             || self.is_idle(now)

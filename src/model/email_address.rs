@@ -21,7 +21,7 @@ impl EmailAddress {
         }
         let (local, domain) = text.rsplit_once('@').ok_or(FORM)?;
         if !domain.is_ascii() {
-            return Err("write the domain in its ASCII form, which begins with xn--");
+            return Err("expected the domain in its ASCII form, which begins with xn--");
         }
         let is_atom =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);

@@ -47,7 +47,7 @@ pub enum Show {
     NeverUsed,
     NoExpiry,
     /// Expires within [`SOON`].
-    EndsSoon,
+    ExpiresSoon,
     /// An SSH key that the policy would not accept today, or that several users have.
     WeakSshKey,
 }
@@ -58,7 +58,7 @@ impl Show {
         Self::Unused,
         Self::NeverUsed,
         Self::NoExpiry,
-        Self::EndsSoon,
+        Self::ExpiresSoon,
         Self::WeakSshKey,
     ];
 
@@ -69,7 +69,7 @@ impl Show {
             Self::Unused => "unused",
             Self::NeverUsed => "never-used",
             Self::NoExpiry => "no-expiry",
-            Self::EndsSoon => "ends-soon",
+            Self::ExpiresSoon => "expires-soon",
             Self::WeakSshKey => "weak-ssh-key",
         }
     }
@@ -175,7 +175,7 @@ impl Item {
             Show::Unused => now.since(self.last_used_at().unwrap_or(self.created_at())) > UNUSED,
             Show::NeverUsed => self.last_used_at().is_none(),
             Show::NoExpiry => self.expires_at().is_none(),
-            Show::EndsSoon => self
+            Show::ExpiresSoon => self
                 .expires_at()
                 .is_some_and(|end| end > now && end <= now.after(SOON)),
             Show::WeakSshKey => {
@@ -270,7 +270,7 @@ mod tests {
             expires_at: None,
             disabled: Disabled::No,
             seen_expired: false,
-            ended: None,
+            deletion: None,
             rotated_at: None,
             rotations: 0,
             grace: None,
@@ -381,14 +381,14 @@ mod tests {
     fn expiration_within_14_days_is_soon() {
         let ends_soon = |seconds: i64| {
             let now = Time::from_unix(MADE.unix() - seconds);
-            both(Some(MADE)).map(|item| item.fits(Show::EndsSoon, now))
+            both(Some(MADE)).map(|item| item.fits(Show::ExpiresSoon, now))
         };
         assert_eq!(ends_soon(1_209_601), [false; 2]);
         assert_eq!(ends_soon(1_209_600), [true; 2]);
         assert_eq!(ends_soon(1), [true; 2]);
         assert_eq!(ends_soon(0), [false; 2]);
         for item in both(None) {
-            assert!(item.fits(Show::NoExpiry, MADE) && !item.fits(Show::EndsSoon, MADE));
+            assert!(item.fits(Show::NoExpiry, MADE) && !item.fits(Show::ExpiresSoon, MADE));
         }
         for item in both(Some(MADE)) {
             assert!(!item.fits(Show::NoExpiry, MADE) && !item.fits(Show::WeakSshKey, MADE));

@@ -200,7 +200,7 @@ impl Status {
             Kind::Session | Kind::Host => false,
         };
         match record.state(now) {
-            State::Ended => Self::Deleted,
+            State::Deleted => Self::Deleted,
             State::Expired => Self::Expired,
             State::Disabled => Self::Disabled,
             State::Active if record.grace_ends_at(now).is_some() => Self::Rotating,
@@ -454,8 +454,8 @@ impl ListQuery {
             if !known {
                 let value = sanitize(value, UNKNOWN_CHARACTERS_MAX);
                 query.ignored.push(match name {
-                    "sort" => format!("There is no column \"{value}\" to sort by."),
-                    name => format!("There is no filter \"{name}: {value}\"; it is ignored."),
+                    "sort" => format!("Unknown column \"{value}\" to sort by."),
+                    name => format!("Unknown filter \"{name}: {value}\"; it is ignored."),
                 });
             }
         }

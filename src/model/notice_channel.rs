@@ -52,7 +52,7 @@ pub struct NoticeChannel {
     pub kind: ChannelKind,
     /// `None` for e-mail, whose server is a setting.
     pub url: Option<ChannelUrl>,
-    /// Receives notices to users about their own things.
+    /// Receives notices to users about their own account and credentials.
     pub for_members: bool,
     /// Receives notices about services, hosts and the server.
     pub for_admins: bool,

@@ -17,7 +17,7 @@ pub enum NoticeKind {
     NewDevice,
     /// Password, second factor or SSH keys were changed by the user.
     AccountChanged,
-    /// An admin or the operator acted on the account.
+    /// An admin or the operator changed the account.
     AdminAct,
     /// A burst of failed sign-ins.
     FailedSignIns,
@@ -82,7 +82,7 @@ impl NoticeKind {
             Self::SshKeyExpires => "SSH key expires",
             Self::NewDevice => "Sign-in from a new device",
             Self::AccountChanged => "Password, second factor or SSH key changed",
-            Self::AdminAct => "Admin acted on your account",
+            Self::AdminAct => "Account changed by an admin",
             Self::FailedSignIns => "Many failed sign-ins",
             Self::ServiceKeyExpires => "API key of a service expires",
             Self::CodeExpires => "Enrollment code expires",

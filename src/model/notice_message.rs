@@ -23,7 +23,7 @@ pub struct NoticeMessage {
     pub item: Option<ExpiringItem>,
 }
 
-/// The table of a thing that expires.
+/// The table of an item that expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
     Credential,
@@ -41,7 +41,7 @@ impl ItemKind {
     }
 }
 
-/// A thing that expires. The notice is dropped when it is deleted, disabled, or gets another expiration.
+/// An item that expires. The notice is dropped when it is deleted, disabled, or gets another expiration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiringItem {
     pub kind: ItemKind,
@@ -67,6 +67,11 @@ impl ExpiringItem {
 /// A name that is safe in a text.
 fn safe(name: &str) -> String {
     sanitize(name, NAME_CHARACTERS_MAX)
+}
+
+/// "2026-11-22 15:04:05 UTC".
+fn readable(at: Time) -> String {
+    at.to_string().replace('T', " ").replace('Z', " UTC")
 }
 
 /// "in 7 days", "in 5 hours".
@@ -98,41 +103,41 @@ impl NoticeMessage {
         self
     }
 
-    /// A thing expires soon.
+    /// A credential, an SSH key or a code expires soon.
     pub fn expiration(item: ExpiringItem, now: Time) -> Self {
         let (name, owner, end) = (safe(&item.name), safe(&item.owner), item.expires_at);
-        let (id, when) = (&item.id, until(end, now));
-        let (what, body, path) = match item.notice_kind() {
+        let (id, when, date) = (&item.id, until(end, now), readable(end));
+        let (name_of_item, body, path) = match item.notice_kind() {
             NoticeKind::SshKeyExpires => (
                 format!("SSH key {name}"),
                 format!(
-                    "The SSH key {name} of {owner} expires {when}, on {end}. Hosts reject it from then on. Extend it, or add a new key."
+                    "The SSH key {name} of {owner} expires {when}, on {date}. After that, hosts reject it. Extend it in Keycroft, or add a new key."
                 ),
                 format!("/ssh-keys/{id}"),
             ),
             NoticeKind::CodeExpires => (
                 format!("Enrollment code {id}"),
                 format!(
-                    "The enrollment code {id} expires {when}, on {end}. Hosts that enroll with it are rejected from then on."
+                    "The enrollment code {id} expires {when}, on {date}. After that, no host can enroll with it. If hosts still need a code, create a new one."
                 ),
                 "/admin/hosts".to_owned(),
             ),
             NoticeKind::ServiceKeyExpires => (
                 format!("API key {name} of service {owner}"),
                 format!(
-                    "The API key {name} of the service {owner} expires {when}, on {end}. The service is rejected from then on. Extend or rotate the key."
+                    "The API key {name} of the service {owner} expires {when}, on {date}. After that, requests with this key are rejected. Extend or rotate it in Keycroft."
                 ),
                 format!("/admin/services/{owner}/api-keys/{id}"),
             ),
             _ => (
                 format!("API key {name}"),
                 format!(
-                    "The API key {name} of {owner} expires {when}, on {end}. Programs that use it are rejected from then on. Extend or rotate it."
+                    "The API key {name} of {owner} expires {when}, on {date}. After that, requests with this key are rejected. Extend or rotate it in Keycroft."
                 ),
                 format!("/api-keys/{id}"),
             ),
         };
-        let subject = format!("{what} expires {when}");
+        let subject = format!("{name_of_item} expires {when}");
         let owner_field = if item.is_of_service {
             "service"
         } else {
@@ -153,7 +158,8 @@ impl NoticeMessage {
     pub fn new_device(username: &str, device: &str, address: Option<&str>, at: Time) -> Self {
         let (device, from) = (safe(device), address.unwrap_or("an unknown address"));
         let body = format!(
-            "Somebody signed in as {username} with {device} from {from} at {at}. If that was not you, sign that session out, change your password and tell an admin."
+            "Somebody signed in to Keycroft as {username} with {device} from {from}, on {}. If that was not you, sign out that session, change your password and tell an admin.",
+            readable(at)
         );
         let subject = format!("New sign-in as {username}");
         Self::new(NoticeKind::NewDevice, subject, body, "/sessions")
@@ -165,26 +171,27 @@ impl NoticeMessage {
     /// A change of the account by its user. `None` for acts without a notice.
     pub fn account_changed(action: Action, username: &str, name: &str, at: Time) -> Option<Self> {
         let name = safe(name);
-        let (what, path) = match action {
+        let (change, path) = match action {
             Action::PasswordChange | Action::PasswordReset => {
-                ("The password was changed".to_owned(), "/account")
+                ("the password was changed".to_owned(), "/account")
             }
-            Action::TotpAdd => ("An authenticator app was added".to_owned(), FACTORS),
-            Action::TotpRemove => ("The authenticator app was removed".to_owned(), FACTORS),
-            Action::PasskeyAdd => (format!("The passkey {name} was added"), FACTORS),
-            Action::PasskeyEdit => (format!("The passkey {name} was renamed"), FACTORS),
-            Action::PasskeyDelete => (format!("The passkey {name} was deleted"), FACTORS),
-            Action::RecoveryCodesCreate => ("New recovery codes were created".to_owned(), FACTORS),
-            Action::SshKeyAdd => (format!("The SSH key {name} was added"), "/ssh-keys"),
-            Action::SshKeyEdit => (format!("The SSH key {name} was changed"), "/ssh-keys"),
-            Action::SshKeyDelete => (format!("The SSH key {name} was deleted"), "/ssh-keys"),
+            Action::TotpAdd => ("an authenticator app was added".to_owned(), FACTORS),
+            Action::TotpRemove => ("the authenticator app was removed".to_owned(), FACTORS),
+            Action::PasskeyAdd => (format!("the passkey {name} was added"), FACTORS),
+            Action::PasskeyEdit => (format!("the passkey {name} was renamed"), FACTORS),
+            Action::PasskeyDelete => (format!("the passkey {name} was deleted"), FACTORS),
+            Action::RecoveryCodesCreate => ("new recovery codes were created".to_owned(), FACTORS),
+            Action::SshKeyAdd => (format!("the SSH key {name} was added"), "/ssh-keys"),
+            Action::SshKeyEdit => (format!("the SSH key {name} was changed"), "/ssh-keys"),
+            Action::SshKeyDelete => (format!("the SSH key {name} was deleted"), "/ssh-keys"),
             Action::SshKeyImport => ("SSH keys were imported".to_owned(), "/ssh-keys"),
             _ => return None,
         };
         let body = format!(
-            "{what} in the account {username} at {at}. If that was not you, change your password and tell an admin."
+            "In the Keycroft account {username}, {change} on {}. If that was not you, change your password and tell an admin.",
+            readable(at)
         );
-        let subject = format!("{what}: {username}");
+        let subject = format!("Account {username}: {change}");
         Some(
             Self::new(NoticeKind::AccountChanged, subject, body, path)
                 .with("username", username)
@@ -202,9 +209,10 @@ impl NoticeMessage {
     ) -> Self {
         let sentence = sanitize(sentence, 1_000);
         let body = format!(
-            "{sentence} This concerns the account {username} and happened at {at}. If you did not expect it, ask the admin."
+            "{sentence} Keycroft account: {username}. Time: {}. If you did not expect this, ask the admin.",
+            readable(at)
         );
-        let subject = format!("An admin acted on the account {username}");
+        let subject = format!("Account {username}: changed by an admin");
         Self::new(NoticeKind::AdminAct, subject, body, "/account")
             .with("username", username)
             .with("action", action.as_str())
@@ -215,7 +223,8 @@ impl NoticeMessage {
     pub fn failed_sign_ins(username: &str, count: u32, address: Option<&str>, at: Time) -> Self {
         let from = address.unwrap_or("an unknown address");
         let body = format!(
-            "{count} sign-ins as {username} failed within a minute, the last one from {from} at {at}. Keycroft slows such attempts down. If that was not you, tell an admin."
+            "{count} sign-ins to Keycroft as {username} failed within a minute, the last one from {from} on {}. Keycroft limits the number of attempts. If that was not you, tell an admin.",
+            readable(at)
         );
         let subject = format!("Failed sign-ins as {username}");
         Self::new(NoticeKind::FailedSignIns, subject, body, "/events")
@@ -227,11 +236,11 @@ impl NoticeMessage {
     pub fn host_silent(name: &str, id: &str, since: Option<Time>) -> Self {
         let name = safe(name);
         let seen = since.map_or_else(
-            || "It has never fetched its SSH keys.".to_owned(),
-            |at| format!("It last fetched its SSH keys at {at}."),
+            || "has never fetched SSH keys".to_owned(),
+            |at| format!("last fetched SSH keys on {}", readable(at)),
         );
         let body = format!(
-            "The host {name} is silent. {seen} Its cache is too old to answer logins while the server is unreachable. Run keycroft host check there."
+            "The host {name} {seen}. Its cache has expired: while the Keycroft server is unreachable, SSH logins with keys from Keycroft fail there. On this host, run: keycroft host check"
         );
         let path = format!("/admin/hosts/{id}");
         Self::new(
@@ -247,12 +256,19 @@ impl NoticeMessage {
     /// An old backup, or none.
     pub fn backup_old(last: Option<Time>) -> Self {
         let made = last.map_or_else(
-            || "No backup was created yet.".to_owned(),
-            |at| format!("The last backup was created at {at}."),
+            || "No backup of the Keycroft database exists.".to_owned(),
+            |at| {
+                format!(
+                    "The last backup of the Keycroft database was created on {}.",
+                    readable(at)
+                )
+            },
         );
-        let body = format!("{made} Create one with keycroft backup, or enable the timer.");
+        let body = format!(
+            "{made} Create one with keycroft backup, or enable keycroft-backup.timer on the server."
+        );
         let subject = "The last backup is older than a week".to_owned();
-        let subject = last.map_or_else(|| "There is no backup".to_owned(), |_| subject);
+        let subject = last.map_or_else(|| "No backup exists".to_owned(), |_| subject);
         let made = last.map_or_else(String::new, |at| at.to_string());
         Self::new(NoticeKind::BackupOld, subject, body, "/admin/diagnostics")
             .with("last_backup_at", made)
@@ -260,13 +276,15 @@ impl NoticeMessage {
 
     /// The certificate of the server expires soon.
     pub fn certificate_expires(end: Time, now: Time) -> Self {
-        let when = if end > now {
-            format!("expires {}", until(end, now))
+        let date = readable(end);
+        let (when, effect) = if end > now {
+            let when = format!("expires {}", until(end, now));
+            (when, "After that, clients reject it.")
         } else {
-            "expired".to_owned()
+            ("expired".to_owned(), "Clients reject it.")
         };
         let body = format!(
-            "The TLS certificate of the server {when}, on {end}. Clients reject it from then on. Renew it and send SIGHUP to the server."
+            "The TLS certificate of the Keycroft server {when}, on {date}. {effect} Renew it, and send SIGHUP to the server to load it."
         );
         let subject = format!("The TLS certificate {when}");
         Self::new(
@@ -281,7 +299,7 @@ impl NoticeMessage {
     /// The mail that confirms an address. Its path gets a code when it is sent.
     pub fn address_confirmation(address: &str) -> Self {
         let body = format!(
-            "Somebody entered {address} for the notices of a Keycroft account. If that was you, open the link within 24 hours and confirm it. If not, ignore this mail."
+            "Somebody entered {address} as the address for notices of a Keycroft account. If that was you, open the link within 24 hours, sign in and confirm the address. If not, ignore this mail."
         );
         let path = Purpose::EmailConfirmation.path().unwrap_or("/");
         let subject = "Confirm your e-mail address".to_owned();
@@ -291,9 +309,10 @@ impl NoticeMessage {
     /// The address for notices was changed or removed, to the old address.
     pub fn address_changed(username: &str, at: Time) -> Self {
         let body = format!(
-            "The e-mail address for the notices of {username} was changed at {at}. Notices no longer go to this address. If that was not you, change your password and tell an admin."
+            "The e-mail address for notices of the Keycroft account {username} was changed on {}. This address receives no more notices. If that was not you, change your password and tell an admin.",
+            readable(at)
         );
-        let subject = format!("The e-mail address was changed: {username}");
+        let subject = format!("Account {username}: the e-mail address was changed");
         Self::new(
             NoticeKind::AccountChanged,
             subject,
@@ -337,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn expiration_names_the_thing_its_owner_and_its_end() {
+    fn expiration_notice_contains_item_owner_and_date() {
         for (kind, of_service, notice, subject, path) in [
             (
                 ItemKind::Credential,
@@ -373,7 +392,7 @@ mod tests {
             assert_eq!(message.subject, subject);
             assert_eq!(message.path, path);
             assert!(
-                message.body.contains("on 1970-01-19T13:46:40Z."),
+                message.body.contains("on 1970-01-19 13:46:40 UTC."),
                 "{}",
                 message.body
             );

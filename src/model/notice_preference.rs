@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn admins_choose_notices_about_the_server_for_email_alone() {
+    fn admins_choose_server_notices_only_for_email() {
         let mut admin = preferences(true, &[]);
         let (email, ntfy) = (&admin.channels[0].clone(), &admin.channels[1].clone());
         assert!(!admin.wants(NoticeKind::HostSilent, email));

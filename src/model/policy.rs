@@ -551,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn second_factor_is_demanded_from_its_time_on() {
+    fn second_factor_is_required_from_its_time_on() {
         let policy = |second_factor, second_factor_from| Policy {
             second_factor,
             second_factor_from,

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_password_alone_lacks_a_second_factor() {
+    fn only_sign_in_by_password_lacks_a_second_factor() {
         for method in SignInMethod::ALL {
             assert_eq!(SignInMethod::parse(method.as_str()), Some(method));
             assert_eq!(method.has_second_factor(), method != SignInMethod::Password);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn recovery_codes_alone_are_no_factor() {
+    fn recovery_codes_do_not_count_as_a_factor() {
         let left = SecondFactors {
             recovery_codes_left: 10,
             ..SecondFactors::default()

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn note_over_1000_characters_is_rejected() {
+    fn note_above_1000_characters_is_rejected() {
         let longest = "é".repeat(NOTE_CHARACTERS_MAX);
         assert_eq!(parse_note(&longest), Ok(Some(longest)));
     }

@@ -29,7 +29,8 @@ impl Time {
 
     /// Parses RFC 3339 in UTC; cuts off fractions of a second.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "write a time in UTC like 2027-01-31T15:04:05Z, between 1970 and 9999";
+        const FORM: &str =
+            "expected a time in UTC such as 2027-01-31T15:04:05Z, between 1970 and 9999";
         let parsed = humantime::parse_rfc3339(text).map_err(|_| FORM)?;
         let since = parsed.duration_since(UNIX_EPOCH).map_err(|_| FORM)?;
         let seconds = i64::try_from(since.as_secs()).map_err(|_| FORM)?;
@@ -142,7 +143,7 @@ impl Lifetime {
 
 /// Parses a `humantime` duration of 1 second to 100 years.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    const FORM: &str = "write a duration like 30d, 12h or 15m, from 1 second to 100 years";
+    const FORM: &str = "expected a duration such as 30d, 12h or 15m, from 1 second to 100 years";
     let duration = humantime::parse_duration(text).map_err(|_| FORM)?;
     if duration.subsec_nanos() != 0 || duration.is_zero() || duration > Lifetime::LONGEST {
         return Err(FORM);
@@ -193,7 +194,7 @@ impl WantedEnd {
             (None, None) => Ok(Self::Unsaid),
             (Some(_), Some(_)) => Err((
                 "expires_at",
-                "give either expires_in or expires_at, not both",
+                "use either expires_in or expires_at, not both",
             )),
             (Some(text), None) => Lifetime::parse(text)
                 .map(Self::In)
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetime_over_100_years_is_rejected() {
+    fn lifetime_above_100_years_is_rejected() {
         assert_eq!(Lifetime::parse("36500d"), Ok(Lifetime::days(36_500)));
         assert!(Lifetime::parse("36501d").is_err());
         assert_eq!(Lifetime::parse("48h"), Ok(Lifetime::days(2)));

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted_step_and_earlier_ones_are_refused() {
+    fn accepted_step_and_earlier_ones_are_rejected() {
         let now = at(1_234_567_890);
         let code = rfc_seed().code_of(step(now)).unwrap();
         let accepted = rfc_seed().matching_step(&code, now, -1).unwrap();

@@ -414,7 +414,7 @@ impl Select {
             "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, c.last_used_at, {address}, {program} \
                    FROM credentials c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN services s ON s.id = c.service_id \
                    LEFT JOIN hosts h ON h.id = c.host_id LEFT JOIN last_uses l ON l.credential_id = c.id \
-                   WHERE c.ended_at IS NULL AND c.kind IN ('api-key', 'host') AND (c.expires_at IS NULL OR c.expires_at > ?) \
+                   WHERE c.deleted_at IS NULL AND c.kind IN ('api-key', 'host') AND (c.expires_at IS NULL OR c.expires_at > ?) \
                    ORDER BY c.last_used_at DESC, c.number DESC"
         );
         self.all(&sql, [now.unix()], |row| {

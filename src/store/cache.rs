@@ -281,7 +281,7 @@ mod tests {
             credential.allowed_addresses,
             credential.expires_at,
             credential.disabled,
-            credential.ended,
+            credential.is_deleted,
             credential.seen_expired,
             credential.password_at,
             credential.confirmed_with

@@ -36,7 +36,7 @@ impl Select {
     /// The coming expirations of a user's API keys and SSH keys, the next one first.
     pub fn calendar_entries(&self, user: UserId, now: Time) -> Result<Vec<CalendarEntry>, Error> {
         let sql = "SELECT id, 'API key', name, expires_at AS at FROM credentials \
-                   WHERE user_id = ?1 AND kind = 'api-key' AND ended_at IS NULL AND disabled_at IS NULL AND expires_at > ?2 \
+                   WHERE user_id = ?1 AND kind = 'api-key' AND deleted_at IS NULL AND disabled_at IS NULL AND expires_at > ?2 \
                    UNION ALL SELECT id, 'SSH key', name, expires_at FROM ssh_keys WHERE user_id = ?1 AND expires_at > ?2 \
                    ORDER BY at LIMIT ?3";
         self.all(sql, params![user.0, now.unix(), ENTRIES_MAX], |row| {

@@ -18,8 +18,8 @@ use super::user::{USER_COLUMNS, read_user};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{
-    Credential, CredentialEnd, Grace, Kind, LastUse, Owner, OwnerId, Previous, Record, SecretSlot,
-    UntilUnused,
+    Credential, CredentialDeletion, Grace, Kind, LastUse, Owner, OwnerId, Previous, Record,
+    SecretSlot, UntilUnused,
 };
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::HostId;
@@ -38,7 +38,7 @@ pub struct CredentialFilter {
     /// `None`: every kind.
     pub kind: Option<Kind>,
     /// True: deleted credentials only. False: all others.
-    pub ended: bool,
+    pub is_deleted: bool,
 }
 
 const fn owner_columns(owner: OwnerId) -> (Option<i64>, Option<i64>, Option<i64>) {
@@ -59,7 +59,7 @@ pub(super) const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
 }
 
 pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.allowed_addresses, c.created_at, c.created_by, \
-    c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
+    c.expires_at, c.disabled_at, c.expired_seen_at, c.deleted_at, c.deletion_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
     l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name, c.idle_max_seconds, c.signed_in_with FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
@@ -152,8 +152,8 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
             .as_str_or_null()?
             .and_then(|text| text.parse().ok()))
     };
-    let ended = match (time(row, 15)?, row.get::<_, Option<String>>(16)?) {
-        (Some(at), Some(reason)) => Some(CredentialEnd { at, reason }),
+    let deletion = match (time(row, 15)?, row.get::<_, Option<String>>(16)?) {
+        (Some(at), Some(reason)) => Some(CredentialDeletion { at, reason }),
         _ => None,
     };
     let last_use = |column: usize| -> rusqlite::Result<Option<LastUse>> {
@@ -182,7 +182,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         expires_at: time(row, 12)?,
         disabled: disabled(row.get(13)?),
         seen_expired: row.get::<_, Option<i64>>(14)?.is_some(),
-        ended,
+        deletion,
         rotated_at,
         rotations: row.get(21)?,
         grace: grace(time(row, 18)?, row.get(22)?, rotated_at),
@@ -201,7 +201,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
 }
 
 /// The columns of a row of `credentials` called `c` that verification reads.
-const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
+const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.deleted_at, \
     c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at, c.idle_max_seconds, c.confirmed_with";
 /// The number of these columns.
 const LOOKUP_WIDTH: usize = 20;
@@ -233,7 +233,7 @@ fn read_lookup(
     let expires_at = time(row, 6)?;
     let seen_expired = time(row, 7)?.is_some();
     let disabled = disabled(row.get(8)?);
-    let ended = time(row, 9)?.is_some();
+    let is_deleted = time(row, 9)?.is_some();
     let password_at = time(row, 10)?;
     let created_at = Time::from_unix(row.get(11)?);
     let idle_max = seconds(row, 18)?;
@@ -250,7 +250,7 @@ fn read_lookup(
         created_at,
         expires_at,
         disabled,
-        ended,
+        is_deleted,
         seen_expired,
         password_at,
         confirmed_with,
@@ -267,7 +267,7 @@ fn api_keys_of_sql(owner: OwnerId) -> String {
     };
     let (column, _) = owner_column(owner);
     format!(
-        "SELECT count(*) FROM credentials {index} WHERE {column} = ? AND kind = 'api-key' AND ended_at IS NULL"
+        "SELECT count(*) FROM credentials {index} WHERE {column} = ? AND kind = 'api-key' AND deleted_at IS NULL"
     )
 }
 
@@ -328,9 +328,9 @@ impl Select {
         let kind = filter.kind.map_or(String::new(), |kind| {
             format!("AND c.kind = '{}' ", kind.as_str())
         });
-        let ended = if filter.ended { "IS NOT" } else { "IS" };
+        let deleted = if filter.is_deleted { "IS NOT" } else { "IS" };
         let sql = format!(
-            "SELECT {RECORD_COLUMNS} WHERE c.number < ?1 {owner}{kind}AND c.ended_at {ended} NULL ORDER BY c.number DESC LIMIT ?2"
+            "SELECT {RECORD_COLUMNS} WHERE c.number < ?1 {owner}{kind}AND c.deleted_at {deleted} NULL ORDER BY c.number DESC LIMIT ?2"
         );
         let after = after.unwrap_or(i64::MAX);
         let found = match filter.owner {
@@ -351,7 +351,7 @@ impl Select {
     /// The unexpired credentials that `creator` created, those that these created, and so on.
     pub fn created_by(&self, creator: Id) -> Result<Vec<Record>, Error> {
         let sql = format!(
-            "{DERIVED} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
+            "{DERIVED} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.deleted_at IS NULL ORDER BY c.number DESC"
         );
         Ok(self
             .all(&sql, [creator.as_str()], read_record)?
@@ -419,7 +419,7 @@ impl Select {
     ) -> Result<(), Error> {
         let (column, row) = owner_column(owner);
         let sql = format!(
-            "SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND name = ? AND ended_at IS NULL AND id IS NOT ?"
+            "SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND name = ? AND deleted_at IS NULL AND id IS NOT ?"
         );
         if self.count(&sql, params![row, name, besides.as_ref().map(Id::as_str)])? > 0 {
             return Err(Error::NameTaken(format!(

@@ -268,7 +268,7 @@ fn rows(select: &Select, _: Time) -> Result<Finding, Error> {
     select.digest_key()?;
     select.policy()?;
     if select.count_admins_besides(None)? == 0 {
-        let words = "no admin: start the server and open the link that it prints, or run `keycroft user add NAME --admin`";
+        let words = "no admin: start the server and open the link that it prints, or run `keycroft user create NAME --admin`";
         return Ok(finding("rows", Condition::Look, words));
     }
     Ok(finding(

@@ -58,7 +58,7 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     let read = file.read_exact(&mut header);
     if found.len() == 0 {
         return refuse(
-            "the file is empty, so it is not a Keycroft database; move it away to start with a new one, or put the right one back",
+            "the file is empty and not a Keycroft database; move it away to start with a new one, or put the right one back",
         );
     }
     if read.is_err() || !header.starts_with(b"SQLite format 3\0") {

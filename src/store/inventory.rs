@@ -71,7 +71,7 @@ fn conditions(show: Show) -> (String, String) {
     let named = "?1 IS NOT NULL AND ?2 IS NOT NULL AND ?3 IS NOT NULL";
     let both = |credential: String, key: String| {
         (
-            format!("{named} AND c.ended_at IS NULL AND {credential}"),
+            format!("{named} AND c.deleted_at IS NULL AND {credential}"),
             format!("{named} AND {key}"),
         )
     };
@@ -94,7 +94,7 @@ fn conditions(show: Show) -> (String, String) {
             "c.expires_at IS NULL".to_owned(),
             "k.expires_at IS NULL".to_owned(),
         ),
-        Show::EndsSoon => both(
+        Show::ExpiresSoon => both(
             format!("c.expires_at > ?1 AND c.expires_at <= ?1 + {soon}"),
             format!("k.expires_at > ?1 AND k.expires_at <= ?1 + {soon}"),
         ),
@@ -214,7 +214,7 @@ impl Select {
     /// Present and recent credentials of many owners of one kind; `column` names them.
     fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
         let sql = format!(
-            "SELECT c.{column}, c.id, c.kind, c.ended_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
+            "SELECT c.{column}, c.id, c.kind, c.deleted_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
              AND (c.expires_at IS NULL OR c.expires_at > ?2), c.last_used_at \
              FROM credentials c WHERE c.{column} IN (SELECT value FROM json_each(?1))"
         );

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn lock_file_of_others_is_made_private() {
+    fn open_lock_file_is_set_to_private_mode() {
         let (_folder, path) = database();
         let lock = beside(&path, ENDING);
         fs::write(&lock, "").unwrap();

@@ -23,6 +23,12 @@ const RENAMED_IN_2: &[(&str, &str, &str)] = &[
     ("credentials", "networks", "allowed_addresses"),
     ("credentials", "made_by", "created_by"),
     ("credentials", "made_under", "root_api_key"),
+    ("credentials", "ended_at", "deleted_at"),
+    (
+        "credentials",
+        "CASE ended_reason WHEN 'left' THEN 'offboarded' ELSE ended_reason END",
+        "deletion_reason",
+    ),
     ("codes", "made_by", "created_by"),
     ("codes", "made_under", "root_api_key"),
     ("codes", "maker_id", "creator_id"),

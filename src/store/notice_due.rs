@@ -38,7 +38,7 @@ const SOURCES: [Expiring; 3] = [
         of_index: "x.kind = 'api-key'",
         columns: "x.id, x.name, coalesce(u.username, s.name), x.user_id",
         joins: "LEFT JOIN users u ON u.id = x.user_id LEFT JOIN services s ON s.id = x.service_id",
-        conditions: "x.ended_at IS NULL AND x.disabled_at IS NULL AND u.disabled_at IS NULL",
+        conditions: "x.deleted_at IS NULL AND x.disabled_at IS NULL AND u.disabled_at IS NULL",
     },
     Expiring {
         kind: ItemKind::SshKey,

@@ -34,7 +34,7 @@ const DETAIL_CHARACTERS_MAX: usize = 300;
 
 /// Notices whose item expires at another time now, is disabled or deleted. `?1`: now.
 const OUTDATED: &str = "next_try_at <= ?1 AND item_kind IS NOT NULL AND expires_at IS NOT CASE item_kind \
-    WHEN 'credential' THEN (SELECT c.expires_at FROM credentials c WHERE c.id = item_id AND c.ended_at IS NULL AND c.disabled_at IS NULL) \
+    WHEN 'credential' THEN (SELECT c.expires_at FROM credentials c WHERE c.id = item_id AND c.deleted_at IS NULL AND c.disabled_at IS NULL) \
     WHEN 'ssh-key' THEN (SELECT k.expires_at FROM ssh_keys k WHERE k.id = item_id) \
     ELSE (SELECT o.expires_at FROM codes o WHERE o.id = item_id AND o.uses_left > 0) END";
 

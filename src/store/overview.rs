@@ -47,7 +47,7 @@ impl Select {
                    sum(NOT over AND disabled_at IS NULL AND expires_at <= ?1 + 14 * 86400) \
                    FROM (SELECT kind, disabled_at, expires_at, \
                    expired_seen_at IS NOT NULL OR (expires_at IS NOT NULL AND expires_at <= ?1) AS over \
-                   FROM credentials WHERE ended_at IS NULL) GROUP BY kind ORDER BY kind";
+                   FROM credentials WHERE deleted_at IS NULL) GROUP BY kind ORDER BY kind";
         self.all(sql, [now.unix()], |row| {
             let number = |column: usize| -> rusqlite::Result<i64> {
                 Ok(row.get::<_, Option<i64>>(column)?.unwrap_or(0))
@@ -79,7 +79,7 @@ impl Select {
 
     /// The number of users' credentials with a permission of the service `name`.
     pub fn count_carriers(&self, name: &str) -> Result<u32, Error> {
-        let sql = "SELECT count(*) FROM credentials WHERE user_id IS NOT NULL AND ended_at IS NULL AND instr(' ' || permissions, ' ' || ? || ':') > 0";
+        let sql = "SELECT count(*) FROM credentials WHERE user_id IS NOT NULL AND deleted_at IS NULL AND instr(' ' || permissions, ' ' || ? || ':') > 0";
         Ok(number(self.count(sql, [name])?))
     }
 
@@ -118,7 +118,7 @@ impl Select {
             created_at,
             users: self.count("SELECT count(*) FROM users WHERE deleted_at IS NULL", [])?,
             credentials: self.count(
-                "SELECT count(*) FROM credentials WHERE ended_at IS NULL",
+                "SELECT count(*) FROM credentials WHERE deleted_at IS NULL",
                 [],
             )?,
             events: self.count("SELECT coalesce(max(number), 0) FROM events", [])?,

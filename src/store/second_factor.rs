@@ -243,7 +243,7 @@ impl Select {
             }
             Factor::None if factors.any() => Err(Error::field(
                 "code",
-                "give the code of your authenticator app, or a recovery code",
+                "enter the code of your authenticator app, or a recovery code",
             )),
             Factor::None if self.policy()?.demands_second_factor(user.role, now) => {
                 Err(factor_demanded())
@@ -255,7 +255,7 @@ impl Select {
             // Without a policy a first factor belongs to a session, which was confirmed.
             Factor::New(..) if !self.policy()?.demands_second_factor(user.role, now) => {
                 Err(Error::Conflict(
-                    "A second factor is no longer required; sign in without one.".to_owned(),
+                    "A second factor has become optional; sign in without one.".to_owned(),
                 ))
             }
             Factor::New(NewFactor::Totp(seed, code), _) => {
@@ -512,7 +512,7 @@ impl Write<'_> {
     pub fn replace_recovery_codes(&self, user: UserId, digests: &[Digest]) -> Result<(), Error> {
         if !self.second_factors(user)?.any() {
             return Err(Error::Conflict(
-                "Recovery codes come with a second factor; set one up first.".to_owned(),
+                "Recovery codes require a second factor; set one up first.".to_owned(),
             ));
         }
         self.insert_recovery_codes(user, digests)

@@ -102,7 +102,7 @@ impl Select {
                 "kind = 'session' AND expires_at",
                 unix,
             )?,
-            api_keys: delete("credentials", "number", "ended_at", old)?
+            api_keys: delete("credentials", "number", "deleted_at", old)?
                 + delete(
                     "credentials",
                     "number",

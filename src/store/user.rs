@@ -256,8 +256,8 @@ impl Write<'_> {
 
     /// Revokes every credential of a user. Returns the numbers of API keys, tokens, sessions and SSH keys.
     pub fn revoke_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
-        let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = 'left' \
-                   WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";
+        let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, deleted_at = ?, deletion_reason = 'offboarded' \
+                   WHERE user_id = ? AND kind = 'api-key' AND deleted_at IS NULL";
         let api_keys = self.execute_for(
             Concern::Owner(OwnerId::User(user)),
             sql,

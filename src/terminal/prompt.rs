@@ -27,7 +27,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
 /// Asks to type `name`, for acts that can't be undone.
 pub fn confirm_by_name(question: &str, name: &str, yes: bool) -> Result<(), Failure> {
     answer_is(
-        &format!("{question} Type {name} to go on: "),
+        &format!("{question} Type {name} to continue: "),
         yes,
         |answer| is_same_name(answer, name),
     )

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pasting_adds_to_a_secret_is_removed() {
+    fn characters_added_by_pasting_are_removed() {
         for text in [
             "kct_ab",
             "\u{feff}kct_ab\n",

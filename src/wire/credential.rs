@@ -99,7 +99,7 @@ pub(super) fn changed_end(
         (Some(_), Some(_)) => {
             faults.add(
                 "expires_at",
-                "give either expires_in or expires_at, not both",
+                "use either expires_in or expires_at, not both",
             );
             None
         }
@@ -177,8 +177,8 @@ pub struct UntilUnusedIn {
 
 /// Parses a grace period: a duration, or [`UntilUnusedIn`].
 fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
-    const DURATION: &str = "give 0s to revoke the old secret now, or a duration up to 7d";
-    const UNTIL: &str = "give {\"until_unused\": \"2h\", \"at_most\": \"7d\"}: from 1h to 7d, and until_unused within at_most";
+    const DURATION: &str = "use 0s to revoke the old secret now, or a duration up to 7d";
+    const UNTIL: &str = "expected {\"until_unused\": \"2h\", \"at_most\": \"7d\"}: from 1h to 7d, and until_unused within at_most";
     match given {
         Value::String(text) if text == "0s" => Ok(WantedGrace::NONE),
         Value::String(text) => {
@@ -313,7 +313,7 @@ pub struct DisabledPatch {
 impl DisabledPatch {
     pub fn parse(self) -> Result<CredentialChange, Error> {
         let Some(disabled) = self.disabled else {
-            return Err(Error::field("disabled", "give true or false"));
+            return Err(Error::field("disabled", "expected true or false"));
         };
         Ok(CredentialChange {
             disabled: Some(Disabled::from(disabled)),
@@ -365,9 +365,9 @@ pub struct ApiKeyOut {
     pub current_last_used_at: Option<String>,
     pub previous_last_used_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<String>,
+    pub deleted_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_reason: Option<String>,
+    pub deletion_reason: Option<String>,
     /// Present once, when the key is created or rotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
@@ -400,8 +400,11 @@ impl ApiKeyOut {
             }),
             current_last_used_at: at(&record.current_use),
             previous_last_used_at: at(&record.previous_use),
-            ended_at: text(record.ended.as_ref().map(|ending| ending.at)),
-            ended_reason: record.ended.as_ref().map(|ending| ending.reason.clone()),
+            deleted_at: text(record.deletion.as_ref().map(|deletion| deletion.at)),
+            deletion_reason: record
+                .deletion
+                .as_ref()
+                .map(|deletion| deletion.reason.clone()),
             secret: None,
         }
     }

@@ -9,7 +9,7 @@ pub struct ExplanationOut {
     pub kind: String,
     pub name: String,
     /// True if every check passes.
-    pub good: bool,
+    pub valid: bool,
     /// The first failed check.
     pub failed: Option<String>,
     /// One sentence.

@@ -142,7 +142,7 @@ impl HostPatch {
             };
             let age = faults.take("cache_age_max", parsed)?;
             if age > CACHE_AGE_MAX {
-                faults.add("cache_age_max", "write 0s to 365d");
+                faults.add("cache_age_max", "expected 0s to 365d");
             }
             Some(age)
         });
@@ -208,12 +208,12 @@ impl EnrollmentCodeIn {
         let mut faults = Faults::default();
         let uses = self.uses.unwrap_or(1);
         if !(1..=ENROLLMENT_USES_MAX).contains(&uses) {
-            faults.add("uses", format!("write 1 to {ENROLLMENT_USES_MAX}"));
+            faults.add("uses", format!("expected 1 to {ENROLLMENT_USES_MAX}"));
         }
         let lifetime = parse_duration(self.expires_in.as_deref().unwrap_or("24h"));
         let lifetime = faults.take("expires_in", lifetime).unwrap_or_default();
         if lifetime > ENROLLMENT_LIFETIME_MAX {
-            faults.add("expires_in", "a code may be valid for 365d at most");
+            faults.add("expires_in", "the maximum lifetime of a code is 365d");
         }
         let groups = group_names(&mut faults, "groups", self.groups.unwrap_or_default());
         faults.check()?;
@@ -333,13 +333,13 @@ impl LoginIn {
         for (number, login) in logins.iter().enumerate() {
             let field = |name: &str| format!("[{number}].{name}");
             if !is_fingerprint(&login.fingerprint) {
-                faults.add(&field("fingerprint"), "write SHA256: and 43 characters");
+                faults.add(&field("fingerprint"), "expected SHA256: and 43 characters");
             }
             let address = match login.address.as_str() {
                 "" => None,
                 text => {
                     let parsed = text.parse::<std::net::IpAddr>();
-                    let parsed = parsed.map_err(|_| "write an IP address");
+                    let parsed = parsed.map_err(|_| "expected an IP address");
                     faults.take(&field("address"), parsed)
                 }
             };

@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for Whole {
             type Value = Whole;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a whole number")
+                formatter.write_str("an integer")
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {

@@ -98,7 +98,7 @@ fn pasted_or_given<T: PartialEq>(
     {
         faults.add(
             field,
-            "this also stands in front of the key, with another value: give it once",
+            "this option is also in front of the key, with another value: set it once",
         );
     }
     given.or(pasted)

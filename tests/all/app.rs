@@ -300,7 +300,7 @@ fn expired_ssh_key_is_valid_again_with_a_later_expiration() {
     let path = format!("/api/v1/api-keys/{}/explain", id_of(&key));
     let said = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
     let said = said.json();
-    assert_eq!(said["good"], true, "{said}");
+    assert_eq!(said["valid"], true, "{said}");
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn seen_expiration_is_listed_after_a_clock_change() {
 }
 
 #[test]
-fn event_tells_disabling_from_enabling() {
+fn event_distinguishes_disabling_from_enabling() {
     let site = Site::new();
     let key = site.narrow(&site.bob, &["account:read"]);
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
@@ -494,10 +494,10 @@ fn process_counters_count_acts() {
     let counted = || {
         let figures = site.app().figures(site.clock.now()).unwrap();
         [
-            figures.verified,
-            figures.refused,
+            figures.valid,
+            figures.invalid,
             figures.signed_in,
-            figures.sign_ins_refused,
+            figures.failed_sign_ins,
         ]
     };
     let sign_in = |password: &str| {
@@ -590,7 +590,7 @@ fn limited_caller_disables_but_never_enables_users() {
 }
 
 #[test]
-fn browser_is_known_for_a_year() {
+fn browser_stays_recognized_for_a_year() {
     const YEAR_SECONDS: i64 = 31_536_000;
     let site = Site::new();
     site.set_password("bob");
@@ -616,7 +616,7 @@ fn browser_is_known_for_a_year() {
     assert!(refused(sign_in(PASSWORD, Some(&browser))));
 }
 
-/// Second factors are managed in sessions, which can be confirmed: no API key reaches them, whatever it may do.
+/// Second factors are managed in sessions, which can be confirmed: no API key reaches them, with any permissions.
 #[test]
 fn second_factors_are_out_of_reach_of_api_keys() {
     let site = Site::new();

@@ -432,7 +432,7 @@ impl Answer {
     }
 }
 
-/// The variables by which libfaketime sets the clock of a process: programs that tests start have the clock of the tests.
+/// The variables for libfaketime, which sets the clock of a process: programs that tests start have the clock of the tests.
 pub fn clock_environment() -> impl Iterator<Item = (String, String)> {
     let is_clock = |name: &str| name == "LD_PRELOAD" || name.contains("FAKE");
     std::env::vars().filter(move |(name, _)| is_clock(name))

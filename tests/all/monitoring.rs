@@ -130,7 +130,7 @@ fn alert_rules_name_exported_metrics_only() {
     assert!(exported["keycroft_hosts_last_seen_seconds"]["host"].contains("gpu1"));
 
     assert_eq!(unknown("keycroft_none > 1", &exported), ["keycroft_none"]);
-    let wrong = "keycroft_verify_total{result=\"bad\"}";
+    let wrong = "keycroft_verify_total{result=\"good\"}";
     assert_eq!(unknown(wrong, &exported), [wrong]);
 }
 
@@ -167,8 +167,11 @@ fn monitoring_page_lists_every_exported_metric() {
             .lines()
             .find(|line| line.starts_with(&format!("| `{name}` |")));
         let row = row.unwrap_or_else(|| panic!("docs/monitoring.md has no row for {name}"));
-        for label in labels.keys() {
+        for (label, values) in labels {
             assert!(row.contains(&format!("`{label}`")), "{label} of {name}");
+            for value in values.iter().filter(|_| label == "result") {
+                assert!(row.contains(&format!("`{value}`")), "{value} of {name}");
+            }
         }
     }
 }

@@ -388,7 +388,7 @@ fn missing_public_url_is_named_at_start_and_with_each_rejected_origin() {
         log.contains("request from https://evil.example rejected"),
         "{log}"
     );
-    // What a stranger sends as an origin adds no line and is cut.
+    // A hostile origin adds no line and is cut.
     let hostile = format!("https://{}", "x".repeat(300));
     let (log, _) = serve(&[], &hostile);
     assert!(!log.contains(&"x".repeat(101)), "{log}");

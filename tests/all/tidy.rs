@@ -125,7 +125,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// The layers that a layer may use. `cli` opens the database through `app` and passes it on.
-const ROOMS: &[(&str, &[&str])] = &[
+const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
     ("store", &["model"]),
@@ -233,7 +233,7 @@ fn is_word(character: char) -> bool {
 }
 
 /// Returns whether `line` contains `word`.
-fn says(line: &str, word: &str) -> bool {
+fn contains_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
@@ -247,7 +247,7 @@ fn says(line: &str, word: &str) -> bool {
 }
 
 /// The layers that a line names: `crate::app`, and each of `crate::{app, store}`.
-fn rooms_named(line: &str) -> Vec<&str> {
+fn layers_named(line: &str) -> Vec<&str> {
     let mut named = Vec::new();
     for (at, _) in line.match_indices("crate::") {
         let rest = &line[at + "crate::".len()..];
@@ -269,15 +269,15 @@ fn rooms_named(line: &str) -> Vec<&str> {
 
 /// The violations in a file of `src/` by the two tables.
 fn faults(name: &str, text: &str) -> Vec<String> {
-    let room = name.split(['/', '.']).next().unwrap_or_default();
-    let allowed = ROOMS.iter().find(|(own, _)| *own == room);
+    let layer = name.split(['/', '.']).next().unwrap_or_default();
+    let allowed = LAYERS.iter().find(|(own, _)| *own == layer);
     let mut found = Vec::new();
     for (number, line) in code(text) {
         for rule in RULES {
             let may = rule.places.iter().any(|place| name.starts_with(place));
-            if !may && says(line, rule.word) {
+            if !may && contains_word(line, rule.word) {
                 found.push(format!(
-                    "src/{name}:{number}: `{}` may not be said here",
+                    "src/{name}:{number}: `{}` is not allowed here",
                     rule.word
                 ));
             }
@@ -285,11 +285,11 @@ fn faults(name: &str, text: &str) -> Vec<String> {
         let Some((_, allowed)) = allowed else {
             continue;
         };
-        for other in rooms_named(line) {
-            let is_room = ROOMS.iter().any(|(own, _)| *own == other);
-            if is_room && other != room && !allowed.contains(&other) {
+        for other in layers_named(line) {
+            let is_layer = LAYERS.iter().any(|(own, _)| *own == other);
+            if is_layer && other != layer && !allowed.contains(&other) {
                 found.push(format!(
-                    "src/{name}:{number}: `{room}` never names `{other}`"
+                    "src/{name}:{number}: the layer `{layer}` must not use `{other}`"
                 ));
             }
         }
@@ -324,7 +324,7 @@ fn shipped() -> Vec<(String, String)> {
 }
 
 #[test]
-fn words_appear_only_in_their_layer() {
+fn restricted_words_appear_only_in_their_layer() {
     let files = shipped();
     assert!(files.len() > 80, "only {} files were found", files.len());
     let found: Vec<String> = files
@@ -343,7 +343,7 @@ fn layer_tables_catch_violations() {
     assert!(caught("model/user.rs", "use crate::store::Store;"));
     assert!(caught(
         "http/auth.rs",
-        "use crate::{app::Desk, store::Store};"
+        "use crate::{app::App, store::Store};"
     ));
     assert!(caught("app/user.rs", "let user = found.unwrap();"));
     assert!(caught(
@@ -431,7 +431,7 @@ fn code_has_no_unfinished_or_ignored_parts() {
                 continue;
             };
             for (place, line) in text.lines().enumerate() {
-                if marks.iter().any(|mark| says(line, mark)) || line.contains(&ignored) {
+                if marks.iter().any(|mark| contains_word(line, mark)) || line.contains(&ignored) {
                     found.push(format!("{folder}/{name}:{}: {}", place + 1, line.trim()));
                 }
             }

@@ -1,4 +1,4 @@
-// What the browser tests share: a server of their own, a browser, pages that are watched, checks that are counted.
+// Functions of the browser tests: a test server, a browser, pages with recorded errors, and counted checks.
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
@@ -14,7 +14,7 @@ export const axe = require("axe-core");
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
-  // A name that is no loopback name, as labs have them.
+  // A host name that is not a loopback name, as in labs.
   "--host-resolver-rules=MAP keys.lab 127.0.0.1",
 ];
 
@@ -96,7 +96,7 @@ export async function profile(url, options = {}) {
   context.asked = [];
   context.on("page", (page) => {
     page.on("console", (message) => {
-      // A page that is itself an answer of 4xx is named here too; that is no fault of the page.
+      // A page that is itself a 4xx answer is listed here, too; it is not a fault of the page.
       const isStatus = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text())
         && message.location().url.split("#")[0] === page.url().split("#")[0];
       if (["error", "warning"].includes(message.type()) && !isStatus) {

@@ -57,7 +57,7 @@ export async function all(site) {
     demand(await page.getByRole("banner").getByRole("link", { name: "alice", exact: true }).isVisible(), "it names who is signed in");
   });
 
-  // Whatever the day of the test, it lies ahead.
+  // A date in the future on any day of the test.
   const later = `${new Date().getUTCFullYear() + 5}-01-31`;
   let secret;
   await check("API key: create with name, exact date, permissions, note, addresses; shown once", async () => {
@@ -88,7 +88,7 @@ export async function all(site) {
       await page.locator("details", { hasText: title }).first().evaluate((one) => (one.open = true));
       demand((await page.getByText(words).first().innerText()).includes(words), title);
     }
-    // One click selects the whole of it.
+    // One click selects all of it.
     await page.getByRole("textbox", { name: "Secret" }).click();
     equal(await page.evaluate(() => getSelection().toString()), secret);
   });
@@ -575,7 +575,7 @@ export async function onPlainHttp() {
     await page.getByLabel("Name").focus();
     await page.keyboard.press("Control+V");
     await until(page, (secret) => document.getElementById("name").value === secret, secret);
-    // What a browser says of every answer with this header when there is no TLS.
+    // The warning of a browser about this header without TLS.
     context.wrong = context.wrong.filter((line) => !line.includes("Cross-Origin-Opener-Policy header has been ignored"));
     quiet(context);
     await context.close();

@@ -11,7 +11,7 @@ const WIDTHS = [320, 360, 390, 480, 600, 768, 960, 961, 1000, 1080, 1150, 1200, 
 /** The widest words that a relative time has: so the widths do not depend on the day and on how long the tests take. */
 const WIDEST = "59 minutes ago";
 const ALL = { type: "tag", values: TAGS };
-// The same page in other colours has the same elements: only what looks at colours is asked again.
+// The same page in other colors has the same elements: only checks of colors run again.
 const COLOURS = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
 const MODES = [
   ["light", { colorScheme: "light", forcedColors: "none" }, WIDE, ALL],
@@ -20,7 +20,7 @@ const MODES = [
   ["forced colours", { colorScheme: "dark", forcedColors: "active" }, NARROW, COLOURS],
 ];
 
-// What people and programs may call themselves and their things.
+// Hostile names of people, programs and objects.
 const WORDS = [
   "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)",
   "W".repeat(64), "مفتاح النسخ الاحتياطي الليلي للمجموعة كلها بلا استثناء", "</textarea></title><h1>x</h1>",

@@ -1,5 +1,5 @@
-// Pictures to look at: every page that a test opens (empty, full, hostile, failed), light, dark, 320 pixels wide and in
-// forced colours; and the README's.
+// Screenshots of every page that a test opens (empty, full, hostile, failed): light, dark, 320 pixels wide, with forced colors.
+// Also the README's.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -279,7 +279,7 @@ fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failu
         let Some((login, group)) = pair.split_once(':') else {
             return Err(Failure::new(
                 USAGE,
-                format!("{pair}: expected LOGIN:GROUP, like ubuntu:admins"),
+                format!("{pair}: expected LOGIN:GROUP, such as ubuntu:admins"),
             ));
         };
         let groups = shared.entry(login.to_owned()).or_default();
@@ -303,7 +303,7 @@ pub fn delete(client: &Client, given: &[String], yes: bool) -> Result<(), Failur
         };
         deletions.push(Deletion {
             label: format!("{} ({id})", host.name),
-            effect: format!("{contact}; logins with Keycroft's SSH keys end there"),
+            effect: format!("{contact}; it rejects SSH keys from Keycroft then"),
             path,
             done: format!(
                 "deleted host {} ({id}); its credential is rejected from now on",

@@ -62,7 +62,7 @@ impl MailSender {
             detail: detail.to_owned(),
         };
         let Some(address) = &notice.address else {
-            return refused("the user has no confirmed address any more");
+            return refused("the user no longer has a confirmed address");
         };
         let Ok(address) = address.parse::<Address>() else {
             return refused("the address is not valid");

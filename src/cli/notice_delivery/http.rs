@@ -136,7 +136,7 @@ fn result(mut answer: Response<Body>) -> TryResult {
         },
         410 => TryResult::Refused {
             status,
-            detail: "the receiver is gone".to_owned(),
+            detail: "the receiver no longer exists".to_owned(),
         },
         _ => TryResult::Failed {
             status,

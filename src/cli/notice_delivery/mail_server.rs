@@ -74,7 +74,7 @@ impl MailSettings {
         let password = match (&username, self.password_file.or_else(credential)) {
             (Some(_), Some(path)) => Some(read_password(&path)?),
             (Some(_), None) => {
-                let message = "smtp names a user: give smtp-password-file";
+                let message = "smtp contains a username: set smtp-password-file";
                 return Err(Failure::new(USAGE, message));
             }
             (None, _) => None,
@@ -117,7 +117,7 @@ fn parse(url: &str) -> Result<(Encryption, Option<String>, String, u16), &'stati
         None => (None, rest.trim_end_matches('/')),
     };
     if username.is_some_and(|name| name.contains(':')) {
-        return Err("the URL must not contain a password; give smtp-password-file");
+        return Err("the URL must not contain a password; set smtp-password-file");
     }
     // The rules for a host and a port are the same.
     let server = ServerAddress::parse(&format!("https://{place}")).map_err(|_| FORM)?;

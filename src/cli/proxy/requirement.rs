@@ -106,14 +106,14 @@ use BlockPlace::{After, Before, Site, Top, Verification};
 pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "verified",
-        means: "Each request is verified before the application receives it; without Keycroft none passes.",
+        means: "Each request is verified before the application receives it; if Keycroft is unreachable, none passes.",
         nginx: none,
         caddy: none,
         traefik: none,
     },
     Requirement {
         name: "connection",
-        means: "A Connection header cannot take away a header of Keycroft's.",
+        means: "A Connection header cannot remove a header that Keycroft sets.",
         nginx: |print| {
             let flag = format!("$keycroft_{}_refused", print.identifier());
             vec![
@@ -137,7 +137,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "upgrade",
-        means: "WebSockets pass; no other upgrade does, since nobody would verify the requests after it.",
+        means: "WebSocket upgrades pass. Others are removed: the requests after them would not be verified.",
         nginx: |print| {
             let name = print.identifier();
             vec![
@@ -202,7 +202,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "identity",
-        means: "The application learns from Keycroft alone who sends a request, never from the client.",
+        means: "The application receives the identity of the sender from Keycroft, never from the client.",
         nginx: |_| {
             vec![
                 part(Site, ["underscores_in_headers off;".to_owned()]),
@@ -277,7 +277,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "forwarded",
-        means: "The application receives Host as the client sent it, and X-Forwarded-For, -Host and -Proto from the proxy; nothing that the client claims.",
+        means: "The application receives Host as the client sent it. X-Forwarded-For, -Host and -Proto come from the proxy, never from the client.",
         nginx: |_| {
             let own = [
                 ("Host", "$http_host"),

@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_of_an_older_sshd_are_whole() {
+    fn arguments_of_an_older_sshd_are_complete() {
         let line = b"/usr/sbin/sshd\0-D\0-o\0AuthorizedKeysCommand /bin/x -u %u\0-f\0/etc/ssh/a\0";
         assert_eq!(
             arguments_of_listener(line),
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_serve_a_connection_are_no_listeners() {
+    fn processes_of_connections_are_not_listeners() {
         for line in [
             &b"sshd: alice [priv]\0"[..],
             b"sshd: alice@pts/0\0",
@@ -441,14 +441,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_of_a_keyword_counts() {
+    fn first_value_of_a_keyword_counts() {
         let configuration = Configuration::parse("port 22\nport 23\nauthorizedkeyscommand none\n");
         assert_eq!(configuration.value("port"), "22");
         assert_eq!(configuration.value("usepam"), "none");
     }
 
     #[test]
-    fn a_zone_is_read_from_an_environment() {
+    fn time_zone_is_read_from_the_environment() {
         let zone = |bytes: &[u8]| zone_in(bytes.split(|byte| *byte == 0));
         assert_eq!(
             zone(b"PATH=/bin\0TZ=Asia/Tokyo\0").as_deref(),

@@ -73,12 +73,12 @@ fn id(context: &RequestContext<'_>) -> Result<crate::model::secret::Id, Problem>
 
 pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let mut query = Query::read(context, &["limit", "after", "ended"]);
-    let (part, ended) = (query.page_request(), query.flag("ended"));
+    let (part, is_deleted) = (query.page_request(), query.flag("ended"));
     query.check()?;
     let scope = scope(context, caller)?;
     let page = context
         .app()
-        .credentials(caller, &scope, KIND, ended, part.after, part.limit)?;
+        .credentials(caller, &scope, KIND, is_deleted, part.after, part.limit)?;
     let creators = super::creators(context, caller, &scope, &page.items)?;
     list_answer(&page, |record| {
         ApiKeyOut::new(record, creators.creator_of(record), context.now)

@@ -81,7 +81,7 @@ fn explanation_out(explanation: &Explanation) -> ExplanationOut {
         id: record.id.to_string(),
         kind: record.kind.as_str().to_owned(),
         name: record.name.clone(),
-        good: failed.is_none(),
+        valid: failed.is_none(),
         failed: failed.map(|check| check.name.to_owned()),
         summary,
         checks: explanation

@@ -14,7 +14,7 @@ pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         None => None,
         Some(Some(place)) => Some(place),
         Some(None) => {
-            query.fault("after", "write the value of \"next\"");
+            query.fault("after", "expected the value of \"next\"");
             None
         }
     };
@@ -25,7 +25,7 @@ pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .unwrap_or_else(|| {
                 query.fault(
                     "show",
-                    "choose unused, never-used, no-expiry, ends-soon or weak-ssh-key",
+                    "choose unused, never-used, no-expiry, expires-soon or weak-ssh-key",
                 );
                 Show::Everything
             }),

@@ -1,4 +1,4 @@
-//! The JSON API: one file per noun, a few lines per handler.
+//! The JSON API: one file per resource, a few lines per handler.
 
 pub mod account;
 pub mod api_key;

@@ -113,12 +113,12 @@ pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> Answer
 
 pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(context)?;
-    let ended = context.app().offboard(caller, &username(context)?)?;
+    let revoked = context.app().offboard(caller, &username(context)?)?;
     ok(&OffboardOut {
-        api_keys: ended.api_keys,
-        tokens: ended.tokens,
-        sessions: ended.sessions,
-        ssh_keys: ended.ssh_keys,
+        api_keys: revoked.api_keys,
+        tokens: revoked.tokens,
+        sessions: revoked.sessions,
+        ssh_keys: revoked.ssh_keys,
     })
 }
 

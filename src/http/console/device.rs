@@ -35,7 +35,7 @@ pub fn look_up(context: &RequestContext<'_>, caller: &Caller, input: Input) -> A
     match context.app().device_login(caller, code(&input)) {
         Ok(login) => show(question(context, caller, login, Input::default())?),
         Err(Error::NotFound(_)) => {
-            let sentence = "no sign-in waits under this code: it is mistyped, was answered, or is older than 5 minutes";
+            let sentence = "no login waits for this code: check it for typing errors, or start the login again on the device";
             show_again(
                 Error::field("code", sentence).into(),
                 input,

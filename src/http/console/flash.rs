@@ -83,7 +83,7 @@ fn general(word: &str, count: u32) -> Option<String> {
         "disabled" => "Disabled.",
         "signed-out-there" => "Signed out.",
         "signed-out-others" => "Signed out everywhere else.",
-        "password" => "Your password is changed, and every other session has ended.",
+        "password" => "Your password is changed. All other sessions are signed out.",
         "added" => "Added.",
         "email-sent" => "A mail with a link is on its way. Open the link and confirm the address.",
         "email-confirmed" => "The e-mail address is confirmed.",

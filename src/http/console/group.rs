@@ -175,7 +175,7 @@ fn change_members(
             more => done_with(context, &page, word, &format!("{} users", more.len())),
         },
         Err(Error::NotFound("user")) => show_again(
-            Error::field("", "there is no such user").into(),
+            Error::field("", "unknown user").into(),
             input,
             "",
             |input| users_page(context, caller, input, users),

@@ -186,7 +186,7 @@ fn shared(input: &Input) -> Result<BTreeMap<String, Vec<String>>, Error> {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let Some((login, group)) = line.split_once(':') else {
             let message =
-                "write a login, a colon and a group, such as ubuntu: admins, one per line";
+                "enter a login, a colon and a group, such as ubuntu: admins, one per line";
             return Err(Error::field("shared_logins", message));
         };
         let groups = shared.entry(login.trim().to_owned()).or_default();
@@ -265,7 +265,7 @@ fn try_create(
     let uses = form::filled(input, "uses").unwrap_or_default();
     let uses: u32 = uses
         .parse()
-        .map_err(|_| Error::field("uses", "write a number"))?;
+        .map_err(|_| Error::field("uses", "enter a number"))?;
     let wanted = EnrollmentCodeIn {
         uses: Some(uses),
         expires_in: Some(form::filled(input, "expires_in").unwrap_or_default()),

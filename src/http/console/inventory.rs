@@ -68,7 +68,9 @@ fn row(
         })),
         Item::SshKey(..) => InventoryThing::SshKey(Box::new(ssh_key_row(&owned, now)?)),
     };
-    let is_deleted = owned.record().is_some_and(|record| record.ended.is_some());
+    let is_deleted = owned
+        .record()
+        .is_some_and(|record| record.deletion.is_some());
     Some(InventoryRow {
         thing,
         path: path.filter(|_| !is_deleted),
@@ -99,7 +101,7 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     if !is_known {
         query
             .ignored
-            .push("There is no such kind of credential; these are the API keys.".to_owned());
+            .push("Unknown kind of credential. The list shows API keys.".to_owned());
     }
     let listed = rows(context, caller, &query, extent)?;
     if extent == Extent::All {

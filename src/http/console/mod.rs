@@ -196,7 +196,7 @@ fn fresh_nonce<'a>(context: &RequestContext<'_>, input: &'a Input) -> Result<&'a
         return Err(Problem::ForeignForm);
     }
     if context.now.unix().saturating_sub(made_at) > FORM_SECONDS {
-        let sentence = "This form lay open for a day, and may have been sent before; look it over, and send it once more.";
+        let sentence = "This form was open for a day and may have been sent before. Review it, and send it again.";
         return Err(Error::field("", sentence).into());
     }
     Ok(nonce)
@@ -377,7 +377,7 @@ pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
         status: problem.status(),
         title: problem.title().to_owned(),
         detail: if problem.status() == 500 {
-            "Something went wrong on our side.".to_owned()
+            "Internal error.".to_owned()
         } else {
             problem.detail()
         },

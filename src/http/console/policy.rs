@@ -136,7 +136,7 @@ fn parse(input: &Input) -> Result<PolicyChange, Error> {
         form::filled(input, name)
             .map(|text| {
                 text.parse()
-                    .map_err(|_| Error::field(name, "write a whole number"))
+                    .map_err(|_| Error::field(name, "enter an integer"))
             })
             .transpose()
     };

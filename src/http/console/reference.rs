@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_words() {
+    fn reference_names_types_in_words() {
         let document: Value = serde_json::from_str(OPENAPI).unwrap();
         let field = |schema: &str, name: &str| {
             let schema = &document["components"]["schemas"][schema]["properties"][name];

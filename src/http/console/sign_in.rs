@@ -151,7 +151,7 @@ pub fn signed_out(context: &RequestContext<'_>) -> Answer {
     show(pages::note(
         &outside(context, ""),
         "You are signed out",
-        "The session in this browser has ended.",
+        "The session in this browser is signed out.",
     ))
 }
 

@@ -78,8 +78,8 @@ fn creator(record: &Record, creators: &HashMap<Id, Record>) -> String {
         Some(creator) if creator.kind == Kind::Session => "console".to_owned(),
         Some(creator) => format!("{} {}", creator.kind, creator.name),
         None => match &record.created_by_name {
-            Some(name) => format!("{name} ({id}), which is gone"),
-            None => format!("{id}, which is gone"),
+            Some(name) => format!("{name} ({id}), deleted"),
+            None => format!("{id}, deleted"),
         },
     }
 }

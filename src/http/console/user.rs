@@ -411,7 +411,7 @@ fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
     } else {
         Err(Error::field(
             "confirm",
-            format!("type {} to go on", user.username),
+            format!("type {} to continue", user.username),
         ))
     }
 }

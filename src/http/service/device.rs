@@ -151,7 +151,7 @@ pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
             ),
             Polled::Refused => refuse(
                 "access_denied",
-                "The login was denied, or its approval is not valid any more.",
+                "The login was denied, or its approval has become invalid.",
             ),
             Polled::Expired => refuse("expired_token", "The login has expired; start again."),
             Polled::Unknown => unknown(),

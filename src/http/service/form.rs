@@ -20,6 +20,6 @@ pub fn only<'a>(form: &'a FormFields<'_>, name: &str) -> Result<Option<&'a str>,
         .map(|(_, value)| value.as_ref());
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        (_, Some(_)) => Err(Error::field(name, "give this once")),
+        (_, Some(_)) => Err(Error::field(name, "set this once")),
     }
 }

@@ -28,7 +28,7 @@ pub fn introspect(context: &RequestContext<'_>, caller: &Caller) -> Result<Respo
         None => None,
         Some(Ok(address)) => Some(address.to_canonical()),
         Some(Err(_)) => {
-            return Err(Error::field("address", "write an address like 10.0.0.7").into());
+            return Err(Error::field("address", "expected an address such as 10.0.0.7").into());
         }
     };
     let found = context

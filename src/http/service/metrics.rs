@@ -89,13 +89,13 @@ fn render(figures: &Figures, certificate_expires_at: Option<Time>) -> String {
     );
     text.sample(
         "keycroft_verify_total",
-        &[("result", "good")],
-        figures.verified,
+        &[("result", "valid")],
+        figures.valid,
     );
     text.sample(
         "keycroft_verify_total",
-        &[("result", "refused")],
-        figures.refused,
+        &[("result", "invalid")],
+        figures.invalid,
     );
     text.family(
         "keycroft_login_total",
@@ -104,13 +104,13 @@ fn render(figures: &Figures, certificate_expires_at: Option<Time>) -> String {
     );
     text.sample(
         "keycroft_login_total",
-        &[("result", "good")],
+        &[("result", "success")],
         figures.signed_in,
     );
     text.sample(
         "keycroft_login_total",
-        &[("result", "refused")],
-        figures.sign_ins_refused,
+        &[("result", "failure")],
+        figures.failed_sign_ins,
     );
     text.family(
         "keycroft_ssh_lookups_total",

@@ -43,7 +43,7 @@ fn credential() -> Credential {
         created_at: NOW,
         expires_at: Some(LATER),
         disabled: Disabled::No,
-        ended: false,
+        is_deleted: false,
         seen_expired: false,
         password_at: None,
         idle_max: None,
@@ -61,9 +61,9 @@ fn each_failed_check_rejects() {
     let mut disabled = credential();
     disabled.disabled = Disabled::Yes;
     assert_eq!(disabled.check(NOW, None), Err(RejectReason::Disabled));
-    let mut ended = credential();
-    ended.digest = None;
-    assert_eq!(ended.check(NOW, None), Err(RejectReason::Ended));
+    let mut deleted = credential();
+    deleted.digest = None;
+    assert_eq!(deleted.check(NOW, None), Err(RejectReason::Deleted));
     let mut limited = credential();
     limited.allowed_addresses = AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap();
     assert_eq!(limited.check(NOW, None), Err(RejectReason::Address));
@@ -206,7 +206,7 @@ fn state_is_the_first_that_applies() {
         expires_at: Some(LATER),
         disabled: Disabled::No,
         seen_expired: false,
-        ended: None,
+        deletion: None,
         rotated_at: None,
         rotations: 1,
         grace: Some(Grace {
@@ -236,20 +236,20 @@ fn state_is_the_first_that_applies() {
         ..disabled
     };
     assert_eq!(seen.state(NOW), State::Expired);
-    let ended = Record {
-        ended: Some(CredentialEnd {
+    let deleted = Record {
+        deletion: Some(CredentialDeletion {
             at: NOW,
             reason: "deleted".into(),
         }),
         ..seen
     };
-    assert_eq!(ended.state(NOW), State::Ended);
+    assert_eq!(deleted.state(NOW), State::Deleted);
     let endless = Record {
         expires_at: None,
         seen_expired: false,
         disabled: Disabled::No,
-        ended: None,
-        ..ended
+        deletion: None,
+        ..deleted
     };
     assert_eq!(endless.state(Time::LAST), State::Active);
 }
@@ -337,7 +337,7 @@ proptest! {
 #[test]
 fn each_reject_reason_has_its_sentence() {
     let all = [
-        RejectReason::Ended,
+        RejectReason::Deleted,
         RejectReason::Disabled,
         RejectReason::Expired,
         RejectReason::Address,

@@ -18,7 +18,7 @@ fn parsed(list: List, pairs: &[(&str, &str)]) -> ListQuery {
 }
 
 #[test]
-fn every_query_comes_back_from_its_address() {
+fn every_list_query_parses_back_from_its_address() {
     for list in LISTS {
         for column in list.columns() {
             for direction in [Direction::Ascending, Direction::Descending] {
@@ -41,7 +41,7 @@ fn every_query_comes_back_from_its_address() {
 }
 
 #[test]
-fn unknown_words_are_set_aside_with_a_sentence() {
+fn unknown_filter_values_are_ignored_with_a_message() {
     for (name, value) in [
         ("status", "sleeping"),
         ("status", "paused"),
@@ -85,7 +85,7 @@ fn page_numbers_of_any_kind_are_read() {
 }
 
 #[test]
-fn a_pasted_secret_is_cut_to_its_id() {
+fn pasted_secret_is_searched_by_its_id() {
     let secret = "kca_4k2m9x0q7w1z_0123456789ABCDEFGHIJKLMNOPQRSTUV3jZRME";
     for text in [secret, "kca_4k2m9x0q7w1z", " kca_4k2m9x0q7w1z_01"] {
         let query = parsed(List::ApiKeys, &[("q", text)]);

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn longer_heads_than_needed_are_refused() {
+    fn longer_heads_than_needed_are_rejected() {
         for bytes in [
             &[0x18, 0x17][..],
             &[0x19, 0x00, 0xff],
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn indefinite_lengths_tags_and_reserved_heads_are_refused() {
+    fn indefinite_lengths_tags_and_reserved_heads_are_rejected() {
         for bytes in [
             &[0x5f, 0xff][..],
             &[0x9f, 0xff],
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_beyond_the_end_are_refused() {
+    fn lengths_beyond_the_end_are_rejected() {
         for bytes in [
             &[][..],
             &[0x18],

@@ -78,13 +78,13 @@ impl fmt::Display for ImportRefusal {
             Self::Key(refusal) => return refusal.fmt(f),
             Self::Option(name) => return write!(f, "the option {name} is not supported: {}", remedy(name)),
             Self::Value(name, error) => return write!(f, "the option {name} can't be stored: {error}"),
-            Self::RepeatedCommand => "the option command occurs twice in front of this key: leave one",
+            Self::RepeatedCommand => "the option command occurs twice in front of this key: keep one",
             Self::UnknownOption => "an option in front of this key is unknown to sshd: remove it",
             Self::BadOptions => "sshd can't read the options in front of this key: check quotes and commas",
             Self::RepeatedFrom => "the option from occurs twice in front of this key: combine both lists",
             Self::FromPattern => "the option from can only contain IP addresses and networks: host names, wildcards and exceptions (!) are not supported",
             Self::FromHostBits(meanings) => {
-                return write!(f, "the option from has a network with bits outside its mask: write {meanings}");
+                return write!(f, "the option from has a network with bits outside its mask: use {meanings}");
             }
             Self::FromTooLong => {
                 return write!(f, "the option from has more than {ADDRESSES_MAX} networks: combine them");

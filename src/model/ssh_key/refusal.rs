@@ -106,7 +106,7 @@ impl fmt::Display for KeyRefusal {
                 "this key contains control characters: copy it again from the .pub file as plain text"
             }
             Self::Rfc4716 => {
-                "this is a public key in PuTTY's (RFC 4716) format: copy the line that PuTTYgen shows for OpenSSH, or convert it with ssh-keygen -i -f FILE"
+                "this public key has PuTTY's format (RFC 4716): copy the line that PuTTYgen shows for OpenSSH, or convert it with ssh-keygen -i -f FILE"
             }
             Self::Pem => {
                 "this is a public key in PEM format: convert it with ssh-keygen -i -m PKCS8 -f FILE and paste the result"

@@ -23,7 +23,7 @@ impl Write<'_> {
         match kind {
             Kind::ApiKey => {
                 self.delete_codes_created_by(id)?;
-                let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
+                let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, deleted_at = ?, deletion_reason = ? WHERE id = ? AND deleted_at IS NULL";
                 self.execute_for(
                     Concern::Credential(id),
                     sql,

@@ -43,7 +43,7 @@ impl NewRow {
             expires_at: self.expires_at,
             disabled: Disabled::No,
             seen_expired: false,
-            ended: None,
+            deletion: None,
             rotated_at: None,
             rotations: 0,
             grace: None,

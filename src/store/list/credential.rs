@@ -54,7 +54,7 @@ fn status(kind: Kind, now: &str) -> String {
     };
     let expired = expired(kind, now);
     format!(
-        "CASE WHEN c.ended_at IS NOT NULL THEN 5 WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
+        "CASE WHEN c.deleted_at IS NOT NULL THEN 5 WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
          WHEN {rotating} THEN 2 WHEN c.expires_at <= {now} + {} THEN 1 ELSE 3 END",
         soon.as_secs()
     )
@@ -123,11 +123,11 @@ impl Select {
         let live = |kind: Kind| {
             let (word, expired) = (kind.as_str(), expired(kind, "?1"));
             format!(
-                "(SELECT count(*) FROM {FROM} WHERE c.kind = '{word}' AND c.ended_at IS NULL AND NOT {expired})"
+                "(SELECT count(*) FROM {FROM} WHERE c.kind = '{word}' AND c.deleted_at IS NULL AND NOT {expired})"
             )
         };
         let sql = format!(
-            "SELECT (SELECT count(*) FROM {FROM} WHERE c.kind = 'api-key' AND c.ended_at IS NULL), \
+            "SELECT (SELECT count(*) FROM {FROM} WHERE c.kind = 'api-key' AND c.deleted_at IS NULL), \
              (SELECT count(*) FROM ssh_keys), {}, {}",
             live(Kind::Token),
             live(Kind::Session)
@@ -156,9 +156,9 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> S
     source.require(format!("c.kind = '{}'", kind.as_str()));
     let deleted = query.status == Some(Status::Deleted);
     source.require(if deleted {
-        "c.ended_at IS NOT NULL"
+        "c.deleted_at IS NOT NULL"
     } else {
-        "c.ended_at IS NULL"
+        "c.deleted_at IS NULL"
     });
     let unix = now.unix();
     if let Some(wanted) = query.status.filter(|_| !deleted).and_then(number) {

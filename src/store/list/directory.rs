@@ -24,7 +24,7 @@ pub enum Membership {
 /// The number of live credentials of an owner; `kind` and `owner` are conditions on `x`.
 fn live(conditions: &str, now: &str) -> String {
     format!(
-        "(SELECT count(*) FROM credentials x WHERE {conditions} AND x.ended_at IS NULL AND x.disabled_at IS NULL \
+        "(SELECT count(*) FROM credentials x WHERE {conditions} AND x.deleted_at IS NULL AND x.disabled_at IS NULL \
          AND x.expired_seen_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > {now}))"
     )
 }

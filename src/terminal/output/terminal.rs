@@ -75,7 +75,7 @@ impl Style {
         }
         let code = match text {
             "active" | "enabled" | "ok" | "yes" => 32,
-            "expired" | "ended" | "no" | "silent" | "failed" | "BAD" => 31,
+            "expired" | "deleted" | "no" | "silent" | "failed" | "BAD" => 31,
             "disabled" | "paused" | "stale" | "warn" => 33,
             _ => return text.to_owned(),
         };

@@ -147,7 +147,7 @@ fn policy_is_changed_field_by_field() {
         .expect(200);
     assert_eq!(whole.json()["api_keys_max"], 9);
     for (body, message) in [
-        (json!({"api_keys_max": "9"}), "a whole number"),
+        (json!({"api_keys_max": "9"}), "an integer"),
         (json!({"api_key_lifetimes": "30d"}), "a list"),
         (json!({"api_key_lifetime_choice": 1}), "true or false"),
         (json!({"session_lifetime": 7}), "text"),

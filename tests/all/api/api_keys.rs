@@ -351,12 +351,12 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
         (
             &rows[0]["id"],
             &rows[0]["state"],
-            &rows[0]["ended_reason"],
-            &rows[0]["ended_at"]
+            &rows[0]["deletion_reason"],
+            &rows[0]["deleted_at"]
         ),
         (
             &made["id"],
-            &json!("ended"),
+            &json!("deleted"),
             &json!("deleted"),
             &json!("2026-11-22T12:00:00Z")
         )

@@ -165,7 +165,7 @@ fn usage_and_explain_exist_for_api_keys_and_tokens() {
             } else {
                 ask("/explain")
             };
-            assert_eq!(explained["good"], true, "{path}");
+            assert_eq!(explained["valid"], true, "{path}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::escalation::{ask, lacks, may};
 use crate::fixture::{Site, id, secret};
 
 #[test]
-fn caller_with_users_write_alone_grants_nothing_more() {
+fn caller_with_only_users_write_grants_nothing_more() {
     let site = Site::new();
     site.add_user("dora", Role::Admin);
     may(
@@ -133,7 +133,7 @@ fn caller_with_users_write_alone_grants_nothing_more() {
 }
 
 #[test]
-fn caller_with_services_write_alone_grants_only_theirs() {
+fn caller_with_only_services_write_grants_only_theirs() {
     let site = Site::new();
     may(
         &site,

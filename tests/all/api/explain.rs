@@ -78,7 +78,7 @@ impl Case {
             assert_eq!(check["passed"], json!(passed), "{link}: {check}");
         }
         assert_eq!(
-            (&said["good"], &said["failed"]),
+            (&said["valid"], &said["failed"]),
             (&json!(false), &json!(link))
         );
         let summary = said["summary"].as_str().unwrap();
@@ -105,7 +105,7 @@ fn valid_key_passes_every_check() {
     let case = Case::new();
     let said = case.explain(ALL);
     assert_eq!(
-        (&said["good"], &said["failed"], &said["summary"]),
+        (&said["valid"], &said["failed"], &said["summary"]),
         (&json!(true), &Value::Null, &json!("It is valid."))
     );
     assert!(
@@ -155,7 +155,7 @@ fn enabled_check_fails_for_a_disabled_key() {
 fn not_expired_check_stays_failed_after_a_clock_change() {
     let case = Case::new();
     case.site.pass(86_399);
-    assert_eq!(case.explain(ALL)["good"], true);
+    assert_eq!(case.explain(ALL)["valid"], true);
     assert_eq!(case.verify("account:read"), 204);
     case.site.pass(1);
     case.fails(
@@ -183,7 +183,7 @@ fn address_check_fails_for_another_address() {
     assert_eq!(case.verify("account:read"), 204);
     // An IPv4-mapped address is the same address.
     assert_eq!(
-        case.explain("address=::ffff:10.0.0.7&permission=account:read")["good"],
+        case.explain("address=::ffff:10.0.0.7&permission=account:read")["valid"],
         true
     );
 }

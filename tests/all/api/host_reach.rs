@@ -21,7 +21,7 @@ pub(super) const KEYS: [&str; 8] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgITEbVu3JWoDYZEfENG5X5+eQ302tYe+1cdxiUioUN",
 ];
 
-/// mallory acts; newcomer is in no group; gpu1 admits carol; bob shares root on gpu2; eve did, and is disabled; deploy
+/// mallory acts. newcomer is in no group. gpu1 admits carol. bob shares root on gpu2; eve did, and is disabled. deploy
 /// has the name of a login that gpu2 shares.
 const USERS: [&str; 6] = ["mallory", "newcomer", "carol", "bob", "eve", "deploy"];
 /// staff: gpu1 admits it. ops: gpu2 shares root and deploy with it. pending: a valid enrollment code names it. free:

@@ -240,7 +240,7 @@ fn every_inactive_secret_gets_identical_bytes() {
 }
 
 #[test]
-fn revoke_answers_alike_for_known_and_unknown_secrets() {
+fn revoke_answers_equally_for_known_and_unknown_secrets() {
     let site = Site::new();
     site.set_password("bob");
     let revoke = |token: &str| {

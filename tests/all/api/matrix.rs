@@ -216,7 +216,7 @@ fn route_table_equals_the_declarations() {
 
 /// Every kind of unauthenticated caller: each gets the same 401, and nothing changes.
 #[test]
-fn invalid_credential_is_rejected_alike_by_every_route() {
+fn invalid_credential_is_rejected_equally_by_every_route() {
     let full = Full::new();
     let site = &full.site;
     let code = Secret::generate(SecretForm::Code).reveal();
@@ -407,7 +407,7 @@ fn missing_permission_is_named_by_every_route() {
 
 /// Bob requests objects of alice: they look nonexistent.
 #[test]
-fn object_of_another_owner_looks_nonexistent() {
+fn object_of_another_owner_is_not_found() {
     let full = Full::new();
     let site = &full.site;
     let paths = [

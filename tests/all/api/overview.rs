@@ -116,7 +116,7 @@ fn inventory_filters_list_the_matching_items() {
         &["ends", "mine too"],
     );
     only(
-        "ends-soon",
+        "expires-soon",
         &["ends", "mine too"],
         &["unused and new", "sound"],
     );
@@ -238,7 +238,7 @@ fn policy_preview_lists_exceeding_and_changes_nothing() {
     assert_eq!(shorter["policy"]["api_key_lifetime_max"], "60d");
     assert_eq!(
         shorter["exceeding"][1],
-        json!({"kind": "api-key", "id": id(&endless), "name": "endless", "owner": "bob", "expires_at": null, "why": "API keys last 60d at most."})
+        json!({"kind": "api-key", "id": id(&endless), "name": "endless", "owner": "bob", "expires_at": null, "why": "Policy limits API keys to 60d."})
     );
     let sessions = preview(json!({"token_lifetime_max": "1h", "token_lifetime_default": "1h"}));
     // The tokens of alice and bob, created by the operator for a day.

@@ -44,7 +44,7 @@ fn each_kind_is_revoked_by_its_secret() {
         .bearer(&site.bob)
         .send()
         .json();
-    assert_eq!(ended["items"][0]["ended_reason"], "revoked");
+    assert_eq!(ended["items"][0]["deletion_reason"], "revoked");
     let event = site
         .events()
         .into_iter()

@@ -84,7 +84,7 @@ fn invitation_is_valid_once() {
         .expect(200);
     site.pass(1);
     assert_eq!(accept("/api/v1/invitation", &late), 401);
-    // With a password there is no invitation.
+    // A user created with a password gets no invitation.
     let site = Site::new();
     let made = add(&site, &json!({"username": "dora", "password": PASSWORD}));
     assert_eq!(

@@ -500,7 +500,7 @@ fn connection_header_naming_a_keycroft_header_is_rejected() {
 
 /// Ids are public, and an answer still reveals nothing about them.
 #[test]
-fn known_id_with_a_wrong_secret_looks_unknown() {
+fn known_id_with_a_wrong_secret_is_rejected_like_an_unknown_one() {
     let site = Site::new();
     site.set_password("alice");
     let key = |name: &str, more: Value| {

@@ -78,7 +78,7 @@ fn api_key_commands_cover_its_lifetime() {
     );
     assert_eq!(
         plain(&lab.good("api-key list --deleted")),
-        "deploy\tID\tended\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
+        "deploy\tID\tdeleted\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
     );
 }
 
@@ -198,7 +198,7 @@ fn policy_change_is_previewed_before_it_is_set() {
             (tried.code, plain(&tried.out).as_str()),
             (
                 0,
-                "api-key\tID\tendless\talice\tnever\tAPI keys last 90d at most."
+                "api-key\tID\tendless\talice\tnever\tPolicy limits API keys to 90d."
             ),
             "{tried:?}"
         );

@@ -65,7 +65,7 @@ fn backup_into_folder_keeps_the_newest() {
 }
 
 #[test]
-fn backups_of_one_second_get_names_of_their_own() {
+fn backups_of_one_second_get_separate_names() {
     let lab = Lab::new();
     for _ in 0..4 {
         lab.good("backup --db keycroft.db --into backups");

@@ -14,7 +14,7 @@ const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0cyVx/bUvpd8fBqTt2MJ0bmyBv3Jt6Sx9IoESJ1yMY alice@laptop";
 
 #[test]
-fn secret_wrapped_or_encoded_on_the_way_is_accepted() {
+fn wrapped_or_reencoded_secret_is_accepted() {
     let lab = Lab::new();
     let token = lab.token("alice");
     let (begin, end) = token.split_at(30);

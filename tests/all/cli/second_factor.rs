@@ -28,7 +28,7 @@ fn factors_are_shown_and_reset() {
 }
 
 #[test]
-fn policy_demands_a_factor_from_a_time_or_from_now() {
+fn policy_requires_a_factor_from_a_time_or_from_now() {
     let lab = Lab::signed_in();
     lab.good("policy set second_factor=admins second_factor_from=2126-12-01T00:00:00Z");
     let shown = lab.good("policy show");

@@ -158,7 +158,7 @@ fn inventory_deletes_after_the_typed_number() {
     }
     let page = alice.submit(&form).expect(200);
     assert_eq!(
-        site.count("SELECT count(*) FROM credentials WHERE ended_at IS NOT NULL"),
+        site.count("SELECT count(*) FROM credentials WHERE deleted_at IS NOT NULL"),
         0
     );
     let question = page.form("/admin/inventory/delete");
@@ -168,7 +168,7 @@ fn inventory_deletes_after_the_typed_number() {
     let question = wrong.form("/admin/inventory/delete");
     alice.submit_and_follow(&question.set("confirm", "3"));
     assert_eq!(
-        site.count("SELECT count(*) FROM credentials WHERE ended_at IS NOT NULL"),
+        site.count("SELECT count(*) FROM credentials WHERE deleted_at IS NOT NULL"),
         3
     );
     assert!(alice.open("/admin/inventory").has("ends in thirty"));
@@ -196,7 +196,7 @@ fn inventory_deletion_is_all_or_nothing() {
     assert_eq!(page.status, 403, "{}", page.text());
     assert!(page.has("Delete a service"), "{}", page.text());
     assert_eq!(
-        site.count("SELECT count(*) FROM credentials WHERE ended_at IS NOT NULL"),
+        site.count("SELECT count(*) FROM credentials WHERE deleted_at IS NOT NULL"),
         0
     );
 }

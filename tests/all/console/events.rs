@@ -146,7 +146,7 @@ fn events_under_earlier_names_are_found_by_present_ones() {
             "host.delete-enroll-code",
             "carol deleted enrollment code 6k2m9x0q7w1z",
         ),
-        // What this version has no sentence for is shown by its name.
+        // An action without a sentence is shown by its name.
         ("totp", "carol totp.later user bob"),
     ] {
         let found = said(&mut alice, &format!("/admin/events?action={action}"));
@@ -167,7 +167,7 @@ fn events_under_earlier_names_are_found_by_present_ones() {
 }
 
 #[test]
-fn a_search_goes_on_behind_the_part_that_was_searched() {
+fn event_search_continues_after_the_searched_part() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     alice.make_key("needle");

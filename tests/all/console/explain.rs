@@ -26,7 +26,7 @@ fn key_page_names_the_failed_check() {
     assert!(not.has("It does not carry slurm:submit.") && not.text().contains(">Fail</b>"));
     let wrong = alice.open(&format!("{path}?address=%3Cb%3E&permission=everything"));
     assert!(
-        wrong.has("write an address like 10.0.0.7"),
+        wrong.has("expected an address such as 10.0.0.7"),
         "{}",
         wrong.text()
     );

@@ -35,7 +35,7 @@ fn host_is_enrolled_changed_and_deleted() {
         .form("/admin/hosts/enroll");
     let wrong = alice.submit(&form.clone().set("uses", "many"));
     assert_eq!(wrong.status, 422);
-    assert!(wrong.has("write a number"), "{}", wrong.text());
+    assert!(wrong.has("enter a number"), "{}", wrong.text());
     let made = alice.submit(&form.clone().set("uses", "2")).expect(200);
     let code = made.secret();
     assert!(code.starts_with("kce_"), "{code}");

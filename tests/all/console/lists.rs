@@ -1,4 +1,4 @@
-//! Lists: what they filter, sort, page and delete, and what they make of words that mean nothing.
+//! Lists: filters, order, pages, deletion, and unknown filters.
 
 use keycroft::model::user::Role;
 
@@ -57,7 +57,7 @@ fn press(browser: &mut Browser<'_>, path: &str, fields: &[(&str, &str)]) {
     assert!([200, 303].contains(&page.status), "{path}: {}", page.text());
 }
 
-/// API keys in every state that a list tells apart, seen 40 days after they were created.
+/// API keys in every state of a list, seen 40 days after they were created.
 fn in_every_state(site: &mut Site) -> Browser<'_> {
     let mut bob = site.signed_in("bob");
     make(&mut bob, "Über-Schlüssel", "never");
@@ -197,7 +197,7 @@ fn each_filter_shows_the_keys_it_names() {
 }
 
 #[test]
-fn a_key_unused_for_90_days_is_unused_and_not_recent() {
+fn key_unused_for_90_days_is_listed_as_unused() {
     let mut site = Site::new();
     let mut bob = site.signed_in("bob");
     let (_, secret) = make(&mut bob, "used", "never");
@@ -297,7 +297,7 @@ fn every_column_sorts_both_ways_and_pages_hold_each_row_once() {
 }
 
 #[test]
-fn words_that_mean_nothing_get_a_sentence_and_a_page() {
+fn unknown_filters_get_a_message_and_a_page() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     make(&mut alice, "ci", "30d");
@@ -337,7 +337,7 @@ fn words_that_mean_nothing_get_a_sentence_and_a_page() {
     }
     let page = alice.open("/api-keys?sort=no-such-column&status=sleeping");
     assert!(
-        page.has("There is no column &quot;no-such-column&quot;"),
+        page.has("Unknown column &quot;no-such-column&quot;"),
         "{}",
         page.text()
     );
@@ -346,7 +346,7 @@ fn words_that_mean_nothing_get_a_sentence_and_a_page() {
     assert!(
         alice
             .open("/admin/inventory?kind=spaceship")
-            .has("There is no such kind")
+            .has("Unknown kind of credential")
     );
     // A secret in the search box stands neither in the page nor in its links.
     let (_, secret) = make(&mut alice, "pasted", "30d");
@@ -368,7 +368,7 @@ fn several_keys_are_deleted_by_their_number() {
     let action = "/api-keys/delete";
     let none = bob.submit_and_follow(&pick(&page, action, &[]));
     assert!(none.has("Nothing was selected"), "{}", none.text());
-    // What is somebody else's is not found, and nothing of the rest is deleted.
+    // An id of another user is not found, and none of the others is deleted.
     for wrong in [others.as_str(), "4k2m9x0q7w1z", "../../../etc"] {
         let form = pick(&page, action, &[&ids[0], wrong]).set("confirm", "2");
         assert_eq!(bob.submit(&form).status, 404, "{wrong}");
@@ -423,7 +423,7 @@ fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
     for (list, table) in [
         (
             "/tokens",
-            "credentials WHERE kind = 'token' AND ended_at IS NULL",
+            "credentials WHERE kind = 'token' AND deleted_at IS NULL",
         ),
         ("/ssh-keys", "ssh_keys"),
     ] {
@@ -466,7 +466,7 @@ fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
 }
 
 #[test]
-fn the_inventory_has_a_tab_for_each_kind_and_finds_an_owners_unused_keys() {
+fn inventory_has_tabs_and_finds_unused_keys_of_an_owner() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     make(&mut alice, "of alice", "never");
@@ -489,7 +489,7 @@ fn the_inventory_has_a_tab_for_each_kind_and_finds_an_owners_unused_keys() {
         ("?owner=bob&use=never", vec!["of bob"]),
         ("?owner=bob&use=recent", vec![]),
         ("?kind=token", vec!["a token"]),
-        // Tokens and sessions expire within days and are no keys.
+        // Tokens and sessions are not listed here: they expire within days.
         ("?expires=soon", vec![]),
         ("?kind=ssh-key", vec!["laptop"]),
         ("?kind=ssh-key&owner=alice", vec![]),
@@ -541,7 +541,7 @@ fn weak_and_shared_ssh_keys_have_filters() {
     let shared = "/admin/inventory?kind=ssh-key&status=shared";
     assert_eq!(listed(&mut alice, shared), ["same", "same"]);
     assert!(listed(&mut alice, "/admin/inventory?kind=ssh-key&status=weak").is_empty());
-    // Whether others have a key is no business of a member.
+    // A member does not learn that others have the same key.
     let own = bob.open("/ssh-keys");
     assert!(!own.has(">Shared</b>") && !own.has("value=\"shared\""));
     assert_eq!(bob.get("/ssh-keys?status=shared").status, 403);

@@ -221,9 +221,8 @@ pub fn errors(page: &str) -> Vec<String> {
     found
 }
 
-/// Checks what holds for every page, whatever it shows: its landmarks, one heading, a title that tells of errors; ids that
-/// occur once and references that lead somewhere; a token in each form that changes something, and in no other; nothing
-/// inline and nothing from elsewhere.
+/// Checks the invariants of every page: landmarks, one heading, a title that names errors; unique ids, and references
+/// that resolve; a token in each form that changes something, and in no other; no inline code, no foreign resources.
 pub fn check(url: &str, page: &str) {
     let all = elements(page);
     let count = |is_it: &dyn Fn(&Element) -> bool| all.iter().filter(|one| is_it(one)).count();

@@ -201,7 +201,7 @@ fn new_password_revokes_other_sessions() {
     assert!(there.is_signed_in());
     let form = form.set("current", BOB).set("new", "bob likes white tea");
     let page = here.submit_and_follow(&form);
-    assert!(page.has("Your password is changed, and every other session has ended."));
+    assert!(page.has("Your password is changed. All other sessions are signed out."));
     assert!(here.is_signed_in() && !there.is_signed_in());
     assert_eq!(site.browser().sign_in("bob", BOB).status, 401);
     assert_eq!(

@@ -110,7 +110,7 @@ fn form_older_than_a_day_is_confirmed_again() {
         site.pass(hours * 3_600);
         let page = bob.submit(&key.clone().set("name", "two"));
         assert_eq!(page.status, 422, "{hours}: {}", page.text());
-        assert!(page.has("This form lay open for a day"), "{}", page.text());
+        assert!(page.has("This form was open for a day"), "{}", page.text());
         assert_eq!(bob.submit(&token).status, 422);
         let page = alice.submit(&reset.clone().set("current_password", ALICE));
         assert_eq!(page.status, 422, "{hours}: {}", page.text());

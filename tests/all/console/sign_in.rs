@@ -16,7 +16,7 @@ fn bare(page: &Page, name: &str) -> String {
 }
 
 #[test]
-fn unknown_known_and_disabled_users_look_alike() {
+fn unknown_known_and_disabled_users_get_equal_answers() {
     let site = Site::new();
     site.add_user("carol", keycroft::model::user::Role::Member, None);
     let mut alice = site.signed_in("alice");

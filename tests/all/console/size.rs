@@ -29,7 +29,7 @@ fn make_keys(browser: &mut Browser<'_>, count: usize) {
 }
 
 #[test]
-fn two_hundred_keys_come_in_small_pages() {
+fn two_hundred_keys_are_listed_in_small_pages() {
     let mut site = Site::new();
     let mut alice = site.signed_in("alice");
     make_keys(&mut alice, 200);

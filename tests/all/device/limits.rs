@@ -206,7 +206,7 @@ fn device_logins_per_address_are_limited() {
 }
 
 #[test]
-fn site_of_many_addresses_has_a_limit_of_its_own() {
+fn site_of_many_addresses_has_a_separate_limit() {
     let lab = Lab::new();
     let from = |address: &str| lab.begin_from(address).0;
     for number in 0..120 {

@@ -41,8 +41,7 @@ fn sign_in_from_a_new_browser_is_noticed_once() {
     assert_eq!(notices.len(), 1);
     assert_eq!(notices[0].kind, NoticeKind::NewDevice);
     assert_eq!(notices[0].recipient.as_deref(), Some("bob"));
-    let body =
-        "Somebody signed in as bob with Firefox on Linux from 10.0.3.7 at 2026-11-22T12:00:00Z.";
+    let body = "Somebody signed in to Keycroft as bob with Firefox on Linux from 10.0.3.7, on 2026-11-22 12:00:00 UTC.";
     assert!(notices[0].body.starts_with(body), "{}", notices[0].body);
     delivered(&site);
     assert!(sign_in(&site, "bob", PASSWORD, 1));
@@ -89,14 +88,14 @@ fn own_changes_of_the_account_are_noticed() {
     assert_eq!(
         delivered(&site),
         [
-            "The SSH key laptop was added: bob",
-            "The password was changed: bob"
+            "Account bob: the SSH key laptop was added",
+            "Account bob: the password was changed"
         ]
     );
 }
 
 #[test]
-fn act_of_an_admin_is_noticed_to_its_user_alone() {
+fn act_of_an_admin_sends_a_notice_only_to_its_user() {
     let site = Site::new();
     add_channel(&site, "webhook");
     let body = json!({"role": "admin"});

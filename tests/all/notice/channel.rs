@@ -1,4 +1,4 @@
-//! Channels by the API: what they keep secret, and their deletion.
+//! Channels by the API: hidden values, and deletion.
 
 use keycroft::model::notice_delivery::TryResult;
 use serde_json::{Value, json};

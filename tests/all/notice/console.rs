@@ -63,7 +63,7 @@ fn channel_is_added_tested_changed_and_deleted() {
 }
 
 #[test]
-fn invalid_channel_form_comes_back_with_its_faults() {
+fn rejected_channel_form_keeps_its_values_and_shows_faults() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let mut form = alice.open("/admin/notices/new").form("/admin/notices/new");

@@ -188,7 +188,7 @@ fn failing_receiver_is_tried_again_or_given_up() {
     for (number, (status, outcome, detail)) in [
         (500, "failed", ""),
         (404, "failed", ""),
-        (410, "given-up", "the receiver is gone"),
+        (410, "given-up", "the receiver no longer exists"),
         (204, "delivered", ""),
     ]
     .into_iter()

@@ -44,7 +44,7 @@ fn expiration_is_noticed_once_per_threshold() {
 }
 
 #[test]
-fn renewed_key_drops_its_notice_and_starts_over() {
+fn renewed_key_drops_its_notice_and_starts_again() {
     let site = Site::new();
     add_members_channel(&site);
     let path = key(&site, "ci", 30);
@@ -200,7 +200,7 @@ fn silent_host_and_old_backup_are_noticed_once() {
     site.pass(3_600);
     assert_eq!(delivered(&site), ["Host gpu1 is silent"]);
     site.pass(7 * DAY);
-    assert_eq!(delivered(&site), ["There is no backup"]);
+    assert_eq!(delivered(&site), ["No backup exists"]);
     site.pass(DAY);
     assert!(delivered(&site).is_empty());
     let body = json!({"name": "a.db", "bytes": 1});

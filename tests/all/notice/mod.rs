@@ -1,4 +1,4 @@
-//! Notices: what is sent to whom, once, and through which channel.
+//! Notices: recipients, channels, and delivery exactly once.
 
 mod act;
 mod channel;

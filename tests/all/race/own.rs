@@ -71,7 +71,7 @@ fn deleted_api_key_is_rejected_after_the_answer() {
 }
 
 #[test]
-fn api_key_deleted_by_any_way_is_rejected_after_it() {
+fn api_key_deleted_through_any_channel_is_rejected_after_it() {
     race(&[
         Race {
             what: "revoked",

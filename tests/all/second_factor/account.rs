@@ -8,7 +8,7 @@ const NEW: &str = "/account/second-factor/totp/new";
 const ADD: &str = "/account/second-factor/totp";
 
 #[test]
-fn set_up_page_shows_seed_and_picture_and_keeps_the_seed_out_of_the_form() {
+fn setup_page_shows_seed_and_qr_code_outside_of_the_form() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let page = press(&mut bob, HERE, NEW).expect(200);
@@ -28,7 +28,7 @@ fn set_up_page_shows_seed_and_picture_and_keeps_the_seed_out_of_the_form() {
 }
 
 #[test]
-fn wrong_code_sets_nothing_up_and_keeps_the_seed() {
+fn wrong_code_adds_no_factor_and_keeps_the_seed() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let page = press(&mut bob, HERE, NEW);
@@ -124,7 +124,7 @@ fn acts_on_factors_need_a_confirmation() {
 }
 
 #[test]
-fn confirmation_asks_for_password_and_code_and_spends_the_code() {
+fn confirmation_requires_password_and_code_and_spends_the_code() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, codes) = enroll(&site, &mut bob);

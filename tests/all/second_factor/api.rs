@@ -106,7 +106,7 @@ fn password_change_takes_no_code_without_a_factor() {
 }
 
 #[test]
-fn wrong_codes_of_the_api_count_with_the_passwords() {
+fn wrong_codes_at_the_api_count_like_wrong_passwords() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, _) = enroll(&site, &mut bob);

@@ -1,4 +1,4 @@
-//! A software authenticator that does as it is told, also what no honest one does (Web Authentication, level 3).
+//! A software authenticator that can also violate the rules (Web Authentication, level 3).
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::rand::SystemRandom;

@@ -1,4 +1,4 @@
-//! 2F2: every field of a ceremony wrong, one at a time, by an authenticator that signs whatever it is told.
+//! 2F2: every field of a ceremony wrong, one at a time, by an authenticator that signs any input.
 
 use data_encoding::BASE64URL_NOPAD;
 use keycroft::model::passkey::{
@@ -86,7 +86,7 @@ const ASSERTIONS: &[(&str, Change)] = &[
 ];
 
 #[test]
-fn wrong_assertions_are_refused_one_field_at_a_time() {
+fn wrong_assertion_fields_are_rejected_one_by_one() {
     for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
         let site = site();
         let mut device = enrolled(&site, algorithm);
@@ -95,7 +95,7 @@ fn wrong_assertions_are_refused_one_field_at_a_time() {
             let page = sign_in(&mut browser, &mut device, change);
             assert_eq!(page.status, 401, "{algorithm:?} {name}: {}", page.text());
             assert!(!browser.is_signed_in(), "{name}");
-            // What is right is still right.
+            // A correct answer is still accepted.
             if *name != "counter" {
                 site.pass(61);
             }
@@ -121,7 +121,7 @@ fn enrolled(site: &Site, algorithm: Algorithm) -> Authenticator {
 #[test]
 fn assertion_is_accepted_once() {
     let site = site();
-    // Its counter stays 0, as synced passkeys have it: only the challenge tells a replay.
+    // Its counter stays 0, as for synced passkeys: only the challenge reveals a replay.
     let mut device = enrolled(&site, Algorithm::Es256);
     let mut browser = site.browser();
     let page = browser.open("/login");
@@ -201,7 +201,7 @@ fn challenge_belongs_to_its_browser_purpose_and_time() {
 }
 
 #[test]
-fn counter_that_does_not_grow_is_refused() {
+fn counter_that_does_not_grow_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let mut device = Authenticator::new(Algorithm::Es256);
@@ -237,7 +237,7 @@ fn counter_that_does_not_grow_is_refused() {
 }
 
 #[test]
-fn passkey_of_one_user_is_no_factor_of_another() {
+fn passkey_of_one_user_is_rejected_for_another() {
     let site = site();
     let mut of_bob = enrolled(&site, Algorithm::Es256);
     let mut alice = site.signed_in("alice");
@@ -323,7 +323,7 @@ const REGISTRATIONS: &[(&str, Change)] = &[
 ];
 
 #[test]
-fn wrong_registrations_are_refused_one_field_at_a_time() {
+fn wrong_registration_fields_are_rejected_one_by_one() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let mut device = Authenticator::new(Algorithm::Es256);

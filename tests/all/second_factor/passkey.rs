@@ -50,7 +50,7 @@ pub fn sign_in(
 }
 
 #[test]
-fn passkey_of_each_algorithm_signs_in_alone() {
+fn passkey_of_each_algorithm_signs_in_without_password() {
     for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
         let site = site();
         let mut bob = site.signed_in("bob");
@@ -70,7 +70,7 @@ fn passkey_of_each_algorithm_signs_in_alone() {
             page.text()
         );
         assert!(browser.open("/sessions").has("by passkey"));
-        // What it confirms by itself needs nothing else.
+        // A passkey alone is enough for a confirmation.
         let form = browser
             .open("/account/second-factor")
             .form("/account/second-factor/recovery-codes");
@@ -106,7 +106,7 @@ fn passkey_is_a_second_factor_also_without_user_verification() {
 }
 
 #[test]
-fn several_passkeys_have_names_and_a_deleted_one_is_refused() {
+fn several_passkeys_have_names_and_a_deleted_one_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let (mut one, mut two) = (
@@ -153,7 +153,7 @@ fn several_passkeys_have_names_and_a_deleted_one_is_refused() {
 }
 
 #[test]
-fn passkey_confirms_alone_or_with_the_password() {
+fn passkey_confirms_with_or_without_the_password() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let mut device = Authenticator::new(Algorithm::Es256);
@@ -217,7 +217,7 @@ fn name_locked_by_wrong_passwords_signs_in_with_a_passkey() {
 }
 
 #[test]
-fn demanded_factor_can_be_a_passkey_at_sign_in() {
+fn required_factor_can_be_a_passkey_at_sign_in() {
     let site = site();
     require(&site, "everyone", None);
     let mut browser = site.browser();
@@ -235,7 +235,7 @@ fn demanded_factor_can_be_a_passkey_at_sign_in() {
 }
 
 #[test]
-fn disabled_user_is_refused() {
+fn passkey_of_a_disabled_user_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let mut device = Authenticator::new(Algorithm::Es256);
@@ -251,7 +251,7 @@ fn disabled_user_is_refused() {
 }
 
 #[test]
-fn backup_flags_are_kept_and_held_to() {
+fn backup_flags_are_stored_and_enforced() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let mut device = Authenticator::new(Algorithm::Es256);
@@ -264,7 +264,7 @@ fn backup_flags_are_kept_and_held_to() {
 }
 
 #[test]
-fn url_without_a_host_name_or_tls_has_no_passkeys_and_says_why() {
+fn passkeys_without_host_name_or_tls_give_a_reason() {
     use NoRelyingParty::{IpAddress, PlainHttp};
     let site = Site::new();
     let page = site.signed_in("bob").open(HERE);
@@ -316,7 +316,7 @@ fn url_without_a_host_name_or_tls_has_no_passkeys_and_says_why() {
 
 /// The script is small, comes from us, and only with a passkey's button.
 #[test]
-fn script_is_on_pages_with_a_passkey_alone() {
+fn script_is_only_on_pages_with_a_passkey() {
     let site = site();
     let mut bob = site.signed_in("bob");
     for path in ["/login", "/account", HERE, "/api-keys"] {
@@ -371,7 +371,7 @@ fn passkey_is_renamed_within_the_rules_of_its_account() {
         site.text(event),
         "old laptop: name=laptop\nname=old laptop\n"
     );
-    // The name it has is no taken one.
+    // Its present name is accepted.
     bob.submit(&form.clone().set("name", "old laptop"))
         .expect(303);
     for device in [&mut one, &mut two] {

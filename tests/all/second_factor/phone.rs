@@ -91,7 +91,7 @@ pub fn enroll(site: &Site, browser: &mut Browser<'_>) -> (Phone, Vec<String>) {
     (phone, codes)
 }
 
-/// The first step of signing in, for who has a second factor: leads to the second, and is no session.
+/// The first step of a sign-in with a second factor: it leads to the second step, without a session.
 #[track_caller]
 pub fn first_step(browser: &mut Browser<'_>, name: &str) -> Page {
     let page = browser.sign_in(name, password(name)).expect(303);

@@ -38,7 +38,7 @@ fn choose(browser: &mut Browser<'_>, link: &str, path: &str) {
 }
 
 #[test]
-fn user_without_the_demanded_factor_sets_it_up_at_sign_in() {
+fn user_without_the_required_factor_sets_it_up_at_sign_in() {
     let site = Site::new();
     require(&site, "everyone", None);
     let mut browser = site.browser();
@@ -70,7 +70,7 @@ fn user_without_the_demanded_factor_sets_it_up_at_sign_in() {
 /// One row of the matrix: tries to get in, or to be confirmed, without a factor; returns whether it did.
 type Attempt = fn(&Site, &mut Browser<'_>) -> bool;
 
-/// `old`: bob's session from before the policy. Each attempt has an installation of its own.
+/// `old`: bob's session from before the policy. Each attempt has a separate installation.
 const ATTEMPTS: &[(&str, Attempt)] = &[
     ("password", |site, _| {
         let mut browser = site.browser();
@@ -225,7 +225,7 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
 ];
 
 #[test]
-fn no_path_passes_the_demanded_factor() {
+fn no_path_bypasses_the_required_factor() {
     for (name, attempt) in ATTEMPTS {
         let site = Site::new();
         let mut old = site.signed_in("bob");
@@ -256,7 +256,7 @@ fn paths_are_open_without_the_policy() {
 }
 
 #[test]
-fn rule_for_admins_leaves_members_alone() {
+fn rule_for_admins_does_not_apply_to_members() {
     let site = Site::new();
     require(&site, "admins", None);
     assert_eq!(
@@ -303,7 +303,7 @@ fn rule_begins_at_its_time() {
 }
 
 #[test]
-fn last_factor_stays_while_it_is_demanded() {
+fn last_factor_stays_while_required() {
     let site = Site::new();
     require(&site, "everyone", None);
     let mut browser = site.browser();

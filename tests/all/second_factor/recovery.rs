@@ -31,7 +31,7 @@ fn recovery_code_works_once_however_it_is_typed() {
 }
 
 #[test]
-fn recovery_code_of_another_user_is_refused() {
+fn recovery_code_of_another_user_is_rejected() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (_, of_alice) = enroll(&site, &mut alice);

@@ -15,7 +15,7 @@ fn reset(site: &Site, who: &str) -> Answer {
 }
 
 #[test]
-fn reset_removes_every_factor_and_leads_in_by_the_link_alone() {
+fn reset_removes_every_factor_and_only_its_link_signs_in() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, codes) = enroll(&site, &mut bob);
@@ -47,7 +47,7 @@ fn reset_removes_every_factor_and_leads_in_by_the_link_alone() {
         .expect(303);
     assert_eq!(page.header("Location"), Some("/"));
     assert!(browser.is_signed_in());
-    // It leaves an event, and the person is told.
+    // It creates an event and a notice to the user.
     assert_eq!(site.count("SELECT count(*) FROM events WHERE action = 'user.reset-second-factor' AND outcome = 'done'"), 1);
     let account = browser.open("/account");
     assert!(
@@ -58,7 +58,7 @@ fn reset_removes_every_factor_and_leads_in_by_the_link_alone() {
 }
 
 #[test]
-fn reset_of_a_user_without_a_factor_leaves_password_and_sessions() {
+fn factor_reset_without_a_factor_keeps_password_and_sessions() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     reset(&site, "alice").expect(200);

@@ -15,7 +15,7 @@ const ADD_PASSKEY: &str = "/account/second-factor/passkeys";
 
 /// A page that was open before the policy does not set a factor up after it, by the password alone.
 #[test]
-fn factor_page_of_before_the_policy_needs_a_confirmation_after_it() {
+fn factor_page_opened_before_a_policy_needs_a_confirmation() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let seed = press(&mut bob, HERE, "/account/second-factor/totp/new").expect(200);
@@ -34,7 +34,7 @@ fn factor_page_of_before_the_policy_needs_a_confirmation_after_it() {
 
 /// Setting one up at sign-in is for who must have one; everybody else does it in a confirmed session.
 #[test]
-fn factor_is_set_up_at_sign_in_only_while_it_is_demanded() {
+fn factor_is_set_up_at_sign_in_only_while_required() {
     let site = Site::new();
     require(&site, "everyone", None);
     let mut browser = site.browser();
@@ -43,14 +43,14 @@ fn factor_is_set_up_at_sign_in_only_while_it_is_demanded() {
     let phone = Phone::scan(&step, &site.clock);
     let form = step.form("/login/enroll").set("code", &phone.code());
     let page = browser.submit(&form).expect(409);
-    assert!(page.has("no longer required"), "{}", page.text());
+    assert!(page.has("has become optional"), "{}", page.text());
     assert!(!browser.is_signed_in());
     assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
     assert_eq!(browser.sign_in("bob", password("bob")).status, 303);
     assert!(browser.is_signed_in());
 }
 
-/// Whoever knows the password alone adds no passkey once its user has set up an app.
+/// With the password alone, no passkey can be added once the user has set up an app.
 #[test]
 fn passkey_is_not_added_at_sign_in_once_there_is_an_app() {
     let site = site();
@@ -71,7 +71,7 @@ fn passkey_is_not_added_at_sign_in_once_there_is_an_app() {
 }
 
 #[test]
-fn last_passkey_stays_while_demanded_and_takes_the_recovery_codes_along() {
+fn last_passkey_is_kept_while_required() {
     let site = site();
     let mut bob = site.signed_in("bob");
     let mut device = Authenticator::new(Algorithm::Es256);
@@ -238,7 +238,7 @@ fn first_step_here(browser: &mut crate::console::browser::Browser<'_>) {
 fn attestation_object_with_more_than_its_members_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
-    // Its map has 3 members (0xa3); one more is there twice, or is none of these.
+    // Its map has 3 members (0xa3); one more is a duplicate, or unknown.
     let fourth = |name: &str| [text(name), text("none")].concat();
     for (first, tail) in [
         (0xa3, vec![0]),

@@ -14,7 +14,7 @@ use crate::console::site::Site;
 use crate::fixture::Asking;
 
 #[test]
-fn password_alone_gives_no_session_and_a_code_does() {
+fn password_gives_a_session_only_with_a_code() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, _) = enroll(&site, &mut bob);
@@ -122,7 +122,7 @@ fn code_gives_one_session_in_a_race() {
         let steps: Vec<_> = (0..TRIES)
             .map(|n| {
                 let mut browser = site.browser();
-                // A subscriber of its own, so that no limit is reached.
+                // A separate subscriber, so that no limit is reached.
                 browser.peer = format!("10.{round}.{n}.1").parse().unwrap();
                 let step = first_step(&mut browser, "bob");
                 (browser.cookies, browser.peer, step.form("/login/code"))
@@ -195,7 +195,7 @@ fn ten_wrong_codes_a_minute_are_the_limit() {
     assert!(page.header("Retry-After").is_some());
     // The password step is refused, too, from another browser.
     assert_eq!(site.browser().sign_in("bob", password("bob")).status, 429);
-    // The known browser has a budget of its own.
+    // The known browser has a separate budget.
     bob.cookies.remove("keycroft-session");
     let known = first_step(&mut bob, "bob");
     send_code(&mut bob, &known, &phone.code()).expect(303);
@@ -284,7 +284,7 @@ fn right_password_without_the_second_step_leaves_an_event() {
     let counted =
         "SELECT count(*) FROM events WHERE after LIKE 'second_factor=missing%repeated=11%'";
     assert_eq!(site.count(counted), 1);
-    // bob's own browser, which signed in before, is no news; a wrong code in it is.
+    // A sign-in from bob's known browser leaves no event; a wrong code in it does.
     bob.cookies.remove("keycroft-session");
     let step = first_step(&mut bob, "bob");
     assert_eq!(rejected(&site, "missing"), 2);
@@ -314,7 +314,7 @@ fn guesses_at_other_names_hide_no_right_password() {
     );
 }
 
-/// The same of a password that is asked for within a session or by an API key.
+/// The same for a password that a session or an API key sends for a change.
 #[test]
 fn right_password_of_a_change_without_the_code_leaves_an_event() {
     let site = Site::new();

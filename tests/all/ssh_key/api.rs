@@ -112,7 +112,7 @@ fn duplicate_key_or_name_is_rejected() {
 }
 
 #[test]
-fn shared_key_is_reported_to_admins_alone() {
+fn shared_key_is_reported_only_to_admins() {
     let site = Site::new();
     let theirs = added(&site, &site.alice, "mine", ED25519);
     let body = json!({"name": "mine", "public_key": ED25519});

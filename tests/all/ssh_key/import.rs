@@ -55,7 +55,7 @@ fn import_reports_each_line_by_number() {
     let message = |line: usize| told["lines"][line]["message"].as_str().unwrap().to_owned();
     assert!(message(4).contains("the option no-pty is not supported: use restrict"));
     assert!(message(5).contains("DSA"));
-    assert!(message(6).contains("expiry-time of this key has passed"));
+    assert!(message(6).contains("expiry-time of this key is in the past"));
     let keys = all(&site, &site.bob);
     assert_eq!(keys.len(), 4);
     assert_eq!(keys[1]["allowed_addresses"], json!(["10.0.0.0/8"]));

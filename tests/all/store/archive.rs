@@ -524,7 +524,7 @@ fn only_archived_events_can_be_deleted() {
 }
 
 #[test]
-fn head_kept_elsewhere_shows_what_the_chain_alone_cannot() {
+fn head_stored_elsewhere_reveals_a_rewritten_chain() {
     let (_folder, db) = lab();
     let head = said(&db, &["audit", "verify"]);
     let colon = head.replace('\t', ":");

@@ -50,7 +50,7 @@ fn backup_has_everything_acknowledged_before_it_began() {
             let one = |sql: &str| -> String { copy.query_row(sql, [], |row| row.get(0)).unwrap() };
             assert_eq!(one("PRAGMA integrity_check"), "ok");
             let mut state = copy
-                .prepare("SELECT ended_at IS NULL FROM credentials WHERE id = ?")
+                .prepare("SELECT deleted_at IS NULL FROM credentials WHERE id = ?")
                 .unwrap();
             for (key, fate) in &before {
                 let lives: bool = state.query_row([id(key)], |row| row.get(0)).unwrap();

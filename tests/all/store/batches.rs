@@ -324,7 +324,7 @@ fn sweep_batch_takes_a_quota_of_each_table() {
         fill(
             rows,
             &format!(
-                "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at, ended_at, ended_reason) \
+                "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at, deleted_at, deletion_reason) \
              SELECT printf('{letter}%011d', n), '{kind}', 1, {name}, '', '', {digest}, {old}, {end}, {ended}, {reason} FROM r"
             ),
         );
@@ -469,7 +469,7 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
             // A name is unique among a user's API keys.
             let unnamed = rusqlite::params![id, kind.as_str(), digest, end - 60, end];
             if kind == keycroft::model::credential::Kind::ApiKey {
-                let sql = "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, created_at, expires_at, ended_at, ended_reason) VALUES (?, 'api-key', 1, 'planted', '', '', ?, ?, ?, 'deleted')";
+                let sql = "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, created_at, expires_at, deleted_at, deletion_reason) VALUES (?, 'api-key', 1, 'planted', '', '', ?, ?, ?, 'deleted')";
                 transaction
                     .prepare_cached(sql)
                     .unwrap()

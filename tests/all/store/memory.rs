@@ -159,8 +159,8 @@ fn password_is_wiped_from_memory_after_sign_in() {
     }
 }
 
-/// As for every process that is not dumpable, root owns `/proc/PID`: no other process of its user can read its memory,
-/// and it leaves no core.
+/// The process is not dumpable, so root owns `/proc/PID`. No other process of its user can read its memory, and it
+/// leaves no core.
 #[test]
 fn running_server_cannot_be_dumped() {
     let folder = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@ fn lab() -> (tempfile::TempDir, PathBuf, String) {
 }
 
 #[test]
-fn second_server_is_refused_and_names_the_first() {
+fn second_server_is_rejected_and_names_the_first() {
     let (_folder, db, alice) = lab();
     let server = Server::start(&db);
     let begun = Instant::now();
@@ -61,7 +61,7 @@ fn killed_server_does_not_block_the_next() {
 
 /// Commands run while the server starts, stops and is killed; each is carried out once.
 #[test]
-fn local_commands_succeed_while_the_server_comes_and_goes() {
+fn local_commands_succeed_while_the_server_starts_and_stops() {
     const COMMANDS: usize = 40;
     let (_folder, db, _) = lab();
     let path = db.clone();
@@ -218,7 +218,7 @@ fn garbage_on_the_control_socket_does_no_harm() {
 
 /// A socket that can't be bound is a warning: the server goes on, and commands show a remedy.
 #[test]
-fn server_goes_on_without_a_control_socket() {
+fn server_runs_without_a_control_socket() {
     for obstacle in ["symlink", "file", "folder"] {
         let (folder, db, alice) = lab();
         let socket = beside(&db, "-control");

@@ -44,6 +44,12 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ("credentials", "networks", "allowed_addresses"),
     ("credentials", "made_by", "created_by"),
     ("credentials", "made_under", "root_api_key"),
+    ("credentials", "ended_at", "deleted_at"),
+    (
+        "credentials",
+        "ended_reason",
+        "replace(deletion_reason, 'offboarded', 'left')",
+    ),
     ("codes", "made_by", "created_by"),
     ("codes", "made_under", "root_api_key"),
     ("codes", "maker_id", "creator_id"),
@@ -113,7 +119,8 @@ fn renamed(tables: &[Table]) -> Vec<Table> {
 fn migrated_version_1_keeps_all_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
-    write(VERSION_1, &path);
+    let offboarded = "UPDATE credentials SET ended_reason = 'left' WHERE ended_at IS NOT NULL;";
+    write(&format!("{VERSION_1}; {offboarded}"), &path);
     let tables = tables(&path);
     let before = content(&path, &tables);
     assert!(
@@ -159,7 +166,7 @@ fn copy_kept_before_a_migration_replaces_no_other() {
     assert_eq!(fs::read(&earlier).unwrap(), b"an earlier copy");
     let kept = folder.path().join("keycroft.db.before-schema-2-2");
     assert_eq!(content(&kept, &tables), before);
-    // Without a migration there is no copy.
+    // A start without a migration creates no copy.
     AppState::open(&path, Clock::manual(THEN)).unwrap().close();
     assert!(!folder.path().join("keycroft.db.before-schema-2-3").exists());
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::support::Server;
 
 #[test]
-fn request_line_over_8_kilobytes_is_rejected() {
+fn request_line_above_8_kilobytes_is_rejected() {
     let server = Server::start();
     let line = |length: usize| {
         let path = "a".repeat(length - "GET / HTTP/1.1".len());
@@ -21,7 +21,7 @@ fn request_line_over_8_kilobytes_is_rejected() {
 }
 
 #[test]
-fn head_over_16_kilobytes_is_rejected() {
+fn head_above_16_kilobytes_is_rejected() {
     let server = Server::start();
     let head = |length: usize| {
         let start = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ";
@@ -44,7 +44,7 @@ fn head_over_16_kilobytes_is_rejected() {
 }
 
 #[test]
-fn head_over_100_headers_is_rejected() {
+fn head_above_100_headers_is_rejected() {
     let server = Server::start();
     let head = |count: usize| {
         let more = "X: y\r\n".repeat(count - 2);
@@ -80,7 +80,7 @@ fn million_headers_are_cut_off() {
 }
 
 #[test]
-fn body_over_the_limit_is_not_read() {
+fn body_above_the_limit_is_not_read() {
     let server = Server::start();
     for (what, request) in [
         (

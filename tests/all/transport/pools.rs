@@ -47,7 +47,7 @@ fn request_beyond_the_queue_gets_503() {
 }
 
 #[test]
-fn request_of_a_gone_client_is_skipped() {
+fn request_of_a_disconnected_client_is_skipped() {
     let mut settings = settings();
     settings.workers = 1;
     settings.hash.patience = Duration::ZERO;

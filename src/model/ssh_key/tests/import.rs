@@ -252,7 +252,7 @@ fn pasted_key_with_options_is_accepted() {
 }
 
 #[test]
-fn file_over_a_mebibyte_is_rejected() {
+fn file_above_a_mebibyte_is_rejected() {
     let file = |bytes: usize| {
         let text = format!("{ED25519}\n#");
         let rest = "x".repeat(bytes - text.len());

@@ -195,7 +195,7 @@ fn comment_is_made_safe_to_show() {
 }
 
 #[test]
-fn keys_are_compared_by_blob_alone() {
+fn keys_are_compared_only_by_blob() {
     let key = parse(&format!("{ED25519} one")).unwrap();
     assert!(key.is_same_key(&parse(&format!("{ED25519} two")).unwrap()));
     assert!(!key.is_same_key(&parse(ECDSA_P256).unwrap()));

@@ -421,7 +421,7 @@ fn noncanonical_key_is_rejected() {
     }
 }
 
-/// `sshkey_from_blob` compares type and curve with names of its own; the application is any C string.
+/// `sshkey_from_blob` compares type and curve with its own names; the application is any C string.
 #[test]
 fn sk_application_of_any_bytes_is_accepted() {
     let long = [b'a'; 4_000];
