@@ -208,7 +208,7 @@ fn delete_keys(
     for key in given {
         let id = find_id(client, path, "API key", key)?;
         if !with_created {
-            name_created(client, &id);
+            name_created(client, path, &id);
         }
         let query = if with_created {
             "?with_created=true"

@@ -14,16 +14,30 @@ struct Created {
     creator: Option<String>,
 }
 
-/// Names the credentials that the one with this id created, before it is deleted without them.
-pub fn name_created(client: &Client, id: &str) {
-    let mut names = Vec::new();
-    for (noun, path) in [("API key", "/api/v1/api-keys"), ("token", "/api/v1/tokens")] {
+/// Names the credentials that the one with this id created, directly or through others, before it is deleted without
+/// them. `path`: of a list of its owner's, like `/api/v1/users/bob/tokens`.
+pub fn name_created(client: &Client, path: &str, id: &str) {
+    let owner = path.rsplit_once('/').map_or(path, |(owner, _)| owner);
+    let mut all = Vec::new();
+    for (noun, list) in [("API key", "api-keys"), ("token", "tokens")] {
+        // A service has no tokens.
         let listed = client
-            .list(path)
+            .list(&format!("{owner}/{list}"))
             .and_then(|listed| listed.parse::<Created>());
-        for one in listed.unwrap_or_default() {
-            if one.creator.as_deref() == Some(id) {
+        all.extend(
+            listed
+                .unwrap_or_default()
+                .into_iter()
+                .map(|one| (noun, one)),
+        );
+    }
+    let mut creators = vec![id.to_owned()];
+    let mut names = Vec::new();
+    while let Some(creator) = creators.pop() {
+        for (noun, one) in &all {
+            if one.creator.as_ref() == Some(&creator) {
                 names.push(format!("{noun} {} ({})", one.name, one.id));
+                creators.push(one.id.clone());
             }
         }
     }

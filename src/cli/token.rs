@@ -162,7 +162,7 @@ fn delete_tokens(
     for token in given {
         let id = find_id(client, path, "token", token)?;
         if !with_created {
-            name_created(client, &id);
+            name_created(client, path, &id);
         }
         let query = if with_created {
             "?with_created=true"

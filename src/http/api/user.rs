@@ -3,6 +3,7 @@
 use super::{Answer, Problem, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::context::RequestContext;
+use crate::http::query::Query;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
@@ -216,14 +217,15 @@ pub(super) fn scope_to_delete(
 }
 
 fn end(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
-    query::none(context)?;
+    let names: &[&str] = match kind {
+        Kind::ApiKey | Kind::Token => &["with_created"],
+        Kind::Session | Kind::Host => &[],
+    };
+    let mut query = Query::read(context, names);
+    let with_created = WithDerived::from(query.flag("with_created"));
+    query.check()?;
     let scope = scope_to_delete(context, caller)?;
-    context.app().end(
-        caller,
-        &scope,
-        kind,
-        context.id(kind.name())?,
-        WithDerived::No,
-    )?;
+    let id = context.id(kind.name())?;
+    context.app().end(caller, &scope, kind, id, with_created)?;
     no_content()
 }

@@ -43,6 +43,50 @@ fn admin_manages_a_users_key_by_name() {
     lab.bad("api-key show job --user bob", 3);
 }
 
+/// A deletion names what it leaves, of oneself and of others; --with-created deletes all of it, also what that created.
+#[test]
+fn deletion_names_what_a_credential_created_and_takes_it_along() {
+    let lab = Lab::signed_in();
+    for (owner, flag) in [("alice", ""), ("bob", " --user bob")] {
+        let create = |line: &str, token: &str| {
+            let arguments = line.split(' ');
+            let made = lab
+                .command()
+                .args(arguments)
+                .with("KEYCROFT_TOKEN", token)
+                .done();
+            assert_eq!(made.code, 0, "{}", made.err);
+            made.out.trim().to_owned()
+        };
+        for way in ["", " --with-created"] {
+            let first = create("api-key create first", &lab.token(owner));
+            let token = create("token create second", &first);
+            let third = create("api-key create third", &token);
+            let deleted = lab.run(&format!("api-key delete first{flag}{way} --yes"));
+            assert_eq!(deleted.code, 0, "{deleted:?}");
+            let is_left = way.is_empty();
+            for name in ["token second (", "API key third (", "pass --with-created"] {
+                assert_eq!(
+                    deleted.err.contains(name),
+                    is_left,
+                    "{owner}{way} {name}: {deleted:?}"
+                );
+            }
+            // A token never outlives its creator; a key does.
+            let expected = [10, 10, if is_left { 0 } else { 10 }];
+            let found = [&first, &token, &third].map(|secret| verify(&lab, secret));
+            assert_eq!(found, expected, "{owner}{way}");
+            if is_left {
+                lab.good(&format!("api-key delete third{flag} --yes"));
+            }
+        }
+        let token = create("token create shell", &lab.token(owner));
+        create("api-key create third", &token);
+        let deleted = lab.run(&format!("token delete shell{flag} --yes"));
+        assert!(deleted.err.contains("API key third ("), "{deleted:?}");
+    }
+}
+
 #[test]
 fn user_flag_exists_only_where_it_works() {
     let lab = Lab::signed_in();
