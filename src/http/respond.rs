@@ -68,6 +68,9 @@ fn find_route<'p>(
         let Some(parameters) = fit(route.path, path) else {
             continue;
         };
+        if wanted(route) && parameters.is_empty() {
+            return Ok((route, parameters));
+        }
         // A parameter with an ending (`{id}.pub`) is narrower than one without.
         let openness =
             (2 * parameters.len()).saturating_sub(usize::from(route.path.contains("}.")));
@@ -78,9 +81,6 @@ fn find_route<'p>(
             fewest = openness;
             found = None;
             allowed.clear();
-        }
-        if wanted(route) && parameters.is_empty() {
-            return Ok((route, parameters));
         }
         if wanted(route) && found.is_none() {
             found = Some((route, parameters));

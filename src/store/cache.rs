@@ -6,10 +6,12 @@
 //! acknowledged never meets an older entry, and a read under way is stored but never valid.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::FixedState;
 
 use crate::model::credential::{Credential, Owner, OwnerId};
 use crate::model::secret::Id;
@@ -67,10 +69,10 @@ struct CacheEntry {
     found: bool,
 }
 
+/// Nobody chooses ids, so a quick hash spreads them well enough.
 fn slot(of: &impl Hash) -> usize {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    usize::try_from(hasher.finish() % SLOTS as u64).unwrap_or_default()
+    let hash = FixedState::default().hash_one(of);
+    usize::try_from(hash % SLOTS as u64).unwrap_or_default()
 }
 
 fn slots() -> Box<[AtomicU64]> {

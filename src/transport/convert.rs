@@ -1,6 +1,7 @@
 //! Conversion of hyper's requests to rouille's, and of rouille's responses to hyper's.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -14,6 +15,9 @@ use tokio::sync::mpsc;
 use super::Lane;
 use super::body::{Body, BodyPart};
 use super::settings::{PART_BYTES, PARTS_WAITING_MAX, WHOLE_BYTES_MAX};
+
+/// Values of headers that a thread remembers as checked: those of verification and its errors, which come first.
+const STATIC_VALUES_MAX: usize = 16;
 
 /// A request for the handler. Without a body (`None`: too long, so not read) its data counts as taken.
 pub fn request(
@@ -185,14 +189,32 @@ fn header(
     ) {
         return Ok(None);
     }
-    let bytes = match value {
-        Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
-        Cow::Owned(value) => Bytes::from(value),
+    let value = match value {
+        Cow::Borrowed(value) => static_value(value),
+        Cow::Owned(value) => HeaderValue::from_maybe_shared(Bytes::from(value)).ok(),
     };
-    match HeaderValue::from_maybe_shared(bytes) {
-        Ok(value) => Ok(Some((parsed, value))),
-        Err(_) => Err(Fault::Header(name.into_owned())),
+    match value {
+        Some(value) => Ok(Some((parsed, value))),
+        None => Err(Fault::Header(name.into_owned())),
     }
+}
+
+/// A value that is part of the program, checked once per thread: it is found again by its address.
+fn static_value(value: &'static str) -> Option<HeaderValue> {
+    thread_local! {
+        static CHECKED: RefCell<Vec<HeaderValue>> = const { RefCell::new(Vec::new()) };
+    }
+    CHECKED.with_borrow_mut(|checked| {
+        let is_it = |known: &&HeaderValue| std::ptr::eq(known.as_bytes(), value.as_bytes());
+        if let Some(known) = checked.iter().find(is_it) {
+            return Some(known.clone());
+        }
+        let parsed = HeaderValue::from_maybe_shared(Bytes::from_static(value.as_bytes())).ok()?;
+        if checked.len() < STATIC_VALUES_MAX {
+            checked.push(parsed.clone());
+        }
+        Some(parsed)
+    })
 }
 
 /// The names of headers in answers to verification, as constants; other names are parsed each time.

@@ -36,7 +36,7 @@ impl Scan {
     pub fn look(&mut self, bytes: &[u8]) -> HeadScan {
         loop {
             let rest = &bytes[self.searched..];
-            let Some(offset) = rest.iter().position(|&byte| byte == b'\n') else {
+            let Some(offset) = memchr::memchr(b'\n', rest) else {
                 self.searched = bytes.len();
                 return self.unfinished(bytes);
             };
