@@ -3,11 +3,7 @@
 //!
 //! `constant PORT [STATUS]`, on 127.0.0.1, until SIGTERM. STATUS is 204 (the default, without a body) or 200.
 //!
-//! The cost of verification beyond it, in instructions (callgrind, cached): the constant takes 15,500 and `/verify` 33,800.
-//! Of the difference, the fourteen headers of the answer take some 11,000 (text, hyper's checks, map and encoding).
-//! SHA-256 takes 2,500, far less where the processor has instructions for it. Finding, comparing and recording the
-//! credential takes 2,500. Introspection takes 59,000: two credentials, two digests, a form and JSON. Each credential in
-//! use adds 38,000 once in five seconds, when its first use is stored: much on a machine with few requests.
+//! docs/performance.md has the cost of verification beyond it.
 
 use std::net::TcpListener;
 use std::process::ExitCode;
