@@ -142,7 +142,7 @@ fn invalid_config_is_rejected_before_anything_is_created() {
             "log = 'warn'\nport = 80\n",
             "other.toml:2: unknown field `port`",
         ),
-        ("tls-cert = 'a.pem'\n", "tls-cert needs tls-key"),
+        ("tls-cert = 'a.pem'\n", "tls-cert requires tls-key"),
         ("behind-proxy = ['here']\n", "behind-proxy: "),
         ("public-url = 'keys'\n", "public-url: "),
         ("log = 'loud'\n", "log: "),
@@ -290,7 +290,7 @@ fn empty_variable_counts_as_unset() {
     assert!(said.contains("KEYCROFT_LISTEN"), "{said}");
     let (code, said) = refused(command(folder.path()).env("KEYCROFT_BEHIND_PROXY", "10.0.0.5/8"));
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("write 10.0.0.0/8 or 10.0.0.5"), "{said}");
+    assert!(said.contains("use 10.0.0.0/8 or 10.0.0.5"), "{said}");
 }
 
 /// The output of `keycroft check`.

@@ -274,7 +274,7 @@ fn from_with_host_bits_is_rejected_with_both_meanings() {
         let refusal = import_one(&format!("from=\"{list}\" {ED25519}")).unwrap_err();
         let sentence = refusal.to_string();
         assert!(
-            sentence.ends_with(&format!(": write {meanings}")),
+            sentence.ends_with(&format!(": use {meanings}")),
             "{list}: {sentence}"
         );
     }
