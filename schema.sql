@@ -116,7 +116,7 @@ CREATE TABLE hosts (
     last_contact_at       INTEGER,
     last_contact_from     TEXT,
     version               TEXT,     -- of the helper, as reported by it
-    copied_at             INTEGER,  -- when it last fetched or confirmed everybody's keys
+    cached_at             INTEGER,  -- when it last fetched or confirmed everybody's keys
     clock_ahead_seconds   INTEGER,  -- its clock against ours at the last contact; NULL: it did not say
     paused_at             INTEGER,  -- admits nobody since then
     rotation_requested_at INTEGER   -- its credential is to be rotated at its next sync

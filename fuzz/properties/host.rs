@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use keycroft::cli::readers::{
-    Config, Copy, Credentials, ServeFile, find_secrets, login_in_line, parse_saved,
+    Config, Credentials, KeyCache, ServeFile, find_secrets, login_in_line, parse_saved,
 };
 use keycroft::model::host::is_fingerprint;
 use keycroft::model::secret::{Digest, Id};
@@ -17,37 +17,43 @@ use super::{key, text};
 /// A server's answer (JSON), a complete cache file, or one without its last line.
 pub fn host_copy(bytes: &[u8]) {
     if let Ok(answer) = serde_json::from_slice::<AuthorizedKeysOut>(bytes) {
-        let (copy, left_out) = Copy::of(&answer, "\"tag\"", Time::from_unix(1_000_000));
-        assert_eq!(copy.keys + left_out, answer.items.len());
-        assert_eq!(Copy::decode(copy.encode().as_bytes()).as_ref(), Ok(&copy));
+        let (cache, left_out) = KeyCache::of(&answer, "\"tag\"", Time::from_unix(1_000_000));
+        assert_eq!(cache.keys + left_out, answer.items.len());
+        assert_eq!(
+            KeyCache::decode(cache.encode().as_bytes()).as_ref(),
+            Ok(&cache)
+        );
         let logins = answer.items.iter().map(|item| item.login.as_str());
-        let found: usize = keys_of(&copy, logins);
-        assert!(found >= copy.keys, "a key got lost on its way to the file");
+        let found: usize = keys_of(&cache, logins);
+        assert!(found >= cache.keys, "a key got lost on its way to the file");
     }
     let content = String::from_utf8_lossy(bytes);
     let signed = format!("{content}end {}\n", Digest::new(content.as_bytes()).hex());
     for file in [bytes, signed.as_bytes()] {
-        let Ok(copy) = Copy::decode(file) else {
+        let Ok(cache) = KeyCache::decode(file) else {
             continue;
         };
-        assert_eq!(Copy::decode(copy.encode().as_bytes()).as_ref(), Ok(&copy));
+        assert_eq!(
+            KeyCache::decode(cache.encode().as_bytes()).as_ref(),
+            Ok(&cache)
+        );
         for now in [0, 1_000_000, 1_795_369_800, i64::MAX] {
             let now = Time::from_unix(now);
-            if copy.check(now).is_ok() {
-                assert!(now.since(copy.fetched_at) < copy.cache_age_max);
-                assert!(copy.fetched_at.unix() <= now.unix() + 60);
+            if cache.check(now).is_ok() {
+                assert!(now.since(cache.fetched_at) < cache.cache_age_max);
+                assert!(cache.fetched_at.unix() <= now.unix() + 60);
             }
         }
         let lines = content.split(['\n', '\r']);
-        keys_of(&copy, lines.filter_map(|line| line.split('\t').next()));
+        keys_of(&cache, lines.filter_map(|line| line.split('\t').next()));
     }
 }
 
 /// The number of keys for these logins, each decoded.
-fn keys_of<'a>(copy: &Copy, logins: impl Iterator<Item = &'a str>) -> usize {
+fn keys_of<'a>(cache: &KeyCache, logins: impl Iterator<Item = &'a str>) -> usize {
     let mut count = 0;
     for login in logins.filter_map(|login| Username::parse(login).ok()) {
-        for found in copy.keys_of(&login) {
+        for found in cache.keys_of(&login) {
             assert_eq!(found.login, login);
             let row = ImportedKey {
                 key: found.key,

@@ -151,7 +151,7 @@ impl App {
     /// Adds notices about silent hosts and an old backup, once for each such state.
     fn enqueue_health(&self, now: Time) -> Result<(), Error> {
         for host in self.read.silent_hosts(now)? {
-            let message = NoticeMessage::host_silent(&host.name, &host.id, host.copied_at);
+            let message = NoticeMessage::host_silent(&host.name, &host.id, host.cached_at);
             let item = format!("host {}", host.id);
             self.enqueue_state(&item, host.since, message, now)?;
         }

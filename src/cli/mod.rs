@@ -61,7 +61,7 @@ pub mod readers {
     pub use super::scan::find as find_secrets;
     pub use super::serve_file::ServeFile;
     pub use crate::client::config::{Config, Credentials, parse as parse_saved};
-    pub use crate::host::copy::{Copy, TrustedKey, Unusable};
+    pub use crate::host::cache::{KeyCache, TrustedKey, Unusable};
     pub use crate::host::logins::in_line as login_in_line;
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::asking::{HostServer, Refusal};
-use super::copy::{Copy, TrustedKey};
-use super::folder::{COPY, HostFolder, HostFolderArguments, Settings};
+use super::cache::{KeyCache, TrustedKey};
+use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings};
 use super::machine;
 use super::sshd::{Expiries, understood};
 use crate::clock::Clock;
@@ -27,7 +27,7 @@ use crate::terminal::output::line;
 const SERVER_TIME: Duration = Duration::from_millis(300);
 /// However it goes wrong (a disk that does not answer), sshd waits no longer than this.
 const WHOLE_TIME: Duration = Duration::from_secs(3);
-/// A copy older than this is refreshed behind sshd's back.
+/// A cache older than this is refreshed behind sshd's back.
 const REFRESH_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -124,7 +124,7 @@ fn without_system_accounts(login: &Username, mut keys: Vec<TrustedKey>) -> Vec<T
     keys
 }
 
-/// The keys of a login: as the server says, or when it can't be asked, as the copy does.
+/// The keys of a login: as the server says, or when it can't be asked, as the cache does.
 pub fn find(
     folder: &HostFolder,
     settings: &Settings,
@@ -168,19 +168,20 @@ pub fn find(
     }
 }
 
-/// The keys of a login as the copy has them.
+/// The keys of a login as the cache has them.
 pub fn from_copy(
     folder: &HostFolder,
     login: &Username,
     now: Time,
 ) -> Result<Vec<TrustedKey>, Failure> {
     let bytes = folder
-        .read(COPY)?
+        .read(CACHE)?
         .ok_or_else(|| Failure::new(FAILED, "the cache is empty: no sync succeeded yet"))?;
-    let copy = Copy::decode(&bytes).map_err(|why| Failure::new(FAILED, why.to_string()))?;
-    copy.check(now)
+    let cache = KeyCache::decode(&bytes).map_err(|why| Failure::new(FAILED, why.to_string()))?;
+    cache
+        .check(now)
         .map_err(|why| Failure::new(FAILED, why.to_string()))?;
-    Ok(without_system_accounts(login, copy.keys_of(login)))
+    Ok(without_system_accounts(login, cache.keys_of(login)))
 }
 
 /// The lines for this machine's sshd.
@@ -220,12 +221,12 @@ pub fn lines(
     Ok(asked_for.iter().filter_map(line).collect())
 }
 
-/// Lets another process refresh the copy, which sshd does not wait for.
+/// Lets another process refresh the cache, which sshd does not wait for.
 fn refresh_behind(folder: &HostFolder, now: Time) {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::process::CommandExt;
 
-    let written = std::fs::symlink_metadata(folder.path(COPY)).map_or(0, |found| found.mtime());
+    let written = std::fs::symlink_metadata(folder.path(CACHE)).map_or(0, |found| found.mtime());
     if now.since(Time::from_unix(written)) < REFRESH_AFTER {
         return;
     }

@@ -10,9 +10,9 @@ use clap::Args;
 
 use super::asking::{HostServer, Refusal};
 use super::authorized_keys::{find, from_copy, lines};
-use super::copy::Copy;
+use super::cache::KeyCache;
 use super::enroll::{COMMAND, DROP_IN};
-use super::folder::{COPY, HostFolder, HostFolderArguments, Settings, USER, own_user};
+use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, USER, own_user};
 use super::sshd::inspect::{
     ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
     check_time_zone,
@@ -201,28 +201,28 @@ fn parse_date(text: &str) -> Option<Time> {
 
 fn check_cache(findings: &mut Findings, folder: &HostFolder) -> Result<(), Failure> {
     let now = Clock::System.now();
-    let bytes = match folder.read(COPY) {
+    let bytes = match folder.read(CACHE) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return findings.bad("the cache is empty (try: keycroft host sync)"),
         Err(failure) => return findings.failure(&failure),
     };
-    let copy = match Copy::decode(&bytes) {
-        Ok(copy) => copy,
+    let cache = match KeyCache::decode(&bytes) {
+        Ok(cache) => cache,
         Err(why) => return findings.bad(&why.to_string()),
     };
-    match copy.check(now) {
+    match cache.check(now) {
         Err(why) => findings.bad(&why.to_string()),
-        Ok(()) if now.since(copy.fetched_at).as_secs() > CACHE_SECONDS_MAX => {
+        Ok(()) if now.since(cache.fetched_at).as_secs() > CACHE_SECONDS_MAX => {
             findings.warn(&format!(
                 "the cache is {} s old: nothing refreshes it",
-                now.since(copy.fetched_at).as_secs()
+                now.since(cache.fetched_at).as_secs()
             ))
         }
         Ok(()) => findings.ok(&format!(
             "the cache has {} keys, is {} s old and valid for {} s",
-            copy.keys,
-            now.since(copy.fetched_at).as_secs(),
-            copy.cache_age_max.as_secs()
+            cache.keys,
+            now.since(cache.fetched_at).as_secs(),
+            cache.cache_age_max.as_secs()
         )),
     }
 }

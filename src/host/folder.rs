@@ -30,7 +30,8 @@ const SETTINGS: &str = "host.toml";
 const CREDENTIAL: &str = "credential";
 const AUTHORITY: &str = "ca.pem";
 const LOCK: &str = "lock";
-pub const COPY: &str = "copy";
+// Named by the first edition, whose caches stay valid during an upgrade.
+pub const CACHE: &str = "copy";
 
 /// The folders and files of the agent.
 #[derive(Args, Clone, Debug)]
@@ -323,11 +324,11 @@ mod tests {
     fn written_file_is_read_back_and_is_private() {
         let (_outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
-        assert!(folder.read(COPY).unwrap().is_none());
-        folder.write(COPY, b"one").unwrap();
-        folder.write(COPY, b"two").unwrap();
-        assert_eq!(folder.read(COPY).unwrap().unwrap().as_slice(), b"two");
-        let mode = fs::metadata(folder.path(COPY)).unwrap().mode();
+        assert!(folder.read(CACHE).unwrap().is_none());
+        folder.write(CACHE, b"one").unwrap();
+        folder.write(CACHE, b"two").unwrap();
+        assert_eq!(folder.read(CACHE).unwrap().unwrap().as_slice(), b"two");
+        let mode = fs::metadata(folder.path(CACHE)).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 1);
     }
@@ -336,20 +337,20 @@ mod tests {
     fn files_that_others_can_read_or_replace_are_rejected() {
         let (outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
-        folder.write(COPY, b"keys").unwrap();
-        set_mode(&folder.path(COPY), 0o640);
-        assert!(folder.read(COPY).is_err());
-        set_mode(&folder.path(COPY), 0o602);
-        assert!(folder.read(COPY).is_err());
-        fs::remove_file(folder.path(COPY)).unwrap();
+        folder.write(CACHE, b"keys").unwrap();
+        set_mode(&folder.path(CACHE), 0o640);
+        assert!(folder.read(CACHE).is_err());
+        set_mode(&folder.path(CACHE), 0o602);
+        assert!(folder.read(CACHE).is_err());
+        fs::remove_file(folder.path(CACHE)).unwrap();
         let elsewhere = outer.path().join("elsewhere");
         fs::write(&elsewhere, b"keys").unwrap();
         set_mode(&elsewhere, 0o600);
-        symlink(&elsewhere, folder.path(COPY)).unwrap();
-        assert!(folder.read(COPY).is_err());
-        fs::remove_file(folder.path(COPY)).unwrap();
-        fs::create_dir(folder.path(COPY)).unwrap();
-        assert!(folder.read(COPY).is_err());
+        symlink(&elsewhere, folder.path(CACHE)).unwrap();
+        assert!(folder.read(CACHE).is_err());
+        fs::remove_file(folder.path(CACHE)).unwrap();
+        fs::create_dir(folder.path(CACHE)).unwrap();
+        assert!(folder.read(CACHE).is_err());
 
         set_mode(&place.folder, 0o750);
         assert!(HostFolder::open(&place).is_err());
@@ -369,13 +370,13 @@ mod tests {
         }
         let (_outer, place) = folder();
         let folder = HostFolder::open(&place).unwrap();
-        folder.write(COPY, b"keys").unwrap();
-        std::os::unix::fs::lchown(folder.path(COPY), Some(65_534), None).unwrap();
-        assert!(folder.read(COPY).is_err());
+        folder.write(CACHE, b"keys").unwrap();
+        std::os::unix::fs::lchown(folder.path(CACHE), Some(65_534), None).unwrap();
+        assert!(folder.read(CACHE).is_err());
         std::os::unix::fs::lchown(&place.folder, Some(65_534), None).unwrap();
         // Root may look into another's folder; what root writes there is that other's.
         let folder = HostFolder::open(&place).unwrap();
-        folder.write(COPY, b"keys").unwrap();
-        assert_eq!(fs::metadata(folder.path(COPY)).unwrap().uid(), 65_534);
+        folder.write(CACHE, b"keys").unwrap();
+        assert_eq!(fs::metadata(folder.path(CACHE)).unwrap().uid(), 65_534);
     }
 }

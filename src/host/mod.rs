@@ -2,8 +2,8 @@
 
 mod asking;
 pub mod authorized_keys;
+pub mod cache;
 pub mod check;
-pub mod copy;
 pub mod enroll;
 pub mod folder;
 pub mod logins;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::asking::HostServer;
-use super::copy::Copy;
-use super::folder::{COPY, HostFolder, HostFolderArguments, Settings, expiry_word};
+use super::cache::KeyCache;
+use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, expiry_word};
 use super::rotate::rotate;
 use super::sshd::ExpiryTime;
 use crate::clock::Clock;
@@ -12,9 +12,9 @@ use crate::terminal::exit::Failure;
 use crate::terminal::output::say;
 use crate::wire::AuthorizedKeysOut;
 
-/// How long refreshing the copy may take.
+/// How long refreshing the cache may take.
 const SYNC_TIME: Duration = Duration::from_secs(30);
-/// A copy that was confirmed this lately is not written again for the new time alone.
+/// A cache that was confirmed this lately is not written again for the new time alone.
 const CONFIRMED_LATELY: Duration = Duration::from_secs(10);
 
 /// The result of a sync.
@@ -23,28 +23,28 @@ pub enum Synced {
     Unchanged { keys: usize },
 }
 
-/// Refreshes the copy.
+/// Refreshes the cache.
 pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failure> {
     let server = HostServer::of(folder, settings, SYNC_TIME)?;
     // One that can't be used is fetched anew; why is said where it matters.
-    let present = folder.read(COPY).ok().flatten();
-    let present = present.and_then(|bytes| Copy::decode(&bytes).ok());
+    let present = folder.read(CACHE).ok().flatten();
+    let present = present.and_then(|bytes| KeyCache::decode(&bytes).ok());
     // Before the request: changes during the transfer make the cache older, never newer.
     let now = Clock::System.now();
-    let tag = present.as_ref().map(|copy| copy.tag.as_str());
+    let tag = present.as_ref().map(|cache| cache.tag.as_str());
     let answer = server.everybodys_keys(tag)?;
-    if let (304, Some(mut copy)) = (answer.status, present) {
-        let keys = copy.keys;
-        if copy.fetched_at > now || now.since(copy.fetched_at) > CONFIRMED_LATELY {
-            copy.fetched_at = now;
-            folder.write(COPY, copy.encode().as_bytes())?;
+    if let (304, Some(mut cache)) = (answer.status, present) {
+        let keys = cache.keys;
+        if cache.fetched_at > now || now.since(cache.fetched_at) > CONFIRMED_LATELY {
+            cache.fetched_at = now;
+            folder.write(CACHE, cache.encode().as_bytes())?;
         }
         return Ok(Synced::Unchanged { keys });
     }
     let keys: AuthorizedKeysOut = answer.parse()?;
     let is_rotation_requested = keys.rotate_credential;
-    let (copy, left_out) = Copy::of(&keys, answer.header("ETag").unwrap_or_default(), now);
-    folder.write(COPY, copy.encode().as_bytes())?;
+    let (cache, left_out) = KeyCache::of(&keys, answer.header("ETag").unwrap_or_default(), now);
+    folder.write(CACHE, cache.encode().as_bytes())?;
     if left_out > 0 {
         say(&format!(
             "keycroft: {left_out} incomplete keys from the server are left out"
@@ -53,7 +53,7 @@ pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failu
     if is_rotation_requested {
         rotate(folder, settings)?;
     }
-    Ok(Synced::Fetched { keys: copy.keys })
+    Ok(Synced::Fetched { keys: cache.keys })
 }
 
 /// `keycroft host sync`.

@@ -30,7 +30,7 @@ pub struct HostFacts {
     /// The reported version of the agent.
     pub version: Option<String>,
     /// When it last fetched or confirmed the keys of all users.
-    pub copied_at: Option<Time>,
+    pub cached_at: Option<Time>,
     /// Its clock compared with the server's at the last contact; negative: behind. `None`: unknown.
     pub clock_ahead_seconds: Option<i64>,
     /// When it was paused: it admits nobody.
@@ -81,7 +81,7 @@ pub(super) fn pill(host: &HostFacts, now: Time) -> Markup {
     if host.paused_at.is_some() {
         return badge("warn", "Paused");
     }
-    match host.copied_at {
+    match host.cached_at {
         None => badge("warn", "No cache yet"),
         Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Cache too old"),
         Some(_) if is_off(host) => badge("warn", "Clock differs"),
@@ -145,7 +145,7 @@ pub fn host_page(frame: &Frame, view: &HostEdit) -> Markup {
         dl.facts {
             dt { "Status" } dd { (pill(host, now)) }
             dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
-            dt { "Cache" } dd { (time_or_never(host.copied_at, now)) ", valid for " (length(host.cache_age_max)) }
+            dt { "Cache" } dd { (time_or_never(host.cached_at, now)) ", valid for " (length(host.cache_age_max)) }
             dt { "Clock" } dd { (clock(host)) }
             dt { "Version" } dd { (host.version.as_deref().unwrap_or("unknown")) }
             @if let Some(at) = host.paused_at { dt { "Paused" } dd { (time(at, now)) ". Nobody can log in with a key from Keycroft; its cache is empty after its next sync." } }
@@ -283,7 +283,7 @@ mod tests {
                 last_contact_at: None,
                 last_contact_from: None,
                 version: None,
-                copied_at: Some(Time::from_unix(0)),
+                cached_at: Some(Time::from_unix(0)),
                 clock_ahead_seconds,
                 paused_at: None,
                 allowed_addresses: Vec::new(),

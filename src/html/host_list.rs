@@ -71,7 +71,7 @@ fn row(host: &HostFacts, now: Time) -> Markup {
             th.name scope="row" { a href={ "/admin/hosts/" (host.id) } { bdi { (host.name) } } small { (host.id) } }
             td.state { (pill(host, now)) }
             td.when.from data-label="Contact" { (list::when(host.last_contact_at, "Never", now)) @if let Some(from) = &host.last_contact_from { small { (from) } } }
-            td.when data-label="Cache" { (list::when(host.copied_at, "None", now)) }
+            td.when data-label="Cache" { (list::when(host.cached_at, "None", now)) }
             td.low.from { (open_to(host)) }
             td.low { (host.version.as_deref().unwrap_or("unknown")) }
             (list::created(host.created_at))

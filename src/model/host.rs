@@ -53,7 +53,7 @@ pub struct HostRecord {
     /// The reported version of the agent.
     pub version: Option<String>,
     /// When it last fetched or confirmed the keys of all users.
-    pub copied_at: Option<Time>,
+    pub cached_at: Option<Time>,
     /// How far its clock was ahead of the server's at the last contact, in seconds; negative: behind. `None`: unknown.
     pub clock_ahead_seconds: Option<i64>,
     /// Addresses from which its credential is valid.

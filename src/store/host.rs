@@ -23,14 +23,14 @@ use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
 pub(super) const HOST: &str = "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at, h.paused_at, h.rotation_requested_at";
-pub(super) const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, h.clock_ahead_seconds, \
+pub(super) const RECORD: &str = "h.last_contact_from, h.version, h.cached_at, h.clock_ahead_seconds, \
     (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id), \
     (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id), \
     (SELECT c.allowed_addresses FROM credentials c WHERE c.host_id = h.id), (SELECT c.rotated_at FROM credentials c WHERE c.host_id = h.id)";
 
 /// A condition: the cache of host `h` is too old to answer from, or never existed. `now`: a parameter.
 pub(super) fn is_silent(now: &str) -> String {
-    format!("coalesce({now} - h.copied_at > h.cache_age_max_seconds, 1)")
+    format!("coalesce({now} - h.cached_at > h.cache_age_max_seconds, 1)")
 }
 
 fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
@@ -67,7 +67,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
         host: read_host(row)?,
         last_contact_from: row.get(8)?,
         version: row.get(9)?,
-        copied_at: time(row, 10)?,
+        cached_at: time(row, 10)?,
         clock_ahead_seconds: row.get(11)?,
         groups: words(row, 12)?,
         shared_logins,

@@ -109,7 +109,7 @@ impl Select {
     /// Stores pending records; skips deleted hosts and keys.
     pub(super) fn write_host_notes(&self, pending: &PendingContacts) -> Result<(), Error> {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
-                   copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";
+                   cached_at = coalesce(?5, cached_at), clock_ahead_seconds = ?6 WHERE id = ?1";
         for (contact, copied) in pending.contacts.values() {
             self.execute_for(
                 Concern::Owner(OwnerId::Host(contact.host)),

@@ -23,6 +23,7 @@ const RENAMED_IN_2: &[(&str, &str, &str)] = &[
     ("credentials", "networks", "allowed_addresses"),
     ("credentials", "made_by", "created_by"),
     ("credentials", "made_under", "root_api_key"),
+    ("hosts", "copied_at", "cached_at"),
     ("credentials", "ended_at", "deleted_at"),
     (
         "credentials",

@@ -17,7 +17,7 @@ pub struct SilentHost {
     pub id: String,
     pub name: String,
     /// When it last fetched or confirmed all keys.
-    pub copied_at: Option<Time>,
+    pub cached_at: Option<Time>,
     /// The same, or its enrollment.
     pub since: Time,
 }
@@ -27,13 +27,13 @@ impl Select {
     pub fn silent_hosts(&self, now: Time) -> Result<Vec<SilentHost>, Error> {
         let silent = is_silent("?1");
         let sql = format!(
-            "SELECT h.public_id, h.name, h.copied_at, coalesce(h.copied_at, h.created_at) FROM hosts h WHERE h.paused_at IS NULL AND {silent} AND coalesce(h.copied_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
+            "SELECT h.public_id, h.name, h.cached_at, coalesce(h.cached_at, h.created_at) FROM hosts h WHERE h.paused_at IS NULL AND {silent} AND coalesce(h.cached_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
         );
         self.all(&sql, params![now.unix(), ENROLLMENT_SECONDS], |row| {
             Ok(SilentHost {
                 id: row.get(0)?,
                 name: row.get(1)?,
-                copied_at: time(row, 2)?,
+                cached_at: time(row, 2)?,
                 since: Time::from_unix(row.get(3)?),
             })
         })

@@ -48,7 +48,7 @@ pub struct HostOut {
     /// The reported version of the agent.
     pub version: Option<String>,
     /// When it last fetched or confirmed the keys of all users.
-    pub copied_at: Option<String>,
+    pub cached_at: Option<String>,
     /// At the last contact; negative: behind; `null`: unknown.
     pub clock_ahead_seconds: Option<i64>,
 }
@@ -74,7 +74,7 @@ impl HostOut {
             last_contact_at: text(record.host.last_contact_at),
             last_contact_from: record.last_contact_from.clone(),
             version: record.version.clone(),
-            copied_at: text(record.copied_at),
+            cached_at: text(record.cached_at),
             clock_ahead_seconds: record.clock_ahead_seconds,
         }
     }

@@ -527,13 +527,13 @@ fn lookup_and_reported_login_are_distinguished() {
     assert_eq!(known["last_contact_at"], "2026-11-22T12:00:00Z");
     assert_eq!(known["last_contact_from"], "127.0.0.1");
     assert_eq!(known["version"], "keycroft-host/1");
-    assert_eq!(known["copied_at"], Value::Null);
+    assert_eq!(known["cached_at"], Value::Null);
     assert_eq!(known["clock_ahead_seconds"], Value::Null);
     site.pass(60);
     logins(&site, &credential, "");
     site.reopen();
     let known = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
-    assert_eq!(known["copied_at"], "2026-11-22T12:01:00Z");
+    assert_eq!(known["cached_at"], "2026-11-22T12:01:00Z");
 
     let login = |login: &str, print: &str, at: &str| json!({"login": login, "fingerprint": print, "address": "10.0.0.7", "at": at});
     let report = json!([

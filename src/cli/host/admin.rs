@@ -102,7 +102,7 @@ pub fn list(client: &Client) -> Result<(), Failure> {
                 host.id.as_str().into(),
                 open_to(host).into(),
                 Cell::time(host.last_contact_at.as_deref(), "never", now),
-                Cell::time(host.copied_at.as_deref(), "never", now),
+                Cell::time(host.cached_at.as_deref(), "never", now),
                 Cell::maybe(host.version.as_deref()),
             ]
         })
@@ -148,7 +148,7 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
             ("version", Cell::maybe(host.version.as_deref())),
             (
                 "cache refreshed",
-                Cell::time(host.copied_at.as_deref(), "never", now),
+                Cell::time(host.cached_at.as_deref(), "never", now),
             ),
             ("clock", clock(&host).into()),
             (

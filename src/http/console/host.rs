@@ -41,7 +41,7 @@ fn facts(record: HostRecord) -> HostFacts {
         last_contact_at: record.host.last_contact_at,
         last_contact_from: record.last_contact_from,
         version: record.version,
-        copied_at: record.copied_at,
+        cached_at: record.cached_at,
         clock_ahead_seconds: record.clock_ahead_seconds,
         paused_at: record.host.paused_at,
         allowed_addresses: record.allowed_addresses.iter().collect(),
@@ -109,7 +109,7 @@ fn csv(hosts: &[HostRecord]) -> Response {
             record.groups.join(" "),
             list::csv_time(host.last_contact_at),
             record.last_contact_from.clone().unwrap_or_default(),
-            list::csv_time(record.copied_at),
+            list::csv_time(record.cached_at),
             record.version.clone().unwrap_or_default(),
             host.created_at.to_string(),
         ]

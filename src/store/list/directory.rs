@@ -163,7 +163,7 @@ impl Select {
                 )
             }
             Column::LastUsed => "h.last_contact_at".to_owned(),
-            Column::Cached => "h.copied_at".to_owned(),
+            Column::Cached => "h.cached_at".to_owned(),
             Column::Version => "h.version".to_owned(),
             Column::Created => "h.id".to_owned(),
             _ => "h.name COLLATE NOCASE".to_owned(),

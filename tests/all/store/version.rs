@@ -44,6 +44,7 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ("credentials", "networks", "allowed_addresses"),
     ("credentials", "made_by", "created_by"),
     ("credentials", "made_under", "root_api_key"),
+    ("hosts", "copied_at", "cached_at"),
     ("credentials", "ended_at", "deleted_at"),
     (
         "credentials",

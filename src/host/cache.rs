@@ -1,4 +1,4 @@
-//! The host's copy of everybody's keys: text, so that one login is found without reading all of it as anything.
+//! The cache of a host: the keys of all logins, one line each, so that those of one login are found without parsing the rest.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::wire::{AuthorizedKeysOut, LoginKeyOut};
 
 /// The first line.
 const FIRST: &str = "keycroft-copy 2";
-/// How far this machine's clock may have been turned back since the copy was fetched.
+/// How far the clock of this machine may have been set back since the cache was fetched.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// A key for sshd, built from the decoded public key alone.
@@ -152,12 +152,12 @@ fn decode_options(text: &str) -> Option<KeyOptions> {
     })
 }
 
-/// Why a copy is not answered from.
+/// The reason for not using a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unusable {
     /// Cut off, or not written by this program.
     Damaged,
-    /// Fetched later than now: the clock was turned back, or the copy was not.
+    /// Fetched later than now: the clock was set back.
     FromTheFuture,
     /// Older than an admin allows.
     TooOld { age: Duration, max: Duration },
@@ -178,21 +178,21 @@ impl std::fmt::Display for Unusable {
     }
 }
 
-/// A copy.
+/// The keys of all logins as of the last sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copy {
-    /// When it was fetched or last found to be as the server has it.
+pub struct KeyCache {
+    /// When it was fetched, or the server last confirmed it.
     pub fetched_at: Time,
     pub cache_age_max: Duration,
     /// The ETag of the answer.
     pub tag: String,
-    /// How many keys are in it.
+    /// The number of keys.
     pub keys: usize,
-    /// A line a key.
+    /// One line for each key.
     lines: String,
 }
 
-impl Copy {
+impl KeyCache {
     /// The cache of an answer without incomplete keys, and the number of those.
     pub fn of(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
         let trusted: Vec<TrustedKey> = answer.items.iter().filter_map(TrustedKey::of).collect();
@@ -201,7 +201,7 @@ impl Copy {
             key.write(&mut lines);
         }
         let is_tag = tag.bytes().all(|b| b.is_ascii_graphic());
-        let copy = Self {
+        let cache = Self {
             fetched_at,
             cache_age_max: Duration::from_secs(answer.cache_age_max),
             tag: if is_tag {
@@ -213,7 +213,7 @@ impl Copy {
             lines,
         };
         let left_out = answer.items.len() - trusted.len();
-        (copy, left_out)
+        (cache, left_out)
     }
 
     /// As a file.
@@ -310,7 +310,7 @@ mod tests {
         }
     }
 
-    fn copy() -> Copy {
+    fn cache() -> KeyCache {
         let answer = AuthorizedKeysOut {
             rotate_credential: false,
             items: vec![
@@ -319,9 +319,9 @@ mod tests {
             ],
             cache_age_max: 600,
         };
-        let (copy, left_out) = Copy::of(&answer, "\"abc\"", Time::from_unix(1_000_000));
+        let (cache, left_out) = KeyCache::of(&answer, "\"abc\"", Time::from_unix(1_000_000));
         assert_eq!(left_out, 0);
-        copy
+        cache
     }
 
     fn login(name: &str) -> Username {
@@ -330,8 +330,8 @@ mod tests {
 
     #[test]
     fn cache_is_read_back_with_all_keys() {
-        let read = Copy::decode(copy().encode().as_bytes()).unwrap();
-        assert_eq!(read, copy());
+        let read = KeyCache::decode(cache().encode().as_bytes()).unwrap();
+        assert_eq!(read, cache());
         assert_eq!(read.keys, 2);
         let found = read.keys_of(&login("ubuntu"));
         assert_eq!(found.len(), 1);
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn options_are_read_back_and_damaged_ones_skip_the_key() {
-        let found = copy().keys_of(&login("alice"));
+        let found = cache().keys_of(&login("alice"));
         assert_eq!(
             found[0].options.to_string(),
             r#"restrict command="echo \"a b\"" permitopen="[::1]:*" permitopen="db:1""#
@@ -376,21 +376,21 @@ mod tests {
         ] {
             assert_eq!(decode_options(damaged), None, "{damaged:?}");
         }
-        // A copy of the first form says nothing of options: it is fetched anew.
-        let first = copy()
+        // The first format has no options: such a cache is fetched again.
+        let first = cache()
             .encode()
             .replacen("keycroft-copy 2", "keycroft-copy 1", 1);
         let (content, _) = first.rsplit_once("end ").unwrap();
         let signed = format!("{content}end {}\n", Digest::new(content.as_bytes()).hex());
-        assert_eq!(Copy::decode(signed.as_bytes()), Err(Unusable::Damaged));
+        assert_eq!(KeyCache::decode(signed.as_bytes()), Err(Unusable::Damaged));
     }
 
     #[test]
     fn cache_with_a_lost_or_changed_byte_is_rejected() {
-        let text = copy().encode();
+        let text = cache().encode();
         for length in 0..text.len() {
             assert_eq!(
-                Copy::decode(&text.as_bytes()[..length]),
+                KeyCache::decode(&text.as_bytes()[..length]),
                 Err(Unusable::Damaged),
                 "{length}"
             );
@@ -398,24 +398,28 @@ mod tests {
         for place in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[place] ^= 1;
-            assert_eq!(Copy::decode(&changed), Err(Unusable::Damaged), "{place}");
+            assert_eq!(
+                KeyCache::decode(&changed),
+                Err(Unusable::Damaged),
+                "{place}"
+            );
         }
-        assert!(Copy::decode(format!("{text}alice\tx\n").as_bytes()).is_err());
-        assert!(Copy::decode(b"").is_err());
+        assert!(KeyCache::decode(format!("{text}alice\tx\n").as_bytes()).is_err());
+        assert!(KeyCache::decode(b"").is_err());
     }
 
     #[test]
     fn cache_is_valid_from_its_fetch_to_its_maximum_age() {
-        let copy = copy();
-        let at = |seconds: i64| copy.check(Time::from_unix(1_000_000 + seconds));
+        let cache = cache();
+        let at = |seconds: i64| cache.check(Time::from_unix(1_000_000 + seconds));
         assert_eq!(at(0), Ok(()));
         assert_eq!(at(599), Ok(()));
         assert!(matches!(at(600), Err(Unusable::TooOld { .. })));
         assert_eq!(at(-60), Ok(()));
         assert_eq!(at(-61), Err(Unusable::FromTheFuture));
-        let never = Copy {
+        let never = KeyCache {
             cache_age_max: Duration::ZERO,
-            ..copy.clone()
+            ..cache.clone()
         };
         assert!(never.check(Time::from_unix(1_000_000)).is_err());
     }
@@ -442,8 +446,8 @@ mod tests {
                 items: vec![bad, item("bob", None)],
                 cache_age_max: 1,
             };
-            let (copy, left_out) = Copy::of(&answer, "\"x\"", Time::from_unix(0));
-            assert_eq!((copy.keys, left_out), (1, 1));
+            let (cache, left_out) = KeyCache::of(&answer, "\"x\"", Time::from_unix(0));
+            assert_eq!((cache.keys, left_out), (1, 1));
         }
     }
 }
