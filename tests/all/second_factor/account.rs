@@ -1,7 +1,8 @@
 //! Setting up and removing an authenticator app, confirmations and password changes at the console.
 
+use super::authenticator::{Algorithm, Authenticator};
 use super::phone::*;
-use crate::console::markup::Form;
+use crate::console::markup::{self, Form};
 use crate::console::site::{BOB, Site};
 
 const NEW: &str = "/account/second-factor/totp/new";
@@ -51,12 +52,16 @@ fn wrong_code_adds_no_factor_and_keeps_the_seed() {
 #[test]
 fn seed_of_another_session_or_nonce_is_not_taken() {
     let site = Site::new();
-    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
-    let of_alice = press(&mut alice, HERE, NEW);
-    let phone = Phone::scan(&of_alice, &site.clock);
+    let (mut bob, mut other) = (site.signed_in("bob"), site.signed_in("bob"));
+    let of_other = press(&mut other, HERE, NEW);
+    let phone = Phone::scan(&of_other, &site.clock);
     let own = press(&mut bob, HERE, NEW).form(ADD);
-    let nonce = of_alice.form(ADD).value("nonce").unwrap().to_owned();
+    let nonce = of_other.form(ADD).value("nonce").unwrap().to_owned();
     let form = own.clone().set("nonce", &nonce).set("code", &phone.code());
+    assert_eq!(bob.submit(&form).status, 422);
+    let second = press(&mut bob, HERE, NEW);
+    let phone = Phone::scan(&second, &site.clock);
+    let form = own.clone().set("code", &phone.code());
     assert_eq!(bob.submit(&form).status, 422);
     for nonce in [
         "",
@@ -71,9 +76,23 @@ fn seed_of_another_session_or_nonce_is_not_taken() {
 }
 
 #[test]
+fn seed_of_another_user_of_the_browser_is_not_taken() {
+    let site = Site::new();
+    require(&site, "everyone", None);
+    let mut browser = site.browser();
+    let of_alice = first_step(&mut browser, "alice");
+    let phone = Phone::scan(&of_alice, &site.clock);
+    first_step(&mut browser, "bob");
+    let form = of_alice.form("/login/enroll").set("code", &phone.code());
+    assert_eq!(browser.submit(&form).status, 401);
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
+}
+
+#[test]
 fn second_of_two_tabs_that_enroll_changes_nothing() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
+    let new = bob.open(HERE).form(NEW);
     let (one, two) = (press(&mut bob, HERE, NEW), press(&mut bob, HERE, NEW));
     let (first, second) = (
         Phone::scan(&one, &site.clock),
@@ -85,6 +104,8 @@ fn second_of_two_tabs_that_enroll_changes_nothing() {
     let codes = recovery_codes(&page);
     let page = bob.submit(&two.form(ADD).set("code", &second.code()));
     assert_eq!(page.status, 409, "{}", page.text());
+    // No seed is shown beside one that is set up.
+    assert_eq!(bob.submit(&new).status, 409);
     // Sent twice, neither.
     assert_eq!(
         bob.submit(&one.form(ADD).set("code", &first.code())).status,
@@ -103,7 +124,7 @@ fn second_of_two_tabs_that_enroll_changes_nothing() {
 /// Every act on factors asks for a confirmation after ten minutes.
 #[test]
 fn acts_on_factors_need_a_confirmation() {
-    let site = Site::new();
+    let site = super::passkey::site();
     let mut bob = site.signed_in("bob");
     site.pass(601);
     let demand = press(&mut bob, HERE, NEW).expect(403);
@@ -113,6 +134,14 @@ fn acts_on_factors_need_a_confirmation() {
     let phone = Phone::scan(&page, &site.clock);
     bob.submit(&page.form(ADD).set("code", &phone.code()))
         .expect(200);
+    let mut device = Authenticator::new(Algorithm::Es256);
+    super::passkey::register(&mut bob, &mut device, "key").expect(303);
+    let delete = markup::forms(&bob.open(HERE).text())
+        .into_iter()
+        .find(|form| form.action.ends_with("/delete"))
+        .unwrap();
+    site.pass(601);
+    bob.submit(&delete).expect(403);
     for action in [
         "/account/second-factor/recovery-codes",
         "/account/second-factor/totp/remove",
@@ -121,6 +150,20 @@ fn acts_on_factors_need_a_confirmation() {
         press(&mut bob, HERE, action).expect(403);
     }
     assert_eq!(site.count("SELECT count(*) FROM totp"), 1);
+    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 1);
+}
+
+/// Only the first factor was missing from the confirmation before it.
+#[test]
+fn further_factor_extends_no_confirmation() {
+    let site = super::passkey::site();
+    let mut bob = site.signed_in("bob");
+    enroll(&site, &mut bob);
+    site.pass(560);
+    let mut device = Authenticator::new(Algorithm::Es256);
+    super::passkey::register(&mut bob, &mut device, "key").expect(303);
+    site.pass(60);
+    press(&mut bob, HERE, "/account/second-factor/recovery-codes").expect(403);
 }
 
 #[test]

@@ -140,6 +140,26 @@ fn assertion_is_accepted_once() {
     assert_eq!(browser.submit(&form).status, 401);
 }
 
+/// Its time, its nonce and its MAC, each changed in one bit.
+#[test]
+fn changed_challenge_is_rejected() {
+    let site = site();
+    let mut device = enrolled(&site, Algorithm::Es256);
+    for place in [7, 8, 23, 24, 55] {
+        let mut browser = site.browser();
+        let page = browser.open("/login");
+        site.pass(2);
+        let answer = device.assert(&options(&page), |parts| {
+            let sent = parts.challenge.as_bytes();
+            let mut challenge = BASE64URL_NOPAD.decode(sent).unwrap();
+            challenge[place] ^= 1;
+            parts.challenge = BASE64URL_NOPAD.encode(&challenge);
+        });
+        let form = page.form("/login/passkey").set("passkey", &answer);
+        assert_eq!(browser.submit(&form).status, 401, "{place}");
+    }
+}
+
 #[test]
 fn challenge_belongs_to_its_browser_purpose_and_time() {
     let site = site();

@@ -94,7 +94,7 @@ fn pending_cookie_belongs_to_its_browser_user_and_password() {
         String::new(),
     ] {
         browser.cookies.insert(PENDING.into(), bad.clone());
-        let form = step.form("/login/code").set("confirm_code", &phone.code());
+        let form = step.form("/login/code").set("code", &phone.code());
         assert_eq!(browser.submit(&form).status, 401, "{bad}");
         assert!(!browser.is_signed_in(), "{bad}");
     }
@@ -107,7 +107,7 @@ fn pending_cookie_belongs_to_its_browser_user_and_password() {
         .set("confirm_code", &phone.code());
     assert_eq!(bob.submit(&form).status, 303);
     site.pass(30);
-    let form = step.form("/login/code").set("confirm_code", &phone.code());
+    let form = step.form("/login/code").set("code", &phone.code());
     assert_eq!(browser.submit(&form).status, 401);
     assert!(!browser.is_signed_in());
 }
@@ -121,6 +121,10 @@ fn user_disabled_between_the_steps_gets_no_session() {
     let step = first_step(&mut browser, "bob");
     let mut alice = site.signed_in("alice");
     press(&mut alice, "/admin/users/bob", "/admin/users/bob/disable").expect(303);
+    assert_eq!(
+        browser.get("/login/code").header("Location"),
+        Some("/login")
+    );
     assert_eq!(send_code(&mut browser, &step, &phone.code()).status, 401);
     assert!(!browser.is_signed_in());
 }
