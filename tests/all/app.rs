@@ -9,9 +9,11 @@ use keycroft::model::inventory::Show;
 use keycroft::model::password::Password;
 use keycroft::model::permission::{BuiltinPermission, Permission};
 use keycroft::model::policy::PolicyChange;
+use keycroft::model::second_factor::NewFactor;
 use keycroft::model::secret::{Digest, Id, Presented};
 use keycroft::model::ssh_key::{KeyOptions, KeyRules, NewSshKey, PublicKey, SshKeyChange};
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::totp::TotpCode;
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use serde_json::json;
 
@@ -631,4 +633,28 @@ fn second_factors_are_out_of_reach_of_api_keys() {
         assert!(matches!(refused, Err(Error::NotAllowed(_))), "{refused:?}");
     }
     assert!(app.users_without_second_factor(&bob).is_err());
+    assert!(app.second_factors_of(&bob, bob.user().unwrap()).is_err());
+    let narrow = caller(&site, &site.narrow(&site.bob, &["account:read"]));
+    for refused in [
+        app.require_confirmation(&narrow),
+        app.require_no_totp(&narrow),
+    ] {
+        assert!(
+            matches!(refused, Err(Error::Forbidden { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn first_factor_needs_a_confirmed_session() {
+    let site = Site::new();
+    site.set_password("bob");
+    let session = site.sign_in("bob");
+    site.pass(601);
+    let bob = caller(&site, &session);
+    let seed = site.app().totp_seed("subject", "session", "nonce");
+    let new = NewFactor::Totp(seed, TotpCode::parse("123456").unwrap());
+    let refused = site.app().add_second_factor(&bob, new).err();
+    assert_eq!(refused, Some(Error::PasswordNeeded));
 }

@@ -139,6 +139,26 @@ fn session_is_locked_by_wrong_confirmations() {
 }
 
 #[test]
+fn right_confirmation_ends_the_row_of_its_session() {
+    let mut site = Site::new();
+    let cookies = site.signed_in("alice").cookies.clone();
+    let confirm = |site: &Site, password: &str| {
+        site.pass(601);
+        let mut alice = site.browser_with(cookies.clone());
+        let (page, action) = ("/account/second-factor", "/account/second-factor/totp/new");
+        let form = alice.open(page).form(action);
+        let demand = alice.submit(&form);
+        let form = demand.expect(403).form(action);
+        alice.submit(&form.set("current_password", password)).status
+    };
+    assert_eq!(confirm(&site, WRONG), 422);
+    lengthen_rows(&mut site, 99);
+    assert_eq!(confirm(&site, ALICE), 200);
+    assert_eq!(confirm(&site, WRONG), 422);
+    assert_eq!(confirm(&site, ALICE), 200);
+}
+
+#[test]
 fn capitals_and_spaces_in_a_username_are_ignored() {
     let site = Site::new();
     for name in ["Alice", " alice", "alice ", "\u{2003}ALICE\t"] {

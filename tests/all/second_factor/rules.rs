@@ -235,29 +235,63 @@ fn first_step_here(browser: &mut crate::console::browser::Browser<'_>) {
 }
 
 #[test]
-fn attestation_object_with_more_than_its_members_is_rejected() {
+fn attestation_object_with_more_or_fewer_members_is_rejected() {
     let site = site();
     let mut bob = site.signed_in("bob");
-    // Its map has 3 members (0xa3); one more is a duplicate, or unknown.
-    let fourth = |name: &str| [text(name), text("none")].concat();
-    for (first, tail) in [
-        (0xa3, vec![0]),
-        (0xa4, fourth("fmt")),
-        (0xa4, fourth("other")),
-    ] {
+    let mut send = |change: &dyn Fn(&mut Vec<u8>)| {
         let page = press(&mut bob, HERE, "/account/second-factor/passkeys/new").expect(200);
         let answer = Authenticator::new(Algorithm::Es256).register(&options(&page), honest);
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         let object = &mut answer["response"]["attestationObject"];
         let encoded = object.as_str().unwrap();
         let mut bytes = BASE64URL_NOPAD.decode(encoded.as_bytes()).unwrap();
-        bytes[0] = first;
-        bytes.extend(tail);
+        change(&mut bytes);
         *object = BASE64URL_NOPAD.encode(&bytes).into();
         let form = page.form(ADD_PASSKEY).set("passkey", &answer.to_string());
-        assert_eq!(bob.submit(&form).status, 422);
-        assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
-    }
+        bob.submit(&form).status
+    };
+    let more = |first: u8, tail: &[u8]| {
+        let tail = tail.to_vec();
+        move |bytes: &mut Vec<u8>| {
+            bytes[0] = first;
+            bytes.extend(&tail);
+        }
+    };
+    // Its map has 3 members (0xa3); one more is a duplicate, or unknown.
+    let fourth = |name: &str| [text(name), text("none")].concat();
+    assert_eq!(send(&more(0xa3, &[0])), 422);
+    assert_eq!(send(&more(0xa4, &fourth("fmt"))), 422);
+    assert_eq!(send(&more(0xa4, &fourth("other"))), 422);
+    let without = |member: Vec<u8>| {
+        move |bytes: &mut Vec<u8>| {
+            bytes[0] = 0xa2;
+            let mut windows = bytes.windows(member.len());
+            let at = windows.position(|part| part == member).unwrap();
+            bytes.drain(at..at + member.len());
+        }
+    };
+    assert_eq!(send(&without(fourth("fmt"))), 422);
+    assert_eq!(send(&without([text("attStmt"), vec![0xa0]].concat())), 422);
+    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+    assert_eq!(send(&|_| ()), 200);
+}
+
+/// An answer that was taken before counts as a wrong one.
+#[test]
+fn passkey_answers_sent_again_are_limited() {
+    let site = site();
+    let mut bob = site.signed_in("bob");
+    let mut device = Authenticator::new(Algorithm::Es256);
+    register(&mut bob, &mut device, "key").expect(200);
+    site.pass(601);
+    let action = "/account/second-factor/recovery-codes";
+    let demand = press(&mut bob, HERE, action).expect(403);
+    // Its counter stays 0: only the challenge shows that it was used.
+    let answer = device.assert(&options(&demand), honest);
+    let form = demand.form(action).set("confirm_passkey", &answer);
+    let statuses: Vec<u16> = (0..12).map(|_| bob.submit(&form).status).collect();
+    assert_eq!(statuses[..2], [200, 422], "{statuses:?}");
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
 }
 
 /// Each algorithm goes with one type and one curve, and an RSA key has 2,048 to 8,192 bits.
