@@ -1,5 +1,6 @@
 //! Recovery codes: each works once, however it is typed.
 
+use super::authenticator::{Algorithm, Authenticator};
 use super::phone::*;
 use crate::console::site::Site;
 
@@ -73,6 +74,22 @@ fn recovery_codes_need_a_factor_and_go_with_the_last_one() {
     assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
     // The password alone is enough again.
     assert_eq!(site.browser().sign_in("bob", password("bob")).status, 303);
+}
+
+/// Neither another factor nor the removal of one changes the codes that were shown.
+#[test]
+fn recovery_codes_stay_while_there_is_a_factor() {
+    let site = super::passkey::site();
+    let mut bob = site.signed_in("bob");
+    let (_, codes) = enroll(&site, &mut bob);
+    let mut device = Authenticator::new(Algorithm::Es256);
+    super::passkey::register(&mut bob, &mut device, "key").expect(303);
+    let remove = bob.open(HERE).form("/account/second-factor/totp/remove");
+    bob.submit(&remove).expect(303);
+    assert_eq!(bob.submit(&remove).status, 404);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &codes[0]).expect(303);
 }
 
 /// S1: codes are stored as digests alone.

@@ -294,6 +294,24 @@ fn passkey_answers_sent_again_are_limited() {
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
 }
 
+/// Also once the passkey is gone, which would be in the way.
+#[test]
+fn registration_sent_again_is_rejected() {
+    let site = site();
+    let mut bob = site.signed_in("bob");
+    let page = press(&mut bob, HERE, "/account/second-factor/passkeys/new").expect(200);
+    let answer = Authenticator::new(Algorithm::Es256).register(&options(&page), honest);
+    let form = page.form(ADD_PASSKEY).set("passkey", &answer);
+    bob.submit(&form).expect(200);
+    let delete = markup::forms(&bob.open(HERE).text())
+        .into_iter()
+        .find(|form| form.action.ends_with("/delete"))
+        .unwrap();
+    bob.submit(&delete).expect(303);
+    assert_eq!(bob.submit(&form).status, 422);
+    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+}
+
 /// Each algorithm goes with one type and one curve, and an RSA key has 2,048 to 8,192 bits.
 #[test]
 fn key_that_does_not_fit_its_algorithm_is_rejected() {
