@@ -126,6 +126,24 @@ fn offboarding_revokes_everything_in_one_act() {
 }
 
 #[test]
+fn users_are_listed_with_the_sessions_that_are_valid() {
+    let site = Site::new();
+    site.signed_in("bob");
+    // Unused for longer than the idle timeout, but not at the end of its lifetime.
+    site.pass(4 * 86_400);
+    site.signed_in("bob");
+    let page = site.signed_in("alice").open("/admin/users");
+    let row = page
+        .text()
+        .split("href=\"/admin/users/bob\"")
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
+    let row = row.split("</tr>").next().unwrap_or_default();
+    assert!(row.contains("kind=session&amp;owner=bob\">1</a>"), "{row}");
+}
+
+#[test]
 fn inventory_deletes_after_the_typed_number() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
