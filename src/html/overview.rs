@@ -166,8 +166,8 @@ fn lines(attention: &Attention) -> Vec<Line> {
         line(
             "bad",
             days,
-            "day since the last backup",
-            "days since the last backup",
+            "day without a backup",
+            "days without a backup",
             "/admin/diagnostics",
         ),
         line(
@@ -281,7 +281,7 @@ mod tests {
         };
         let markup = needs_attention(&attention).into_string();
         for wanted in [
-            "<b class=\"bad\">9</b> days since the last backup",
+            "<b class=\"bad\">9</b> days without a backup",
             "<b class=\"bad\">3</b> days until the certificate of the server expires",
             "<b class=\"bad\">1</b> SSH key is weak",
             "<b>1,000+</b> API keys never used",

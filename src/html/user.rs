@@ -50,6 +50,8 @@ pub struct Holdings {
     pub tokens: Vec<Record>,
     pub sessions: Vec<Record>,
     pub ssh_keys: Vec<SshKeyRow>,
+    /// There are more than are listed.
+    pub has_more: bool,
 }
 
 impl Holdings {
@@ -306,7 +308,7 @@ fn parts(frame: &Frame, view: &UserPage, path: &str) -> Markup {
 
 /// The credentials of a user that end with the account, by kind.
 fn holdings(holdings: &Holdings, frame: &Frame) -> Markup {
-    if holdings.count() == 0 {
+    if holdings.count() == 0 && !holdings.has_more {
         return html! { p { "No valid credentials." } };
     }
     let now = frame.now;
@@ -382,8 +384,9 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
         h1 { (title) "?" }
         (summary(&view.input))
         p.lead { (lead) }
-        h2 { "Credentials to revoke " span.muted { (view.holdings.count()) } }
+        h2 { "Credentials to revoke " span.muted { (view.holdings.count()) @if view.holdings.has_more { "+" } } }
         (holdings(&view.holdings, frame))
+        @if view.holdings.has_more { p.muted { "Not all are listed. All are revoked." } }
         (post(frame, &format!("{path}/{act}"), &form))
     };
     page(frame, Section::Users, &view.input.title(&title), &content)

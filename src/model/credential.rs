@@ -191,7 +191,7 @@ impl RejectReason {
         match self {
             Self::Deleted => "It was deleted.",
             Self::Disabled => "It is disabled; enable it to use it again.",
-            Self::Expired => "It has expired; renew or rotate it.",
+            Self::Expired => "It has expired; set a new expiration or create another one.",
             Self::Address => "It was used from an address that is not allowed.",
             Self::OwnerDisabled => "Its owner is disabled.",
         }

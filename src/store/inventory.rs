@@ -7,6 +7,7 @@ use rusqlite::{Row, params, params_from_iter};
 
 use super::credential::{RECORD_COLUMNS, read_record};
 use super::host::is_use_recorded;
+use super::list::credential::expired;
 use super::read::Select;
 use super::row::{invalid, rows, time};
 use super::ssh_key::{COLUMNS, TABLES, read_found};
@@ -214,9 +215,10 @@ impl Select {
     /// Present and recent credentials of many owners of one kind; `column` names them.
     fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
         let sql = format!(
-            "SELECT c.{column}, c.id, c.kind, c.deleted_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
-             AND (c.expires_at IS NULL OR c.expires_at > ?2), c.last_used_at \
-             FROM credentials c WHERE c.{column} IN (SELECT value FROM json_each(?1))"
+            "SELECT c.{column}, c.id, c.kind, c.deleted_at IS NULL AND c.disabled_at IS NULL AND NOT {}, c.last_used_at \
+             FROM credentials c WHERE c.{column} IN (SELECT value FROM json_each(?1))",
+            // Only sessions have an idle timeout: the condition of sessions holds for all kinds.
+            expired(Kind::Session, "?2")
         );
         self.all(&sql, params![owners, now.unix()], |row| {
             Ok(Held {

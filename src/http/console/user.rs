@@ -26,6 +26,7 @@ use crate::model::list::List;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Id, Secret};
 use crate::model::user::{Disabled, User, UserChange, Username};
+use crate::model::user_agent;
 use crate::wire::{UserIn, UserPatch};
 
 /// Groups that a page offers.
@@ -169,18 +170,24 @@ fn holdings(
     user: &User,
 ) -> Result<Holdings, Problem> {
     let scope = App::of_user(user.id);
-    let live = |kind: Kind| -> Result<Vec<Record>, Problem> {
-        let mut records = context
+    let mut has_more = false;
+    let mut live = |kind: Kind| -> Result<Vec<Record>, Problem> {
+        let part = context
             .app()
-            .credentials(caller, &scope, kind, false, None, HELD_MAX)?
-            .items;
+            .credentials(caller, &scope, kind, false, None, HELD_MAX)?;
+        has_more |= part.next.is_some();
+        let mut records = part.items;
         records.retain(|record| record.state(context.now) != State::Expired);
         Ok(records)
     };
-    let keys = context
-        .app()
-        .ssh_keys(caller, &scope, None, HELD_MAX)?
-        .items;
+    let [api_keys, tokens, sessions] = [
+        live(Kind::ApiKey)?,
+        live(Kind::Token)?,
+        live(Kind::Session)?,
+    ];
+    let keys = context.app().ssh_keys(caller, &scope, None, HELD_MAX)?;
+    has_more |= keys.next.is_some();
+    let keys = keys.items;
     let keys = keys.iter().filter(|key| !key.is_expired(context.now));
     let ssh_keys = keys
         .map(|key| SshKeyRow {
@@ -189,10 +196,11 @@ fn holdings(
         })
         .collect();
     Ok(Holdings {
-        api_keys: live(Kind::ApiKey)?,
-        tokens: live(Kind::Token)?,
-        sessions: live(Kind::Session)?,
+        api_keys,
+        tokens,
+        sessions,
         ssh_keys,
+        has_more,
     })
 }
 
@@ -446,13 +454,17 @@ fn end_one(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer 
     let (app, scope) = (context.app(), App::of_user(user.id));
     // A missing object is reported after the checks of the act.
     let record = app.credential(caller, &scope, kind, id);
-    let name = record.map(|record| record.name).unwrap_or_default();
     app.end(caller, &scope, kind, id, WithDerived::No)?;
-    let object = match kind {
-        Kind::Session => "The session".to_owned(),
-        Kind::ApiKey | Kind::Token | Kind::Host => format!("The {} {name}", kind.name()),
+    let record = record.ok();
+    let (word, object) = if kind == Kind::Session {
+        let agent = record.as_ref().and_then(|one| one.user_agent.as_deref());
+        let device = user_agent::device(agent);
+        ("signed-out-there", format!("{} on {device}", user.username))
+    } else {
+        let name = record.map(|record| record.name).unwrap_or_default();
+        ("deleted-credential", format!("Token {name}"))
     };
-    done_with(context, &path(&user), "deleted-credential", &object)
+    done_with(context, &path(&user), word, &object)
 }
 
 pub fn delete_token(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

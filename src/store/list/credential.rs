@@ -25,7 +25,7 @@ const RECENT_DAYS: i64 = 30;
 const OWNER: &str = "coalesce(o.username, (SELECT s.name FROM credentials g JOIN services s ON s.id = g.service_id WHERE g.number = c.number), '')";
 
 /// A condition: `c` has expired at the time `now`, a place in the statement.
-fn expired(kind: Kind, now: &str) -> String {
+pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
     let idle = if kind == Kind::Session {
         format!(
             " OR coalesce(max(c.created_at, coalesce(c.last_used_at, 0)) + c.idle_max_seconds <= {now}, 0)"

@@ -1,6 +1,6 @@
 //! Pages of lists: SQLite filters, sorts and cuts, so that the cost of a page does not grow with memory.
 
-mod credential;
+pub(super) mod credential;
 mod directory;
 mod ssh_key;
 

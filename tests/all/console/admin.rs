@@ -126,6 +126,62 @@ fn offboarding_revokes_everything_in_one_act() {
 }
 
 #[test]
+fn offboarding_shows_that_not_all_credentials_are_listed() {
+    let mut site = Site::new();
+    site.signed_in("bob").make_key("key");
+    site.reopen_after(|connection| {
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) \
+            INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at) \
+            SELECT printf('%012d', i), c.kind, c.user_id, c.name || i, c.permissions, c.allowed_addresses, randomblob(32), c.created_at \
+            FROM n JOIN credentials c ON c.name = 'key'";
+        connection.execute(sql, []).unwrap();
+    });
+    let mut alice = site.signed_in("alice");
+    let page = alice.open("/admin/users/bob/offboard");
+    assert!(
+        page.has("Credentials to revoke <span class=\"muted\">201+</span>")
+            && page.has("Not all are listed."),
+        "200 keys and a session: {}",
+        page.text()
+    );
+}
+
+#[test]
+fn users_are_listed_with_the_sessions_that_are_valid() {
+    let site = Site::new();
+    site.signed_in("bob");
+    // Unused for longer than the idle timeout, but not at the end of its lifetime.
+    site.pass(4 * 86_400);
+    site.signed_in("bob");
+    let page = site.signed_in("alice").open("/admin/users");
+    let row = page
+        .text()
+        .split("href=\"/admin/users/bob\"")
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
+    let row = row.split("</tr>").next().unwrap_or_default();
+    assert!(row.contains("kind=session&amp;owner=bob\">1</a>"), "{row}");
+}
+
+#[test]
+fn signing_a_user_out_is_confirmed_by_name_and_device() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let id = site.text("SELECT c.id FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.kind = 'session' AND u.username = 'bob'");
+    let page = alice.open("/admin/users/bob");
+    let mut form = page.form("/admin/users/bob");
+    form.action = format!("/admin/users/bob/sessions/{id}/delete");
+    let done = alice.submit_and_follow(&form);
+    assert!(
+        done.has("bob on ") && done.has(" signed out.") && !done.has("deleted."),
+        "{}",
+        done.text()
+    );
+    assert!(!bob.is_signed_in());
+}
+
+#[test]
 fn inventory_deletes_after_the_typed_number() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));

@@ -78,14 +78,10 @@ fn attention_counts_what_its_links_list() {
             "{path}"
         );
     }
-    assert!(!page.has("since the last backup"), "{}", page.text());
+    assert!(!page.has("without a backup"), "{}", page.text());
     site.pass(8 * 86_400);
     let page = site.signed_in("alice").open("/");
-    assert!(
-        page.has("</b> days since the last backup"),
-        "{}",
-        page.text()
-    );
+    assert!(page.has("</b> days without a backup"), "{}", page.text());
     // The key for 7 days is expired by now.
     assert!(!page.has("expires within 14 days"), "{}", page.text());
 }
