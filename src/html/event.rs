@@ -157,7 +157,6 @@ fn filter(view: &EventList, path: &str) -> Markup {
     html! {
         form.bar role="search" action=(path) {
             @if !filter.target.is_empty() { (hidden("target", &filter.target)) }
-            @if !filter.range.is_empty() { (hidden("range", &filter.range)) }
             input #q type="search" name="q" value=[given(&filter.text)] aria-label="Search" placeholder="Search events";
             select #action name="action" aria-label="Action" aria-invalid=[invalid("action")] {
                 option value="" { "All actions" }
@@ -186,13 +185,19 @@ fn filter(view: &EventList, path: &str) -> Markup {
                 label { "Since (UTC) " input #since type="datetime-local" name="since" value=[given(&filter.since)] aria-invalid=[invalid("since")]; }
                 label { "Until (UTC) " input #until type="datetime-local" name="until" value=[given(&filter.until)] aria-invalid=[invalid("until")]; }
             }
-            button { "Filter" }
+            // The first button is the one that Enter presses.
+            button name="range" value=(filter.range) { "Filter" }
             @if !filter.is_empty() { a.button href=(path) { "Clear" } }
             span.group role="group" aria-label="Range" {
-                @for (word, words, _) in RANGES {
-                    a.button href=(filter.with(path, &[("range", word), ("since", ""), ("until", "")])) aria-current=[(filter.range == word).then_some("true")] { (words) }
+                @for (word, words) in RANGES.map(|(word, words, _)| (word, words)).into_iter().chain([("", "All")]) {
+                    @let current = (filter.range == word && !has_dates).then_some("true");
+                    // A button sends what was chosen beside it; a link drops the dates, which would win.
+                    @if has_dates {
+                        a.button href=(filter.with(path, &[("range", word), ("since", ""), ("until", "")])) { (words) }
+                    } @else {
+                        button name="range" value=(word) aria-current=[current] { (words) }
+                    }
                 }
-                a.button href=(filter.with(path, &[("range", ""), ("since", ""), ("until", "")])) aria-current=[(filter.range.is_empty() && !has_dates).then_some("true")] { "All" }
             }
         }
         @if !filter.target.is_empty() { p { "Only events about " code { bdi { (filter.target) } } ". " a href=(filter.with(path, &[("target", "")])) { "Show all" } } }

@@ -221,6 +221,20 @@ fn odd_filters_get_a_page() {
     );
 }
 
+#[test]
+fn quick_range_keeps_what_is_chosen_beside_it() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let page = alice.open("/admin/events?action=api-key&range=24h");
+    assert!(page.has("<button name=\"range\" value=\"7d\">7 d</button>"));
+    assert!(page.has("<button name=\"range\" value=\"24h\" aria-current=\"true\">24 h</button>"));
+    // Enter in the search box presses the first button.
+    assert!(page.has("<button name=\"range\" value=\"24h\">Filter</button>"));
+    // Dates would win over a range, so that a link drops them.
+    let page = alice.open("/admin/events?action=api-key&since=2026-11-22T12:00");
+    assert!(page.has("href=\"/admin/events?action=api-key&amp;range=7d\""));
+}
+
 /// The own log has no filter by person: it would tell who exists.
 #[test]
 fn own_events_are_the_same_whoever_is_named() {
