@@ -138,7 +138,7 @@ impl App {
     }
 
     /// Adds notices for everything that is due, in batches, and drops those that are outdated. Between two batches, `pause`
-    /// waits and returns whether to go on.
+    /// waits; if it returns false, the rest is left to the next search.
     pub fn collect_notices(&self, now: Time, pause: impl FnMut() -> bool) -> Result<(), Error> {
         if !self.has_notice_channels()? {
             return Ok(());

@@ -214,8 +214,8 @@ impl Select {
 }
 
 impl Store {
-    /// Adds notices for all expirations that reached a threshold by `now`. Between two batches, `pause` waits and returns
-    /// whether to go on.
+    /// Adds notices for all expirations that reached a threshold by `now`. Between two batches, `pause` waits; if it
+    /// returns false, the rest is left to the next search.
     pub fn enqueue_expirations(
         &self,
         now: Time,

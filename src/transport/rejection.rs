@@ -1,9 +1,9 @@
 //! Requests that the transport rejects. The application creates the answers.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use hyper::Response;
+use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::body::Body;
@@ -44,26 +44,23 @@ impl Rejection {
 
     /// The answer as bytes, for a connection that hyper never sees.
     pub fn bytes(self, reject: &Reject) -> Vec<u8> {
-        let response = reject(self);
-        let (mut reader, _) = response.data.into_reader_and_size();
-        let mut body = Vec::new();
-        // From memory.
-        let _ = reader.read_to_end(&mut body);
-        let mut head = format!(
-            "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Length: {}\r\n",
-            self.status,
-            hyper::StatusCode::from_u16(self.status)
-                .ok()
-                .and_then(|status| status.canonical_reason())
-                .unwrap_or_default(),
-            body.len()
-        );
-        for (name, value) in &response.headers {
-            head.extend([name, ": ", value, "\r\n"]);
+        let (parts, body) = self.answer(reject).into_parts();
+        let body = match body {
+            Body::Whole(bytes) => bytes,
+            Body::Empty | Body::Parts { .. } => Bytes::new(),
+        };
+        let (status, length) = (parts.status, body.len());
+        let mut bytes =
+            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n")
+                .into_bytes();
+        for (name, value) in &parts.headers {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
         }
-        head.push_str("\r\n");
-        let mut bytes = head.into_bytes();
-        bytes.append(&mut body);
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&body);
         bytes
     }
 }
@@ -95,8 +92,20 @@ mod tests {
         let text = String::from_utf8(Rejection::full("Full.").bytes(&reject)).unwrap();
         assert_eq!(
             text,
-            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 5\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\r\nFull."
+            "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 5\r\n\
+             content-type: text/plain; charset=utf-8\r\n\r\nFull."
         );
+    }
+
+    /// The last place that rejects them is the conversion, which these bytes pass as well.
+    #[test]
+    fn rejection_with_a_line_end_in_a_header_loses_all_headers() {
+        let reject: Reject = Arc::new(|rejection| {
+            let answer = rouille::Response::text(rejection.detail);
+            answer.with_unique_header("Request-Id", "a\r\nSet-Cookie: b")
+        });
+        let text = String::from_utf8(Rejection::full("Full.").bytes(&reject)).unwrap();
+        assert!(text.starts_with("HTTP/1.1 500 "), "{text:?}");
+        assert!(!text.contains("Set-Cookie"), "{text:?}");
     }
 }

@@ -84,9 +84,9 @@ fn new_connection_gets_503_when_all_are_busy() {
     until("both are held", || server.shared.held.load(SeqCst) == 2);
     let answer = server.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
-    assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer:?}");
+    assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer:?}");
     assert!(
-        answer.contains("\r\nX-Content-Type-Options: nosniff\r\n"),
+        answer.contains("\r\nx-content-type-options: nosniff\r\n"),
         "{answer:?}"
     );
     server.shared.open_gate();
