@@ -231,12 +231,16 @@ impl Site {
             let mut rows = connection
                 .prepare(&format!("SELECT * FROM {table}"))
                 .unwrap();
-            let columns = rows.column_count();
+            // `credentials.last_used_at` follows `last_uses`, which is stored seconds later: bookkeeping.
+            let kept = |name: &str| table != "credentials" || name != "last_used_at";
+            let names = rows.column_names().enumerate();
+            let columns = names.filter(|(_, name)| kept(name)).map(|(at, _)| at);
+            let columns: Vec<usize> = columns.collect();
             let mut rows = rows.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
                 write!(text, "{table}:").unwrap();
-                for column in 0..columns {
-                    match row.get_ref(column).unwrap() {
+                for column in &columns {
+                    match row.get_ref(*column).unwrap() {
                         ValueRef::Text(bytes) => {
                             write!(text, " {}", String::from_utf8_lossy(bytes))
                         }
