@@ -79,8 +79,8 @@ pub fn database(bytes: &[u8]) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let clock = Clock::manual(Time::from_unix(1_795_369_800));
     match AppState::open(&path, clock.clone()) {
-        Err(refused) => {
-            let said = refused.to_string();
+        Err(rejected) => {
+            let said = rejected.to_string();
             assert!(!said.contains(['\n', '\0']), "{said}");
             assert!(said.len() < 1_000, "{said}");
             assert_eq!(fs::read(&path).unwrap(), file, "{said}");

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::ssh_key::{
     COMMENT_CHARS_MAX, Destination, ExpiryFormat, ForcedCommand, ImportedKey, KeyOptions, KeyRules,
-    KeyType, LineRefusal, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
+    KeyType, LineRejection, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
 };
 use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
@@ -79,7 +79,7 @@ fn options_of(text: &str) -> Vec<(String, Option<String>)> {
 }
 
 /// The line for a key, if it can be written.
-pub fn line_of(given: &ImportedKey, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
+pub fn line_of(given: &ImportedKey, format: ExpiryFormat<'_>) -> Result<String, LineRejection> {
     authorized_line(
         &given.key,
         given.expires_at,
@@ -199,8 +199,8 @@ pub fn ssh_key(bytes: &[u8]) {
                 let again = PublicKey::parse(&key.to_openssh(), &rules).unwrap();
                 assert!(again.is_same_key(&key));
             }
-            Err(refusal) => {
-                let sentence = refusal.to_string();
+            Err(rejection) => {
+                let sentence = rejection.to_string();
                 assert!(!sentence.contains('\n') && !sentence.is_empty());
                 let mut words = text.split_whitespace();
                 assert!(!words.any(|word| word.len() > 30 && sentence.contains(word)));
@@ -253,7 +253,7 @@ pub fn authorized_keys_file(bytes: &[u8]) {
                     assert_eq!(pasted, imported);
                 }
             }
-            Err(refusal) => assert!(!refusal.to_string().contains('\n')),
+            Err(rejection) => assert!(!rejection.to_string().contains('\n')),
         }
     }
 }

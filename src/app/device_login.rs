@@ -71,7 +71,7 @@ pub enum Polled {
     Pending,
     /// Pending, and polled too soon: from now on wait this long.
     SlowDown(Duration),
-    Refused,
+    Denied,
     Expired,
     /// An unknown login, or its token was fetched already.
     Unknown,
@@ -175,11 +175,11 @@ impl App {
                 let slower = self.paces().ask(&login, now);
                 Ok(slower.map_or(Polled::Pending, Polled::SlowDown))
             }
-            Some(DeviceAnswer::Refused) => Ok(Polled::Refused),
+            Some(DeviceAnswer::Denied) => Ok(Polled::Denied),
             // Checked here first, so that repeated polls cost the writer nothing; and again within the act.
             Some(DeviceAnswer::Approved(session)) => {
                 match approver(&self.read, &login, session, now)? {
-                    None => Ok(Polled::Refused),
+                    None => Ok(Polled::Denied),
                     Some(_) => self.fetch(presented, login.code, origin, now),
                 }
             }
@@ -254,7 +254,7 @@ impl App {
                 | Error::NotFound(_)
                 | Error::AgainstPolicy(_)
                 | Error::Invalid(_),
-            ) => Ok(Polled::Refused),
+            ) => Ok(Polled::Denied),
             Err(error) => Err(error),
         }
     }
@@ -341,7 +341,7 @@ impl App {
     ///
     /// # Errors
     /// As [`App::device_login`]; [`Error::Conflict`] when it was answered meanwhile.
-    pub fn refuse_device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
+    pub fn deny_device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
         let permit = caller.permit(BuiltinPermission::TokensWrite, Action::DeviceRefuse)?;
         let login = self.device_login(caller, typed)?;
         let (user, answered) = (caller.user()?.id, login.clone());
@@ -349,7 +349,7 @@ impl App {
             let login = write
                 .device_login(&login.user_code, write.now)?
                 .ok_or(Error::NotFound("sign-in"))?;
-            write.answer_device_login(&login, user, DeviceAnswer::Refused, None, None)?;
+            write.answer_device_login(&login, user, DeviceAnswer::Denied, None, None)?;
             Ok(((), details(&login, user)))
         })?;
         Ok(answered)

@@ -519,8 +519,8 @@ mod tests {
             Ok(narrower)
         );
         for beyond in [&[][..], &["0.0.0.0/0"], &["10.0.0.0/8", "::1"]] {
-            let refused = within_creator(Some(allowed_addresses(beyond)), &limited);
-            assert!(matches!(refused, Err(Error::NotAllowed(_))), "{beyond:?}");
+            let rejected = within_creator(Some(allowed_addresses(beyond)), &limited);
+            assert!(matches!(rejected, Err(Error::NotAllowed(_))), "{beyond:?}");
         }
     }
 

@@ -238,11 +238,16 @@ impl App {
     }
 
     /// Records an administrative request that was rejected for lack of a permission.
-    pub fn note_refused_request(&self, caller: &Caller, missing: BuiltinPermission, request: &str) {
+    pub fn note_rejected_request(
+        &self,
+        caller: &Caller,
+        missing: BuiltinPermission,
+        request: &str,
+    ) {
         let target = crate::model::event::Target::new("request", request, "", None);
         let details =
             crate::model::event::AuditDetails::new(target).after("missing", missing.as_str());
-        if let Err(error) = self.store().note_refusal(
+        if let Err(error) = self.store().note_rejection(
             caller.now,
             Action::Request,
             caller.actor(),

@@ -83,7 +83,7 @@ impl App {
             .map(|number| UsageDay {
                 day: Day::from_number(first.number() + number),
                 uses: 0,
-                refused: 0,
+                rejected: 0,
             })
             .collect();
         let pending = self.store().uses.pending_of(id).days;
@@ -91,7 +91,7 @@ impl App {
             let place = usize::try_from(one.day.number() - first.number());
             if let Some(day) = place.ok().and_then(|place| days.get_mut(place)) {
                 day.uses += one.uses;
-                day.refused += one.refused;
+                day.rejected += one.rejected;
             }
         }
         days

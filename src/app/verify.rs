@@ -30,7 +30,7 @@ pub struct Introspected {
     pub power: Permissions,
 }
 
-const REFUSED: Error = Error::Unauthenticated {
+const REJECTED: Error = Error::Unauthenticated {
     sent: SecretSent::Yes,
 };
 
@@ -89,10 +89,10 @@ impl App {
         used: UseContext<'_>,
     ) -> Result<(Arc<Credential>, SecretSlot), Error> {
         let SecretForm::Credential(kind) = presented.form else {
-            return Err(REFUSED);
+            return Err(REJECTED);
         };
         if !accepts(kind) {
-            return Err(REFUSED);
+            return Err(REJECTED);
         }
         let uses = &self.store().uses;
         // Read before the row: an expiration that memory forgets meanwhile is in the row.
@@ -102,13 +102,13 @@ impl App {
             .credential_now(presented.id)?
             .filter(|credential| credential.kind == kind)
             .map(|credential| as_seen(credential, seen))
-            .ok_or(REFUSED)?;
+            .ok_or(REJECTED)?;
         let over = newly_expired(&credential, used.now);
         if over != Ends::default() {
             uses.note_expired(credential.id, over, used.now);
         }
         let Some(which) = credential.which(&presented.digest, used.now) else {
-            return Err(REFUSED);
+            return Err(REJECTED);
         };
         if which == SecretSlot::Previous && self.has_grace_ended(&credential, used.now)? {
             let ends = Ends {
@@ -116,7 +116,7 @@ impl App {
                 previous: Some(credential.rotations),
             };
             uses.note_expired(credential.id, ends, used.now);
-            return Err(REFUSED);
+            return Err(REJECTED);
         }
         let mut checked = credential.check(used.now, used.address);
         if checked.is_ok() && self.is_idle(&credential, used.now)? {
@@ -139,10 +139,10 @@ impl App {
                 });
                 Ok((credential, which))
             }
-            Err(refusal) => {
-                log::debug!("{} rejected: {refusal:?}", credential.id);
-                uses.note_refused(credential.id, used.now);
-                Err(REFUSED)
+            Err(rejection) => {
+                log::debug!("{} rejected: {rejection:?}", credential.id);
+                uses.note_rejected(credential.id, used.now);
+                Err(REJECTED)
             }
         }
     }

@@ -202,7 +202,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
     let age = parse_duration(&arguments.older_than)
         .map_err(|message| Failure::new(INVALID, format!("--older-than: {message}")))?;
     let database = arguments.database.path();
-    let local = Local::open(database.clone(), Missing::Refuse)?;
+    let local = Local::open(database.clone(), Missing::Reject)?;
     let client = Client::local(local, &database.display().to_string(), Format::default());
     let log = open_log(&arguments.database)?;
     let path = &arguments.file;

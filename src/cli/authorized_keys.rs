@@ -64,12 +64,10 @@ pub fn run_authorized_keys(arguments: &AuthorizedKeysArguments) -> Result<(), Fa
         .and_then(|name| Username::parse(name).ok())
         .filter(|name| arguments.allow_root || !is_system_account(name.as_str()));
     let found = match &login {
-        Some(login) => {
-            login_keys_from_database(&path, &Clock::System, login).map_err(|refused| {
-                Failure::new(FAILED, refused.to_string())
-                    .hint("AuthorizedKeysCommandUser has to be root or the owner of the database")
-            })?
-        }
+        Some(login) => login_keys_from_database(&path, &Clock::System, login).map_err(|error| {
+            Failure::new(FAILED, error.to_string())
+                .hint("AuthorizedKeysCommandUser has to be root or the owner of the database")
+        })?,
         None => LoginKeys::default(),
     };
     if found.damaged > 0 {
@@ -186,7 +184,7 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
             expiries.format(),
         ) {
             Ok(line) => lines.push(line),
-            Err(refusal) => say(&format!("keycroft: {}: {refusal}", key.id)),
+            Err(rejection) => say(&format!("keycroft: {}: {rejection}", key.id)),
         }
     }
     Ok(lines)

@@ -174,7 +174,7 @@ pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failu
     let existing = if arguments.yes {
         Existing::MoveAside
     } else {
-        Existing::Refuse
+        Existing::Reject
     };
     if !arguments.yes && std::fs::symlink_metadata(&path).is_ok() {
         let failure = Failure::new(USAGE, format!("{} exists", path.display()));
@@ -205,8 +205,8 @@ pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failu
     output::table(format, &HEADINGS, &rows, "no API keys and hosts")
 }
 
-fn failed(refused: OpenError) -> Failure {
-    Failure::new(FAILED, refused.to_string())
+fn failed(error: OpenError) -> Failure {
+    Failure::new(FAILED, error.to_string())
 }
 
 fn say(path: &str, restored: &Restored) {

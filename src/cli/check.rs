@@ -66,7 +66,7 @@ fn row(finding: &Finding) -> Vec<Cell> {
 pub fn migrate(arguments: &MigrateArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let (from, to) = Progress::during("migrating a copy", || AppState::rehearse_migration(&path))
-        .map_err(|refused| Failure::new(FAILED, refused.to_string()))?;
+        .map_err(|error| Failure::new(FAILED, error.to_string()))?;
     if from == to {
         eprintln!("{} has schema {to}: nothing to do", path.display());
     } else if arguments.dry_run {

@@ -7,7 +7,7 @@ use super::place::Place;
 use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::{Time, parse_duration};
-use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
+use crate::terminal::exit::{FORBIDDEN, Failure, INVALID, NOT_FOUND};
 use crate::terminal::output::{self, Cell};
 use crate::wire::EventOut;
 
@@ -160,7 +160,7 @@ fn show(client: &Client, number: i64) -> Result<(), Failure> {
     let all = client.part(&format!("{path}&all=true"));
     let (listed, _next) = match all {
         // Without audit:read there are one's own events.
-        Err(failure) if failure.code == REFUSED => client.part(&path)?,
+        Err(failure) if failure.code == FORBIDDEN => client.part(&path)?,
         other => other?,
     };
     let events: Vec<EventOut> = listed.parse()?;

@@ -42,7 +42,7 @@ pub type Answered = (u16, HeaderMap, Zeroizing<String>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     Create,
-    Refuse,
+    Reject,
 }
 
 /// A database, reached anew when its server comes or goes.
@@ -224,9 +224,9 @@ impl Local {
         let exists = std::fs::symlink_metadata(&self.path).is_ok();
         let opened = match self.missing {
             Missing::Create => AppState::open_or_create(&self.path, Clock::System),
-            Missing::Refuse => AppState::open(&self.path, Clock::System),
+            Missing::Reject => AppState::open(&self.path, Clock::System),
         };
-        let refused = |error: OpenError| {
+        let failure = |error: OpenError| {
             if error.is_locked() {
                 return Attempt::Again(error.to_string());
             }
@@ -236,7 +236,7 @@ impl Local {
                     .hint("run this as the database's owner or as root; --db FILE names another"),
             )
         };
-        let app_state = opened.map_err(refused)?;
+        let app_state = opened.map_err(failure)?;
         if !exists {
             say(&format!("created {}", self.path.display()));
         }
@@ -397,7 +397,7 @@ pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> 
     }
     let local = Local {
         path: path.to_owned(),
-        missing: Missing::Refuse,
+        missing: Missing::Reject,
         public_url: None,
         backend: RefCell::new(None),
     };

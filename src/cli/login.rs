@@ -13,7 +13,7 @@ use crate::client::connection::PROGRAM;
 use crate::client::connection::{ClientCredential, Connection, Remote, ServerAddress, Source};
 use crate::model::credential::Kind;
 use crate::terminal::environment::variable;
-use crate::terminal::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
+use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
 use crate::terminal::output::{say, until};
 use crate::terminal::prompt::{self, is_interactive};
 use crate::wire::{DeviceAuthorizationOut, MeOut, OauthProblemOut, TokenGrantOut};
@@ -243,7 +243,7 @@ fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<Str
         match problem.error.as_str() {
             "authorization_pending" => {}
             "slow_down" => interval = (interval + SLOWER).min(INTERVAL_MAX),
-            "access_denied" => return Err(Failure::new(REFUSED, "rejected in the console")),
+            "access_denied" => return Err(Failure::new(FORBIDDEN, "rejected in the console")),
             "expired_token" => {
                 return Err(
                     Failure::new(SIGN_IN_NEEDED, "not approved in time").hint("keycroft login")

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::client::Client;
 use crate::model::secret::Id;
 use crate::model::text::is_same_name;
-use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
+use crate::terminal::exit::{FORBIDDEN, Failure, INVALID, NOT_FOUND};
 
 /// The fields of every listed object.
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
         match client.get(&format!("{path}/{id}")) {
             Ok(_) => return Ok(id.to_string()),
             // Without the permission to read, or without a path to one object, the next request reports the error.
-            Err(failure) if failure.code == REFUSED => return Ok(id.to_string()),
+            Err(failure) if failure.code == FORBIDDEN => return Ok(id.to_string()),
             Err(failure)
                 if failure.code == NOT_FOUND
                     || failure.code == crate::terminal::exit::FAILED

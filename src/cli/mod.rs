@@ -36,7 +36,7 @@ mod operator;
 mod place;
 mod policy;
 mod proxy;
-mod refusal;
+mod request_failure;
 mod scan;
 mod serve;
 mod serve_file;
@@ -171,7 +171,7 @@ fn command_tree() -> clap::Command {
 pub fn run() -> ExitCode {
     completion::answer();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let done = argument::refuse_secrets(&arguments).and_then(|()| {
+    let done = argument::reject_secrets(&arguments).and_then(|()| {
         if let Some(done) = topic::asked(&arguments) {
             return done;
         }

@@ -63,7 +63,7 @@ impl Place {
 
     /// A client for the target, which has to exist.
     pub fn client(&self) -> Result<Client, Failure> {
-        self.client_or(Missing::Refuse)
+        self.client_or(Missing::Reject)
     }
 
     /// A client for the target; a database that does not exist is created if `missing` says so.
@@ -72,7 +72,7 @@ impl Place {
             return self.remote.client();
         };
         let exists = std::fs::symlink_metadata(&path).is_ok();
-        if !exists && missing == Missing::Refuse && !named {
+        if !exists && missing == Missing::Reject && !named {
             return Err(nothing_there(&path));
         }
         let shown = path.display().to_string();

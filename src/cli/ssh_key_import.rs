@@ -10,7 +10,7 @@ use clap::Args;
 use super::client::Client;
 use super::ssh_key_file::{any_rules, is_key_text, path_of};
 use crate::model::ssh_key::{
-    IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
+    IMPORT_BYTES_MAX, KeyRejection, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };
 use crate::model::user::Username;
 use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, USAGE};
@@ -19,7 +19,7 @@ use crate::wire::{ImportIn, ImportLineOut, ImportOut};
 
 /// Size of one request, in bytes before JSON: well below the limit of the server.
 const PART_BYTES: usize = 24 * 1_024;
-const REFUSED: &str = "refused";
+const REJECTED: &str = "refused";
 
 #[derive(Args)]
 pub struct Import {
@@ -117,12 +117,12 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
             if fs::symlink_metadata(&path).is_err() {
                 continue;
             }
-            let lines = read(&path, Pipes::Refused)
+            let lines = read(&path, Pipes::Rejected)
                 .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {
                 Ok(lines) => lines,
                 Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
-                    vec![refused(0, failure.message)]
+                    vec![rejected(0, failure.message)]
                 }
                 Err(failure) => return Err(failure),
             };
@@ -142,7 +142,7 @@ enum Pipes {
     /// The caller named it.
     Read,
     /// Anybody may have left it in place of a file: it is not waited for.
-    Refused,
+    Rejected,
 }
 
 /// A file up to the maximum size of an import.
@@ -185,11 +185,11 @@ fn import_text(
 ) -> Result<Vec<ImportLineOut>, Failure> {
     match parse_authorized_keys_file(text, &any_rules()) {
         Ok(_) => {}
-        Err(KeyRefusal::PrivateKey) => {
+        Err(KeyRejection::PrivateKey) => {
             let message = "this file contains a private key; nothing was sent";
             return Err(Failure::new(INVALID, message));
         }
-        Err(refusal) => return Err(Failure::new(INVALID, refusal.to_string())),
+        Err(rejection) => return Err(Failure::new(INVALID, rejection.to_string())),
     }
     let path = format!("{}/import", path_of(user));
     let mut all = Vec::new();
@@ -198,7 +198,7 @@ fn import_text(
     for part in parts(text) {
         progress.show(part.lines_before as u64, lines);
         if let Some(line) = part.too_long {
-            all.push(refused(line, KeyRefusal::TooLong.to_string()));
+            all.push(rejected(line, KeyRejection::TooLong.to_string()));
             continue;
         }
         let body = ImportIn {
@@ -215,10 +215,10 @@ fn import_text(
     Ok(all)
 }
 
-fn refused(line: usize, message: String) -> ImportLineOut {
+fn rejected(line: usize, message: String) -> ImportLineOut {
     ImportLineOut {
         line,
-        outcome: REFUSED.to_owned(),
+        outcome: REJECTED.to_owned(),
         id: None,
         name: None,
         fingerprint: None,
@@ -290,11 +290,11 @@ fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
             "no keys in the file",
         )?;
     }
-    let (added, present, refused) = (count("added"), count("present"), count(REFUSED));
+    let (added, present, rejected) = (count("added"), count("present"), count(REJECTED));
     say(&format!(
-        "{added} added, {present} already present, {refused} rejected"
+        "{added} added, {present} already present, {rejected} rejected"
     ));
-    if refused > 0 {
+    if rejected > 0 {
         return Err(Failure::new(INVALID, "some keys were rejected"));
     }
     Ok(())

@@ -164,7 +164,7 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
     let mut client = arguments.place.client_or(if creates {
         Missing::Create
     } else {
-        Missing::Refuse
+        Missing::Reject
     })?;
     match arguments.command {
         UserCommand::Create {

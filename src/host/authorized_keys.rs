@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::asking::{HostServer, Refusal};
+use super::asking::{HostServer, RequestError};
 use super::cache::{KeyCache, TrustedKey};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings};
 use super::machine;
@@ -134,7 +134,7 @@ pub fn find(
 ) -> Result<Vec<TrustedKey>, Failure> {
     let mut server = HostServer::of(folder, settings, SERVER_TIME)?;
     let mut answer = server.keys_of(login.as_str(), fingerprint);
-    if matches!(answer, Err(Refusal::Definite(_))) {
+    if matches!(answer, Err(RequestError::Definite(_))) {
         // The credential may have been rotated since it was read.
         let again = HostServer::of(folder, settings, SERVER_TIME)?;
         if !again.has_secret_of(&server) {
@@ -148,11 +148,11 @@ pub fn find(
             let keys = answer.items.iter().filter_map(TrustedKey::of).collect();
             Ok(without_system_accounts(login, keys))
         }
-        Err(Refusal::Definite(why)) => Err(Failure::new(
+        Err(RequestError::Definite(why)) => Err(Failure::new(
             FAILED,
             format!("{why}: sshd receives no keys"),
         )),
-        Err(Refusal::Unreachable(why)) => {
+        Err(RequestError::Unreachable(why)) => {
             let keys = from_copy(folder, login, now).map_err(|failure| {
                 Failure::new(
                     FAILED,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::asking::{HostServer, Refusal};
+use super::asking::{HostServer, RequestError};
 use super::authorized_keys::{find, from_copy, lines};
 use super::cache::KeyCache;
 use super::enroll::{COMMAND, DROP_IN};
@@ -161,8 +161,8 @@ fn check_server(
     });
     match asked {
         Err(failure) => findings.failure(&failure)?,
-        Ok(Err(Refusal::Definite(why))) => findings.bad(&format!("{name}: {why}"))?,
-        Ok(Err(Refusal::Unreachable(why))) => {
+        Ok(Err(RequestError::Definite(why))) => findings.bad(&format!("{name}: {why}"))?,
+        Ok(Err(RequestError::Unreachable(why))) => {
             findings.bad(&format!("{name} can't be reached: {why}"))?;
         }
         Ok(Ok(answer)) => {

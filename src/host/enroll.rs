@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::asking::{HostServer, Refusal};
+use super::asking::{HostServer, RequestError};
 use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
 use super::sshd::inspect::{self, ExpectedCommand};
@@ -22,7 +22,7 @@ use crate::client::connection::{CA_FILE, ClientCredential, Remote, ServerAddress
 use crate::model::host::parse_host_name;
 use crate::model::secret::SecretForm;
 use crate::terminal::environment::path_variable;
-use crate::terminal::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
+use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, INVALID, USAGE};
 use crate::terminal::output::say;
 use crate::wire::EnrollOut;
 
@@ -77,7 +77,7 @@ pub struct Enroll {
 pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
-            REFUSED,
+            FORBIDDEN,
             "sshd trusts only files of root: run this as root",
         ));
     }
@@ -230,7 +230,7 @@ fn join(
     let server = HostServer::new(address.as_str(), authority, code, ENROLL_TIME)?;
     let answer = server
         .post("/api/v1/hosts/enroll", &json!({ "name": name }).to_string())
-        .map_err(refused_to_enroll)?;
+        .map_err(enrollment_failure)?;
     let enrolled: EnrollOut = answer.parse().map_err(Failure::from)?;
     // Before anything else: the code may be spent, and nobody can have this secret again.
     folder.write_credential(&Zeroizing::new(enrolled.secret))?;
@@ -261,11 +261,11 @@ fn find_time_zone(sshd_folder: &Path) -> Result<Option<String>, Failure> {
     }))
 }
 
-fn refused_to_enroll(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Definite(why) => Failure::new(REFUSED, format!("not enrolled: {why}"))
+fn enrollment_failure(rejection: RequestError) -> Failure {
+    match rejection {
+        RequestError::Definite(why) => Failure::new(FORBIDDEN, format!("not enrolled: {why}"))
             .hint("a new code: keycroft host enroll-code, or the page Hosts"),
-        unreachable @ Refusal::Unreachable(_) => unreachable.into(),
+        unreachable @ RequestError::Unreachable(_) => unreachable.into(),
     }
 }
 
@@ -286,7 +286,7 @@ fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Setting
     }
     match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
-        Err(Refusal::Definite(_)) => {
+        Err(RequestError::Definite(_)) => {
             say("the server no longer accepts the credential of an earlier enrollment");
             Ok(None)
         }

@@ -41,7 +41,7 @@ pub struct DeviceAsk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceAnswer {
     Approved,
-    Refused,
+    Denied,
 }
 
 /// `/device`: the code is typed, never taken from a link alone. Sends `code`.
@@ -118,7 +118,7 @@ pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
             "Approved",
             "The device is logged in within a few seconds. You can close this page; its token is in your list.",
         ),
-        DeviceAnswer::Refused => (
+        DeviceAnswer::Denied => (
             "Denied",
             "The device gets no token. If somebody sent you the code, inform an admin.",
         ),

@@ -461,8 +461,8 @@ mod tests {
             assert_eq!(ask(Kind::Session, good).as_deref(), Ok("slurm"));
         }
         for bad in [None, at(-601), at(1)] {
-            let refused = ask(Kind::Session, bad);
-            assert!(matches!(refused, Err(Error::PasswordNeeded)), "{bad:?}");
+            let rejected = ask(Kind::Session, bad);
+            assert!(matches!(rejected, Err(Error::PasswordNeeded)), "{bad:?}");
         }
         // An API key has no password to confirm.
         assert_eq!(ask(Kind::ApiKey, None).as_deref(), Ok("slurm"));

@@ -518,7 +518,7 @@ pub struct CredentialChange {
 pub struct UsageDay {
     pub day: super::time::Day,
     pub uses: u64,
-    pub refused: u64,
+    pub rejected: u64,
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl fmt::Display for UserCode {
 pub enum DeviceAnswer {
     /// Approved with this session.
     Approved(Id),
-    Refused,
+    Denied,
 }
 
 /// A pending login.

@@ -405,14 +405,14 @@ impl AuditDetails {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    Refused,
+    Rejected,
 }
 
 impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Refused => "refused",
+            Self::Rejected => "refused",
         }
     }
 }

@@ -286,7 +286,7 @@ impl LifetimeRule {
     /// [`Error::AgainstPolicy`] when it lies beyond the maximum, or is chosen although the default is fixed;
     /// [`Error::Invalid`] when it lies in the past.
     pub fn end(&self, what: &str, wanted: WantedEnd, now: Time) -> Result<Option<Time>, Error> {
-        let refuse = |message: String| {
+        let reject = |message: String| {
             Err(Error::AgainstPolicy(FieldError::new(
                 wanted.field(),
                 message,
@@ -304,13 +304,13 @@ impl LifetimeRule {
         }
         let is_default = wanted == WantedEnd::Unsaid || wanted == WantedEnd::In(self.default);
         if self.choice == Choice::Fixed && !is_default {
-            return refuse(format!(
+            return reject(format!(
                 "policy sets the lifetime of {what} ({}); leave this out",
                 self.default
             ));
         }
         if !self.permits(end, now) {
-            return refuse(format!(
+            return reject(format!(
                 "policy limits {what} to {}; choose an earlier expiration",
                 self.max
             ));

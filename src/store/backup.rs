@@ -36,7 +36,7 @@ pub struct Copied {
 /// How to treat an existing database at the path of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    Refuse,
+    Reject,
     MoveAside,
 }
 
@@ -93,14 +93,14 @@ pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, Op
 
 fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     file::check(from)?;
-    let refuse =
+    let reject =
         |error: rusqlite::Error| OpenError::new(from, &format!("can't be copied: {error}"));
-    let copy = copy_pages(from, to).map_err(refuse)?;
+    let copy = copy_pages(from, to).map_err(reject)?;
     copy.execute("UPDATE installation SET last_backup_at = ?", [now.unix()])
-        .map_err(refuse)?;
-    let is_present_version = migrate::version(&copy).map_err(refuse)? == migrate::VERSION;
+        .map_err(reject)?;
+    let is_present_version = migrate::version(&copy).map_err(reject)? == migrate::VERSION;
     require_complete(from, &copy)?;
-    copy.close().map_err(|(_, error)| refuse(error))?;
+    copy.close().map_err(|(_, error)| reject(error))?;
     let bytes = fs::metadata(to).map_or(0, |file| file.len());
     Ok(Copied {
         bytes,
@@ -128,17 +128,17 @@ impl KeptCopy {
 /// Keeps a copy of a database of an older schema beside it, before its migration: `keycroft.db.before-schema-2`. To go back from
 /// an upgrade, restore this copy with the older program.
 pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> {
-    let refuse = |why: &dyn std::fmt::Display| {
+    let reject = |why: &dyn std::fmt::Display| {
         let why =
             format!("cannot be copied before its schema is migrated, and was not changed: {why}");
         OpenError::new(path, &why)
     };
     let name = format!(".before-schema-{}", migrate::VERSION);
     let unfinished = UnfinishedDatabase::again(path, &format!("{name}.new"))?;
-    let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
+    let copy = copy_pages(path, &unfinished.path).map_err(|why| reject(&why))?;
     require_complete(path, &copy)?;
-    let version = migrate::version(&copy).map_err(|why| refuse(&why))?;
-    copy.close().map_err(|(_, why)| refuse(&why))?;
+    let version = migrate::version(&copy).map_err(|why| reject(&why))?;
+    copy.close().map_err(|(_, why)| reject(&why))?;
     let mut last = None;
     let free = std::iter::once(name.clone())
         .chain((2..1_000).map(|number| format!("{name}-{number}")))
@@ -157,8 +157,8 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> 
             version,
         });
     }
-    let kept = free.ok_or_else(|| refuse(&"no name is free"))?;
-    unfinished.publish(&kept).map_err(|why| refuse(&why))?;
+    let kept = free.ok_or_else(|| reject(&"no name is free"))?;
+    unfinished.publish(&kept).map_err(|why| reject(&why))?;
     log::warn!(
         "the schema is migrated; a copy of the database before it is kept in {}",
         kept.display()
@@ -228,7 +228,7 @@ pub fn restore(
     permit: &Permit,
 ) -> Result<Restored, OpenError> {
     file::check(backup)?;
-    if existing == Existing::Refuse {
+    if existing == Existing::Reject {
         require_nothing_at(path)?;
     }
     require_unused(path)?;
@@ -236,22 +236,22 @@ pub fn restore(
         .is_ok()
         .then(|| DatabaseLock::acquire(path, LockRole::Command, LOCK_WAIT))
         .transpose()?;
-    let refuse =
+    let reject =
         |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
     let unfinished = UnfinishedDatabase::beside(path)?;
-    let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
+    let connection = copy_pages(backup, &unfinished.path).map_err(|error| reject(error.into()))?;
     migrate::migrate(&connection, backup)?;
     require_complete(backup, &connection)?;
     let select = Select::new(connection);
-    let mut restored = select.revoke_short_lived(permit).map_err(refuse)?;
+    let mut restored = select.revoke_short_lived(permit).map_err(reject)?;
     select
         .connection
         .pragma_update(None, "journal_mode", "WAL")
-        .map_err(|error| refuse(error.into()))?;
+        .map_err(|error| reject(error.into()))?;
     select
         .connection
         .close()
-        .map_err(|(_, error)| refuse(error.into()))?;
+        .map_err(|(_, error)| reject(error.into()))?;
     if existing == Existing::MoveAside {
         restored.moved_to = keep_aside(path, permit.now)?;
     }
@@ -310,7 +310,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         .filter(|character| !matches!(character, '-' | ':'))
         .collect();
     let aside = beside(path, &format!(".before-{stamp}"));
-    let refuse =
+    let reject =
         |error: std::io::Error| OpenError::new(path, &format!("can't be moved aside: {error}"));
     let mut kept = Vec::new();
     for ending in ["", "-wal", "-journal"] {
@@ -319,11 +319,11 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
             if fs::symlink_metadata(&to).is_ok() {
                 return Err(OpenError::new(&to, "a file of this name exists"));
             }
-            fs::hard_link(&from, &to).map_err(refuse)?;
+            fs::hard_link(&from, &to).map_err(reject)?;
             kept.push(to);
         }
     }
-    sync_folder(path).map_err(refuse)?;
+    sync_folder(path).map_err(reject)?;
     if let Err(why) = merge_wal(path) {
         for name in kept {
             let _ = fs::remove_file(name);
@@ -335,11 +335,11 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
     }
     for ending in BESIDE {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            fs::remove_file(beside(path, ending)).map_err(refuse)?;
+            fs::remove_file(beside(path, ending)).map_err(reject)?;
         }
     }
     // Before the new file is put in place: it would be read with this WAL.
-    sync_folder(path).map_err(refuse)?;
+    sync_folder(path).map_err(reject)?;
     Ok((!kept.is_empty()).then_some(aside))
 }
 

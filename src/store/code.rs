@@ -46,7 +46,7 @@ pub(super) struct Spent {
 impl Select {
     /// The code with this secret, which stays unspent.
     pub fn code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Code, Error> {
-        let refused = || Error::Unauthenticated {
+        let rejected = || Error::Unauthenticated {
             sent: SecretSent::Yes,
         };
         let sql = "SELECT digest, user_id, uses_left, expires_at FROM codes WHERE id = ? AND purpose = ? AND uses_left > 0";
@@ -65,13 +65,13 @@ impl Select {
                 Ok((digest, code))
             },
         )?;
-        let (digest, code) = found.ok_or_else(refused)?;
+        let (digest, code) = found.ok_or_else(rejected)?;
         let matches =
             Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
         if matches && code.expires_at > now && self.may_still_give(&code)? {
             Ok(code)
         } else {
-            Err(refused())
+            Err(rejected())
         }
     }
 

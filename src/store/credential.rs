@@ -388,12 +388,12 @@ impl Select {
 
     /// The credential and the slot of a presented secret, by form, id and digest alone.
     pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, SecretSlot), Error> {
-        let refused = || Error::Unauthenticated {
+        let rejected = || Error::Unauthenticated {
             sent: SecretSent::Yes,
         };
-        let credential = self.credential(presented.id)?.ok_or_else(refused)?;
+        let credential = self.credential(presented.id)?.ok_or_else(rejected)?;
         if SecretForm::Credential(credential.kind) != presented.form {
-            return Err(refused());
+            return Err(rejected());
         }
         let which = if credential
             .digest
@@ -406,7 +406,7 @@ impl Select {
         {
             SecretSlot::Previous
         } else {
-            return Err(refused());
+            return Err(rejected());
         };
         Ok((credential, which))
     }

@@ -42,7 +42,7 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
     let answer = match (row.get_ref(7)?.as_str_or_null()?, id(8)?) {
         (None, _) => None,
         (Some("approved"), Some(session)) => Some(DeviceAnswer::Approved(session)),
-        (Some("refused"), _) => Some(DeviceAnswer::Refused),
+        (Some("refused"), _) => Some(DeviceAnswer::Denied),
         (Some(_), _) => return Err(invalid(7)),
     };
     let seconds: Option<i64> = row.get(6)?;
@@ -170,7 +170,7 @@ impl Write<'_> {
     ) -> Result<(), Error> {
         let (word, session) = match &answer {
             DeviceAnswer::Approved(session) => ("approved", Some(session.as_str())),
-            DeviceAnswer::Refused => ("refused", None),
+            DeviceAnswer::Denied => ("refused", None),
         };
         let sql = "UPDATE device_logins SET answer = ?, approved_with = ?, lifetime_seconds = ?, permissions = coalesce(?, permissions) WHERE code_id = ? AND answer IS NULL";
         if self.execute(

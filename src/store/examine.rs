@@ -78,8 +78,8 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     });
     let select = match opened {
         Ok(connection) => Select::new(connection),
-        Err(refused) => {
-            findings.insert(0, finding("file", Condition::Wrong, refused.to_string()));
+        Err(rejected) => {
+            findings.insert(0, finding("file", Condition::Wrong, rejected.to_string()));
             return findings;
         }
     };
@@ -364,10 +364,10 @@ fn proxies(select: &Select) -> Result<Finding, Error> {
 pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     file::check(path)?;
     let unfinished = UnfinishedDatabase::beside(path)?;
-    let refuse =
+    let reject =
         |error: rusqlite::Error| OpenError::new(path, &format!("can't be copied: {error}"));
-    let copy = super::backup::copy_pages(path, &unfinished.path).map_err(refuse)?;
-    let from = migrate::version(&copy).map_err(refuse)?;
+    let copy = super::backup::copy_pages(path, &unfinished.path).map_err(reject)?;
+    let from = migrate::version(&copy).map_err(reject)?;
     migrate::migrate(&copy, path)?;
     Ok((from, migrate::VERSION))
 }

@@ -201,7 +201,7 @@ impl Select {
             let day = UsageDay {
                 day: Day::from_number(row.get(1)?),
                 uses: number(2)?,
-                refused: number(3)?,
+                rejected: number(3)?,
             };
             Ok((id(row, 0)?, day))
         })?;

@@ -135,14 +135,14 @@ const BUSY: Duration = Duration::from_secs(30);
 
 /// Runs the missing steps. After a kill at any moment, the next start continues with the step that was not committed.
 pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let refuse = |error: rusqlite::Error| {
+    let reject = |error: rusqlite::Error| {
         OpenError::new(
             path,
             &format!("it can't be migrated and is unchanged: {error}"),
         )
     };
-    let from = version(connection).map_err(refuse)?;
-    bring(connection, STEPS).map_err(refuse)?;
+    let from = version(connection).map_err(reject)?;
+    bring(connection, STEPS).map_err(reject)?;
     if from < VERSION {
         log::info!("schema migrated from version {from} to {VERSION}");
     }

@@ -49,7 +49,7 @@ impl Counted {
 
 impl Select {
     /// Appends the event of a rejected act, or counts it if there was a similar one within the last minute.
-    pub(super) fn add_refusal(
+    pub(super) fn add_rejection(
         &self,
         at: Time,
         action: &str,
@@ -59,7 +59,7 @@ impl Select {
     ) -> Result<(), Error> {
         if origin.channel == Channel::Cli {
             // Operators cause few, and nobody can send them from elsewhere.
-            let event = new_event(at, action, actor, origin, Outcome::Refused, details);
+            let event = new_event(at, action, actor, origin, Outcome::Rejected, details);
             return self.append(event).map(|_| ());
         }
         let (who, what) = counted_as(action, actor, origin, details);
@@ -83,7 +83,7 @@ impl Select {
             action,
             actor,
             origin,
-            Outcome::Refused,
+            Outcome::Rejected,
             &details,
         ))?;
         let sql = "INSERT OR REPLACE INTO repeated_refusals (who, what, since, event, more) VALUES (?, ?, ?, ?, 0)";
@@ -134,7 +134,7 @@ impl Select {
     }
 
     /// Turns the counts of past minutes into events; at most `rows_max` rows.
-    pub(super) fn settle_refusals(&self, now: Time, rows_max: i64) -> Result<(), Error> {
+    pub(super) fn settle_rejections(&self, now: Time, rows_max: i64) -> Result<(), Error> {
         let over = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
         let (from, to) = (now.unix() - WINDOW_SECONDS + 1, now.unix());
         for counted in self.counted(over, params![from, to, rows_max])? {
@@ -170,7 +170,7 @@ impl Select {
                     action,
                     &nobody,
                     &origin,
-                    Outcome::Refused,
+                    Outcome::Rejected,
                     &details,
                 )
             },
@@ -181,7 +181,7 @@ impl Select {
 
 impl Store {
     /// Records an act that was rejected before it started.
-    pub fn note_refusal(
+    pub fn note_rejection(
         &self,
         at: Time,
         action: Action,
@@ -189,7 +189,9 @@ impl Store {
         origin: Origin,
         details: AuditDetails,
     ) -> Result<(), Error> {
-        self.note(move |select| select.add_refusal(at, action.as_str(), &actor, &origin, &details))
+        self.note(move |select| {
+            select.add_rejection(at, action.as_str(), &actor, &origin, &details)
+        })
     }
 }
 

@@ -86,7 +86,7 @@ impl Select {
             self.execute(&sql, params![before, limit])
         };
         self.mark_expired_ssh_keys(now, limit)?;
-        self.settle_refusals(now, limit)?;
+        self.settle_rejections(now, limit)?;
         let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
         let usage_before = now.day().number() - USAGE_KEPT_DAYS;
         Ok(Swept {

@@ -93,7 +93,7 @@ const fn unused(day: Day) -> UsageDay {
     UsageDay {
         day,
         uses: 0,
-        refused: 0,
+        rejected: 0,
     }
 }
 
@@ -155,7 +155,7 @@ impl Pending {
         for day in earlier.days() {
             let known = self.on(day.day);
             known.uses += day.uses;
-            known.refused += day.refused;
+            known.rejected += day.rejected;
         }
         self.on(today);
         for (number, last) in earlier.last.into_iter().chain(earlier.others) {
@@ -248,9 +248,9 @@ impl Uses {
     }
 
     /// Records that a credential was presented with its correct secret and rejected.
-    pub fn note_refused(&self, id: Id, at: Time) {
+    pub fn note_rejected(&self, id: Id, at: Time) {
         self.change(id, at.day(), PENDING_MAX, |pending| {
-            pending.on(at.day()).refused += 1;
+            pending.on(at.day()).rejected += 1;
         });
     }
 
@@ -421,9 +421,9 @@ impl Select {
             let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ? AND rotations = ?";
             self.execute_for(concern, over, params![id, ends.previous])?;
         }
-        for day in pending.days().filter(|day| day.uses + day.refused > 0) {
-            let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());
-            let counted = params![id, day.day.number(), uses, refused];
+        for day in pending.days().filter(|day| day.uses + day.rejected > 0) {
+            let (uses, rejected) = (day.uses.cast_signed(), day.rejected.cast_signed());
+            let counted = params![id, day.day.number(), uses, rejected];
             // Usually there is a row already, and the check whether the credential exists is not needed.
             let more = "UPDATE usage_days SET uses = uses + ?3, refused = refused + ?4 WHERE credential_id = ?1 AND day = ?2";
             if self.execute(more, counted)? == 0 {

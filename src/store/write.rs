@@ -94,19 +94,19 @@ pub(super) fn act<T>(
         Ok(value)
     });
     if let Err(error) = &result
-        && let Some(details) = refusal(error)
+        && let Some(details) = rejection(error)
         && !select.connection.is_autocommit()
     {
         attempt(select, || {
             let (at, action) = (permit.now, permit.action.as_str());
-            select.add_refusal(at, action, &permit.actor, &permit.origin, &details)
+            select.add_rejection(at, action, &permit.actor, &permit.origin, &details)
         })?;
     }
     result
 }
 
 /// The event of a rejected act, if it leaves one.
-fn refusal(error: &Error) -> Option<AuditDetails> {
+fn rejection(error: &Error) -> Option<AuditDetails> {
     match error {
         Error::Forbidden { missing } => Some(AuditDetails::default().after("missing", missing)),
         Error::NotAllowed(sentence) => Some(AuditDetails::default().after("refused", sentence)),
@@ -208,20 +208,20 @@ fn revalidated_credential(
     permit: &Permit,
     holder: &crate::model::caller::Caller,
 ) -> Result<Credential, Error> {
-    let refused = || Error::Unauthenticated {
+    let rejected = || Error::Unauthenticated {
         sent: SecretSent::Yes,
     };
     let Identity::Credential(presented, slot) = &holder.identity else {
-        return Err(refused());
+        return Err(rejected());
     };
-    let credential = select.credential(presented.id)?.ok_or_else(refused)?;
+    let credential = select.credential(presented.id)?.ok_or_else(rejected)?;
     credential
         .check(permit.now, permit.origin.address)
-        .map_err(|_| refused())?;
+        .map_err(|_| rejected())?;
     if has_same_secret(&credential, presented, *slot, holder.now) {
         Ok(credential)
     } else {
-        Err(refused())
+        Err(rejected())
     }
 }
 

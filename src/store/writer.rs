@@ -364,7 +364,7 @@ impl WriterLoop {
             let late = |job: &WriteJob| !busy || job.since.elapsed() >= self.waits.job_max;
             let (late, waiting) = jobs.into_iter().partition(late);
             jobs = waiting;
-            self.refuse(late, error);
+            self.reject(late, error);
             if jobs.is_empty() {
                 return stop;
             }
@@ -394,7 +394,7 @@ impl WriterLoop {
             return jobs;
         }
         let (revoking, others) = jobs.into_iter().partition(|job| job.revokes);
-        self.refuse(others, Error::StorageFull);
+        self.reject(others, Error::StorageFull);
         revoking
     }
 
@@ -412,7 +412,7 @@ impl WriterLoop {
     }
 
     /// Answers jobs that never ran.
-    fn refuse(&mut self, jobs: Vec<WriteJob>, error: Error) {
+    fn reject(&mut self, jobs: Vec<WriteJob>, error: Error) {
         if jobs.is_empty() {
             return;
         }

@@ -10,7 +10,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const NOT_FOUND: u8 = 3;
 pub const SIGN_IN_NEEDED: u8 = 4;
-pub const REFUSED: u8 = 5;
+pub const FORBIDDEN: u8 = 5;
 pub const INVALID: u8 = 6;
 pub const UNREACHABLE: u8 = 7;
 pub const TOO_MANY: u8 = 8;
@@ -99,7 +99,7 @@ impl From<Error> for Failure {
             Error::Forbidden { .. }
             | Error::Locked
             | Error::NotAllowed(_)
-            | Error::AgainstPolicy(_) => REFUSED,
+            | Error::AgainstPolicy(_) => FORBIDDEN,
             Error::Invalid(_)
             | Error::NameTaken(_)
             | Error::Conflict(_)

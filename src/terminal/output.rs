@@ -277,14 +277,14 @@ impl Out {
             .create_new(true)
             .mode(0o600)
             .open(path)
-            .map_err(|error| refused(path, &error))?;
+            .map_err(|error| rejected(path, &error))?;
         Ok(SecretDestination {
             file: Some((file, path.clone())),
         })
     }
 }
 
-fn refused(path: &Path, error: &io::Error) -> Failure {
+fn rejected(path: &Path, error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::AlreadyExists {
         return Failure::new(
             INVALID,

@@ -106,7 +106,7 @@ impl Acceptor {
 
     async fn take(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let Ok(place) = self.place(peer).await else {
-            self.refuse(stream.into_std()?);
+            self.reject(stream.into_std()?);
             return Ok(());
         };
         let stream = match place.worker {
@@ -130,7 +130,7 @@ impl Acceptor {
     }
 
     /// Sends 503, if that is possible without waiting.
-    fn refuse(&self, mut stream: StdTcpStream) {
+    fn reject(&self, mut stream: StdTcpStream) {
         if self.first == Phase::Handshake {
             return;
         }

@@ -28,7 +28,7 @@ pub enum HeadScan {
     /// A head of this many bytes.
     Head(usize),
     /// A request that the transport answers itself.
-    Refused(Rejection),
+    Rejected(Rejection),
 }
 
 impl Scan {
@@ -42,13 +42,13 @@ impl Scan {
             };
             let end = self.searched + offset;
             if end == self.line_start || bytes[end - 1] != b'\r' {
-                return HeadScan::Refused(Rejection::malformed("A line does not end with CR LF."));
+                return HeadScan::Rejected(Rejection::malformed("A line does not end with CR LF."));
             }
             let line = &bytes[self.line_start..end - 1];
             let start = std::mem::replace(&mut self.line_start, end + 1);
             self.searched = end + 1;
             if self.searched > HEAD_BYTES_MAX {
-                return HeadScan::Refused(TOO_LARGE);
+                return HeadScan::Rejected(TOO_LARGE);
             }
             if line.is_empty() {
                 if self.lines > 0 {
@@ -56,7 +56,9 @@ impl Scan {
                 }
                 // Old clients send one empty line before a request (RFC 9112, 2.2).
                 if end > 1 {
-                    return HeadScan::Refused(Rejection::malformed("The request line is missing."));
+                    return HeadScan::Rejected(Rejection::malformed(
+                        "The request line is missing.",
+                    ));
                 }
                 continue;
             }
@@ -64,12 +66,12 @@ impl Scan {
                 0 => request_line(line),
                 _ => self.header(line, start..end + 1),
             };
-            if let Err(refusal) = checked {
-                return HeadScan::Refused(refusal);
+            if let Err(rejection) = checked {
+                return HeadScan::Rejected(rejection);
             }
             self.lines += 1;
             if self.lines > 1 + HEADERS_MAX {
-                return HeadScan::Refused(TOO_MANY);
+                return HeadScan::Rejected(TOO_MANY);
             }
         }
     }
@@ -126,14 +128,14 @@ impl Scan {
                 .first()
                 .is_some_and(|&first| first != b'\r' && !is_token(first))
             {
-                return HeadScan::Refused(Rejection::malformed("This is not HTTP."));
+                return HeadScan::Rejected(Rejection::malformed("This is not HTTP."));
             }
             if line.len() > LINE_BYTES_MAX + 1 {
-                return HeadScan::Refused(LINE_TOO_LONG);
+                return HeadScan::Rejected(LINE_TOO_LONG);
             }
         }
         if bytes.len() >= HEAD_BYTES_MAX {
-            return HeadScan::Refused(TOO_LARGE);
+            return HeadScan::Rejected(TOO_LARGE);
         }
         HeadScan::More
     }
@@ -322,7 +324,7 @@ mod tests {
         let longer = format!("{line}xx");
         assert_eq!(
             Scan::default().look(longer.as_bytes()),
-            HeadScan::Refused(LINE_TOO_LONG)
+            HeadScan::Rejected(LINE_TOO_LONG)
         );
     }
 
@@ -341,8 +343,8 @@ mod tests {
             let whole = Scan::default().look(bytes);
             let pieces = found_in_pieces(bytes, &ends);
             // A head with several faults may be rejected for either of them.
-            let both_refused = matches!((&pieces, &whole), (HeadScan::Refused(_), HeadScan::Refused(_)));
-            prop_assert!(both_refused || pieces == whole, "{pieces:?}, {whole:?}");
+            let both_rejected = matches!((&pieces, &whole), (HeadScan::Rejected(_), HeadScan::Rejected(_)));
+            prop_assert!(both_rejected || pieces == whole, "{pieces:?}, {whole:?}");
             if let HeadScan::Head(length) = whole {
                 let head = &text[..length];
                 prop_assert!(head.ends_with("\r\n\r\n"));

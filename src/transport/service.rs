@@ -66,14 +66,14 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
     fn call(&self, request: Request<Incoming>) -> Answering<H> {
         let (parts, body) = request.into_parts();
         self.watch.waits_for(Phase::Busy);
-        if let Some(refusal) = self.watch.refusal.take() {
-            return self.refuse(refusal);
+        if let Some(rejection) = self.watch.rejection.take() {
+            return self.reject(rejection);
         }
         let length = body.size_hint().exact();
         let framing = length.map_or(Framing::Last, Framing::Length);
         self.watch.framing.set(Some(framing));
-        if let Err(refusal) = strict::check(&parts.headers) {
-            return self.refuse(refusal);
+        if let Err(rejection) = strict::check(&parts.headers) {
+            return self.reject(rejection);
         }
         let target = parts
             .uri
@@ -117,11 +117,11 @@ enum Then {
 }
 
 impl<H: 'static> HttpService<H> {
-    fn refuse(&self, refusal: Rejection) -> Answering<H> {
+    fn reject(&self, rejection: Rejection) -> Answering<H> {
         self.watch.waits_for(Phase::Busy);
         self.watch.framing.set(Some(Framing::Last));
         self.watch.unread.set(true);
-        Answering::Ready(finish(self.pool.handler.reject(refusal), Then::Close))
+        Answering::Ready(finish(self.pool.handler.reject(rejection), Then::Close))
     }
 
     fn answer(&self, parts: Parts, body: Option<Vec<u8>>, lane: Lane, then: Then) -> Answering<H> {
@@ -225,7 +225,7 @@ impl<H: 'static> Reading<H> {
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending if self.service.watch.body_expired.take() => {
-                    return Poll::Ready(self.service.refuse(BODY_TOO_SLOW));
+                    return Poll::Ready(self.service.reject(BODY_TOO_SLOW));
                 }
                 Poll::Pending => return Poll::Pending,
             };
@@ -241,7 +241,7 @@ impl<H: 'static> Reading<H> {
                     }
                     self.bytes.extend_from_slice(data);
                 }
-                Some(Err(_)) => return Poll::Ready(self.service.refuse(BODY_BROKEN)),
+                Some(Err(_)) => return Poll::Ready(self.service.reject(BODY_BROKEN)),
                 None => {
                     let bytes = mem::take(&mut self.bytes);
                     return Poll::Ready(self.answer(Some(bytes), self.then));

@@ -82,7 +82,7 @@ impl Stream {
                 match self.client.poll_read(cx, &mut buffer) {
                     Poll::Ready(result) => result?,
                     Poll::Pending if expired => {
-                        self.refuse(HEAD_TOO_SLOW, cursor);
+                        self.reject(HEAD_TOO_SLOW, cursor);
                         return Poll::Ready(Ok(()));
                     }
                     Poll::Pending => {
@@ -129,8 +129,8 @@ impl Stream {
                 self.hand(length, cursor);
                 return true;
             }
-            HeadScan::Refused(refusal) => {
-                self.refuse(refusal, cursor);
+            HeadScan::Rejected(rejection) => {
+                self.reject(rejection, cursor);
                 return true;
             }
         }
@@ -142,7 +142,7 @@ impl Stream {
         match self.scan.look(&self.carry) {
             HeadScan::More => return false,
             HeadScan::Head(length) => self.hand(length, cursor),
-            HeadScan::Refused(refusal) => self.refuse(refusal, cursor),
+            HeadScan::Rejected(rejection) => self.reject(rejection, cursor),
         }
         true
     }
@@ -169,8 +169,8 @@ impl Stream {
         }
     }
 
-    fn refuse(&mut self, refusal: Rejection, cursor: &mut ReadBufCursor<'_>) {
-        self.watch.refusal.set(Some(refusal));
+    fn reject(&mut self, rejection: Rejection, cursor: &mut ReadBufCursor<'_>) {
+        self.watch.rejection.set(Some(rejection));
         self.carry = Vec::new();
         cursor.put_slice(STAND_IN);
         self.stage = Stage::Handed;

@@ -527,7 +527,7 @@ impl UsageOut {
                 .map(|day| UsageDayOut {
                     day: day.day.to_string(),
                     uses: day.uses,
-                    refused: day.refused,
+                    refused: day.rejected,
                 })
                 .collect(),
         }

@@ -7,7 +7,7 @@ use super::{given, present, text};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, Faults, FieldError};
 use crate::model::ssh_key::{
-    Destination, ForcedCommand, ImportRefusal, ImportedKey, KeyOptions, KeyRules, NewSshKey,
+    Destination, ForcedCommand, ImportRejection, ImportedKey, KeyOptions, KeyRules, NewSshKey,
     OptionError, OptionsChange, SshKey, SshKeyChange, name_from_comment,
 };
 use crate::model::text::parse_name;
@@ -184,18 +184,18 @@ fn parse_key(
 ) -> Option<Result<ImportedKey, Error>> {
     match ImportedKey::parse(given, rules) {
         Ok(key) => Some(Ok(key)),
-        Err(refusal @ ImportRefusal::Key(why)) if why.is_by_policy() => {
-            Some(Err(against_policy(refusal)))
+        Err(rejection @ ImportRejection::Key(why)) if why.is_by_policy() => {
+            Some(Err(against_policy(rejection)))
         }
-        Err(refusal) => {
-            faults.add("public_key", refusal.to_string());
+        Err(rejection) => {
+            faults.add("public_key", rejection.to_string());
             None
         }
     }
 }
 
-fn against_policy(refusal: ImportRefusal) -> Error {
-    Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
+fn against_policy(rejection: ImportRejection) -> Error {
+    Error::AgainstPolicy(FieldError::new("public_key", rejection.to_string()))
 }
 
 /// A change to an SSH key. `null` clears the addresses, the options or the expiration.

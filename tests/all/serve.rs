@@ -94,7 +94,7 @@ impl Drop for Server {
 }
 
 /// The exit code and the one line of a rejected `serve`.
-fn refused(command: &mut Command) -> (i32, String) {
+fn rejected(command: &mut Command) -> (i32, String) {
     let Output { status, stderr, .. } = command.output().unwrap();
     (status.code().unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -148,12 +148,12 @@ fn invalid_config_is_rejected_before_anything_is_created() {
         ("log = 'loud'\n", "log: "),
     ] {
         std::fs::write(&file, text).unwrap();
-        let (code, said) = refused(command(folder.path()).args(["--config", "other.toml"]));
+        let (code, said) = rejected(command(folder.path()).args(["--config", "other.toml"]));
         assert_eq!(code, 2, "{said}");
         assert!(said.contains(word), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
-    let (code, said) = refused(command(folder.path()).args(["--config", "nowhere.toml"]));
+    let (code, said) = rejected(command(folder.path()).args(["--config", "nowhere.toml"]));
     assert_eq!((code, said.contains("nowhere.toml")), (1, true), "{said}");
     assert!(!folder.path().join("keycroft.db").exists());
 }
@@ -162,12 +162,12 @@ fn invalid_config_is_rejected_before_anything_is_created() {
 fn plain_http_is_allowed_on_loopback_only() {
     let folder = tempfile::tempdir().unwrap();
     let everywhere = ["--listen", "0.0.0.0:0"];
-    let (code, said) = refused(command(folder.path()).args(everywhere));
+    let (code, said) = rejected(command(folder.path()).args(everywhere));
     assert_eq!(code, 2);
     assert!(said.contains("plain HTTP on 0.0.0.0:0"), "{said}");
     assert!(!folder.path().join("keycroft.db").exists());
     std::fs::write(folder.path().join("keycroft.toml"), "insecure-http = true").unwrap();
-    let (code, _) = refused(
+    let (code, _) = rejected(
         command(folder.path())
             .args(everywhere)
             .arg("--insecure-http=false"),
@@ -201,7 +201,7 @@ fn inherited_socket_is_served() {
 fn inherited_socket_cannot_bypass_tls() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
-    let (code, said) = refused(&mut with_socket(folder.path(), listener));
+    let (code, said) = rejected(&mut with_socket(folder.path(), listener));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("plain HTTP on 0.0.0.0"), "{said}");
 }
@@ -285,10 +285,10 @@ fn empty_variable_counts_as_unset() {
     assert!(folder.path().join("keycroft.db").exists());
     assert_eq!(server.end(), Some(0));
 
-    let (code, said) = refused(command(folder.path()).env("KEYCROFT_LISTEN", "here"));
+    let (code, said) = rejected(command(folder.path()).env("KEYCROFT_LISTEN", "here"));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("KEYCROFT_LISTEN"), "{said}");
-    let (code, said) = refused(command(folder.path()).env("KEYCROFT_BEHIND_PROXY", "10.0.0.5/8"));
+    let (code, said) = rejected(command(folder.path()).env("KEYCROFT_BEHIND_PROXY", "10.0.0.5/8"));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("use 10.0.0.0/8 or 10.0.0.5"), "{said}");
 }

@@ -190,7 +190,7 @@ impl<'a> Deliverer<'a> {
             }
             (ChannelKind::Email, Some(mail)) => match self.with_code(&notice, link)? {
                 Some(link) => mail.send(&notice, &link),
-                None => TryResult::Refused {
+                None => TryResult::Rejected {
                     status: None,
                     detail: "the address was replaced or removed".to_owned(),
                 },
@@ -208,7 +208,7 @@ impl<'a> Deliverer<'a> {
                 ..
             } => self.rest(notice.channel, now),
             TryResult::Delivered { .. } => drop(self.resting.remove(&notice.channel)),
-            TryResult::Failed { .. } | TryResult::Refused { .. } => {}
+            TryResult::Failed { .. } | TryResult::Rejected { .. } => {}
         }
         self.unrecorded.push((notice, result, now));
         self.record_remaining()

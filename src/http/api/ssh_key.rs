@@ -161,14 +161,14 @@ fn imported(lines: &[ImportedLine]) -> Answer {
     ok(&ImportOut {
         added: count(ADDED),
         present: count(PRESENT),
-        refused: count(REFUSED),
+        refused: count(REJECTED),
         lines,
     })
 }
 
 const ADDED: &str = "added";
 const PRESENT: &str = "present";
-const REFUSED: &str = "refused";
+const REJECTED: &str = "refused";
 
 fn line_out(line: &ImportedLine) -> ImportLineOut {
     let out = |outcome: &str| ImportLineOut {
@@ -190,9 +190,9 @@ fn line_out(line: &ImportedLine) -> ImportLineOut {
             name: Some(name.clone()),
             ..out(PRESENT)
         },
-        ImportOutcome::Refused(message) => ImportLineOut {
+        ImportOutcome::Rejected(message) => ImportLineOut {
             message: Some(message.clone()),
-            ..out(REFUSED)
+            ..out(REJECTED)
         },
     }
 }

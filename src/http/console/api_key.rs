@@ -272,7 +272,7 @@ fn already(context: &RequestContext<'_>, caller: &Caller, subject: &Subject, id:
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find(context, caller)?;
     let app = context.app();
-    let (power, refusal) = app.power_of(caller, &subject.scope, KIND, record.id)?;
+    let (power, rejection) = app.power_of(caller, &subject.scope, KIND, record.id)?;
     let creator = match record.created_by {
         None => Creator::Nobody,
         Some(id) => app
@@ -292,7 +292,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         names: super::event::names(context, caller, &events)?,
         events,
         power,
-        refusal,
+        rejection,
         holder: subject.holder,
         creator,
         record,

@@ -131,13 +131,13 @@ fn try_approve(
         .approve_device_login(caller, code(input), approval)
 }
 
-pub fn refuse(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let login = context.app().refuse_device_login(caller, code(&input))?;
+pub fn deny(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let login = context.app().deny_device_login(caller, code(&input))?;
     Ok(page(
         200,
         pages::done(
             &frame(context, caller),
-            DeviceAnswer::Refused,
+            DeviceAnswer::Denied,
             &login.computer,
         ),
     ))

@@ -84,7 +84,7 @@ fn parse(
             .map(|found| found.username),
         None => None,
     };
-    let outcome = [Outcome::Done, Outcome::Refused].into_iter();
+    let outcome = [Outcome::Done, Outcome::Rejected].into_iter();
     let filter = app::EventFilter {
         user: None,
         actor: given(&filter.user).filter(|_| user.is_none()),

@@ -59,7 +59,7 @@ pub fn registration_request(
     Ok(Some(PasskeyRequest { options }))
 }
 
-fn refused(field: &str, error: PasskeyError) -> Error {
+fn rejected(field: &str, error: PasskeyError) -> Error {
     Error::field(field, error.sentence())
 }
 
@@ -76,7 +76,7 @@ pub fn answer(
         return Ok(None);
     };
     let assertion =
-        wire::parse_assertion(&text).ok_or_else(|| refused(field, PasskeyError::Form))?;
+        wire::parse_assertion(&text).ok_or_else(|| rejected(field, PasskeyError::Form))?;
     let relying_party =
         relying_party(context).map_err(|reason| Error::field(field, reason.sentence()))?;
     let challenge = context
@@ -88,7 +88,7 @@ pub fn answer(
             relying_party,
             context.now,
         )
-        .ok_or_else(|| refused(field, PasskeyError::Challenge))?;
+        .ok_or_else(|| rejected(field, PasskeyError::Challenge))?;
     Ok(Some(PasskeyAnswer {
         expected: challenge.expected,
         assertion,
@@ -108,9 +108,9 @@ pub fn registration(
         form::filled(input, "name").unwrap_or_else(|| format!("passkey {}", context.now.day()));
     let name = parse_name(&name).map_err(|message| Error::field("name", message))?;
     let text =
-        form::filled(input, "passkey").ok_or_else(|| refused("passkey", PasskeyError::Form))?;
+        form::filled(input, "passkey").ok_or_else(|| rejected("passkey", PasskeyError::Form))?;
     let registration =
-        wire::parse_registration(&text).ok_or_else(|| refused("passkey", PasskeyError::Form))?;
+        wire::parse_registration(&text).ok_or_else(|| rejected("passkey", PasskeyError::Form))?;
     let relying_party =
         relying_party(context).map_err(|reason| Error::field("passkey", reason.sentence()))?;
     let challenge = context
@@ -122,9 +122,9 @@ pub fn registration(
             relying_party,
             context.now,
         )
-        .ok_or_else(|| refused("passkey", PasskeyError::Challenge))?;
+        .ok_or_else(|| rejected("passkey", PasskeyError::Challenge))?;
     let registered = check_registration(&registration, &challenge.expected)
-        .map_err(|error| refused("passkey", error))?;
+        .map_err(|error| rejected("passkey", error))?;
     Ok(NewPasskey {
         name,
         registered,

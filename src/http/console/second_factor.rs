@@ -160,7 +160,7 @@ pub fn revealed(codes: &[RecoveryCode; RECOVERY_CODES]) -> Vec<String> {
 pub fn remove_totp(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match context.app().remove_totp(caller) {
         Ok(()) => done(HERE, "removed"),
-        Err(error) => refused(context, caller, input, error),
+        Err(error) => rejected(context, caller, input, error),
     }
 }
 
@@ -172,11 +172,11 @@ pub fn create_recovery_codes(
 ) -> Answer {
     match context.app().create_recovery_codes(caller) {
         Ok(codes) => Ok(codes_page(context, caller, &codes)),
-        Err(error) => refused(context, caller, input, error),
+        Err(error) => rejected(context, caller, input, error),
     }
 }
 
-fn refused(context: &RequestContext<'_>, caller: &Caller, input: Input, error: Error) -> Answer {
+fn rejected(context: &RequestContext<'_>, caller: &Caller, input: Input, error: Error) -> Answer {
     show_again(error.into(), input, "", |input| {
         let errors = input.errors;
         factors_page(
@@ -268,7 +268,7 @@ pub fn delete_passkey(context: &RequestContext<'_>, caller: &Caller, input: Inpu
     let id = context.id("passkey")?;
     match context.app().delete_passkey(caller, id) {
         Ok(()) => done(HERE, "deleted"),
-        Err(error) => refused(context, caller, input, error),
+        Err(error) => rejected(context, caller, input, error),
     }
 }
 

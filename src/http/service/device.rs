@@ -20,7 +20,7 @@ const CLIENT: &str = "keycroft-cli";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// 400 with an error code of the standard and a sentence (RFC 6749, 5.2; RFC 8628, 3.5).
-fn refuse(error: &str, description: &str) -> Response {
+fn reject(error: &str, description: &str) -> Response {
     let out = OauthProblemOut {
         error: error.to_owned(),
         error_description: description.to_owned(),
@@ -33,8 +33,8 @@ fn refuse(error: &str, description: &str) -> Response {
 fn foreign_client(form: &FormFields<'_>) -> Result<Option<Response>, Error> {
     Ok(match only(form, "client_id")? {
         Some(CLIENT) => None,
-        Some(_) => Some(refuse("invalid_client", "The only client is keycroft-cli.")),
-        None => Some(refuse(
+        Some(_) => Some(reject("invalid_client", "The only client is keycroft-cli.")),
+        None => Some(reject(
             "invalid_request",
             "client_id is required: keycroft-cli.",
         )),
@@ -45,8 +45,8 @@ fn foreign_client(form: &FormFields<'_>) -> Result<Option<Response>, Error> {
 pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
-    if let Some(refusal) = foreign_client(&form)? {
-        return Ok(refusal);
+    if let Some(rejection) = foreign_client(&form)? {
+        return Ok(rejection);
     }
     let permissions = match only(&form, "scope")?.filter(|scope| !scope.is_empty()) {
         None => None,
@@ -55,7 +55,7 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
             match Permissions::parse(&words) {
                 Ok(permissions) => Some(permissions),
                 Err(_) => {
-                    return Ok(refuse(
+                    return Ok(reject(
                         "invalid_scope",
                         "The scope contains an unknown permission.",
                     ));
@@ -70,7 +70,7 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
                 Some(lifetime)
             }
             Ok(_) | Err(_) => {
-                return Ok(refuse(
+                return Ok(reject(
                     "invalid_request",
                     "lifetime: choose full hours from 1h to 24h.",
                 ));
@@ -111,21 +111,21 @@ pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
     match only(&form, "grant_type")? {
         Some(GRANT) => {}
         Some(_) => {
-            return Ok(refuse(
+            return Ok(reject(
                 "unsupported_grant_type",
                 "Only the device code grant is supported.",
             ));
         }
-        None => return Ok(refuse("invalid_request", "grant_type is needed.")),
+        None => return Ok(reject("invalid_request", "grant_type is needed.")),
     }
-    if let Some(refusal) = foreign_client(&form)? {
-        return Ok(refusal);
+    if let Some(rejection) = foreign_client(&form)? {
+        return Ok(rejection);
     }
     let Some(code) = only(&form, "device_code")? else {
-        return Ok(refuse("invalid_request", "device_code is needed."));
+        return Ok(reject("invalid_request", "device_code is needed."));
     };
     let unknown = || {
-        refuse(
+        reject(
             "invalid_grant",
             "This device code is unknown, or its token was fetched already.",
         )
@@ -141,19 +141,19 @@ pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
             context.origin(Channel::Api),
             context.now,
         )? {
-            Polled::Pending => refuse(
+            Polled::Pending => reject(
                 "authorization_pending",
                 "Waiting for an answer in the console.",
             ),
-            Polled::SlowDown(interval) => refuse(
+            Polled::SlowDown(interval) => reject(
                 "slow_down",
                 &format!("Poll every {} seconds.", interval.as_secs()),
             ),
-            Polled::Refused => refuse(
+            Polled::Denied => reject(
                 "access_denied",
                 "The login was denied, or its approval has become invalid.",
             ),
-            Polled::Expired => refuse("expired_token", "The login has expired; start again."),
+            Polled::Expired => reject("expired_token", "The login has expired; start again."),
             Polled::Unknown => unknown(),
             Polled::Token(issued) => {
                 let record = issued.record;

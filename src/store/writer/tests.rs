@@ -93,8 +93,8 @@ fn job_beyond_the_queue_limit_is_rejected() {
     for _ in 0..QUEUE_MAX {
         assert!(writer.send(add(&told, || ())).is_ok());
     }
-    let refused = writer.send(add(&told, || ()));
-    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    let rejected = writer.send(add(&told, || ()));
+    assert!(matches!(rejected, Err(Error::Unavailable { .. })));
     gate.send(()).unwrap();
     let done = answers.iter().take(QUEUE_MAX + 1);
     assert_eq!(done.flatten().count(), QUEUE_MAX + 1);

@@ -101,7 +101,7 @@ fn lifetime_beyond_policy_is_rejected() {
     );
     policy(&site, &json!({"api_key_lifetime_max": "90d"}));
     let before = site.snapshot();
-    let refuse = |method: &str, path: &str, body: Value, field: &str| {
+    let reject = |method: &str, path: &str, body: Value, field: &str| {
         let answer = site
             .ask(method, path)
             .bearer(&site.alice)
@@ -134,16 +134,16 @@ fn lifetime_beyond_policy_is_rejected() {
         ] {
             let mut body = base.clone();
             body[field] = json!(value);
-            refuse(method, &at, body, field);
+            reject(method, &at, body, field);
         }
     }
-    refuse(
+    reject(
         "PATCH",
         &path(&made),
         json!({"expires_at": null}),
         "expires_in",
     );
-    refuse(
+    reject(
         "PATCH",
         &path(&made),
         json!({"expires_in": null}),
@@ -151,7 +151,7 @@ fn lifetime_beyond_policy_is_rejected() {
     );
     // An existing key stays as it is, and can be rotated only to a permitted expiration.
     assert!(works(&site, &secret(&made)));
-    refuse(
+    reject(
         "POST",
         &format!("{}/rotate", path(&made)),
         json!({"grace": "0s"}),

@@ -130,10 +130,10 @@ fn permission_lost_before_commit_rejects_the_act() {
         let body = serde_json::from_str(body).unwrap();
         may(&site, &site.token(who), method, &path, &body);
         let before = site.snapshot();
-        let refused = issue(&site, &caller, &["users:read"]).unwrap_err();
-        match (forbidden, &refused) {
+        let rejected = issue(&site, &caller, &["users:read"]).unwrap_err();
+        match (forbidden, &rejected) {
             (true, Error::Forbidden { .. }) | (false, Error::Unauthenticated { .. }) => {}
-            _ => panic!("{what}: {refused:?}"),
+            _ => panic!("{what}: {rejected:?}"),
         }
         let name = Username::parse("alice").unwrap();
         let change = UserChange {

@@ -278,8 +278,8 @@ fn role_with_an_undefined_permission_is_rejected() {
         (json!({"member": ["other:submit"]}), "roles.member"),
         (json!({"member": ["slurm:"]}), "roles.member"),
     ] {
-        let refused = ask(&site, "PATCH", SLURM, &json!({"roles": words}), 422);
-        assert_eq!(refused["errors"][0]["field"], field, "{refused}");
+        let rejected = ask(&site, "PATCH", SLURM, &json!({"roles": words}), 422);
+        assert_eq!(rejected["errors"][0]["field"], field, "{rejected}");
     }
     for words in [
         json!({"roles": {"owner": []}}),

@@ -276,16 +276,16 @@ fn new_password_revokes_all_sessions() {
             .json(&json!({"current": format!("guess number {n}"), "new": new}))
             .send()
     };
-    let mut refused = None;
+    let mut rejected = None;
     for n in 0..12 {
         let answer = guess(n);
         if answer.status == 429 {
-            refused = Some((n, answer));
+            rejected = Some((n, answer));
             break;
         }
         assert_eq!(answer.status, 422);
     }
-    let (n, answer) = refused.unwrap();
+    let (n, answer) = rejected.unwrap();
     // Ten a minute, of which the old password above was one.
     assert_eq!(n, 9);
     let seconds: u32 = answer.header("Retry-After").unwrap().parse().unwrap();

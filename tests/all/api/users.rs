@@ -362,7 +362,7 @@ fn name_of_a_deleted_user_stays_reserved() {
 fn last_admin_cannot_be_removed() {
     let site = Site::new();
     let before = site.snapshot();
-    let refused = |method: &str, path: &str, body: Value| {
+    let rejected = |method: &str, path: &str, body: Value| {
         let answer = site
             .ask(method, path)
             .bearer(&site.alice)
@@ -377,15 +377,15 @@ fn last_admin_cannot_be_removed() {
         );
         assert_eq!(site.snapshot(), before);
     };
-    refused("PATCH", "/api/v1/users/alice", json!({"role": "member"}));
-    refused("PATCH", "/api/v1/users/alice", json!({"disabled": true}));
-    refused(
+    rejected("PATCH", "/api/v1/users/alice", json!({"role": "member"}));
+    rejected("PATCH", "/api/v1/users/alice", json!({"disabled": true}));
+    rejected(
         "PATCH",
         "/api/v1/users/alice",
         json!({"display_name": "A", "role": "member", "disabled": true}),
     );
-    refused("DELETE", "/api/v1/users/alice", json!({}));
-    refused("POST", "/api/v1/users/alice/offboard", json!({}));
+    rejected("DELETE", "/api/v1/users/alice", json!({}));
+    rejected("POST", "/api/v1/users/alice/offboard", json!({}));
     // A disabled admin does not count.
     add(&site, &json!({"username": "dora", "role": "admin"}));
     edit(&site, "dora", &json!({"disabled": true}));

@@ -319,11 +319,11 @@ fn admin_commands_work_through_the_api() {
         ),
         ("--give member=slurm:hold", 6, "does not define slurm:hold"),
     ] {
-        let refused = lab.bad(&format!("service edit slurm {line}"), code);
-        assert!(refused.contains(said), "{line}: {refused}");
+        let rejected = lab.bad(&format!("service edit slurm {line}"), code);
+        assert!(rejected.contains(said), "{line}: {rejected}");
     }
-    let refused = lab.bad("service edit slurm", 2);
-    assert!(refused.contains("nothing to change: pass at least one option"));
+    let rejected = lab.bad("service edit slurm", 2);
+    assert!(rejected.contains("nothing to change: pass at least one option"));
     lab.good("service edit slurm --remove-permission slurm:cancel");
     lab.good("service delete slurm --yes");
     lab.good("group delete lab --yes");

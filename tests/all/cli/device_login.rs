@@ -71,11 +71,11 @@ fn denied_device_login_fails() {
     let form = alice.open("/device").form("/device");
     let shown = alice.submit(&form.set("code", &code));
     let form = shown.form("/device/approve");
-    let refuse = Form {
+    let reject = Form {
         action: "/device/refuse".to_owned(),
         ..form
     };
-    assert_eq!(alice.submit(&refuse).status, 200);
+    assert_eq!(alice.submit(&reject).status, 200);
     assert_eq!(login.wait().unwrap().code(), Some(5));
     assert_eq!(rest(said), "keycroft: rejected in the console\n");
     assert_eq!(lab.run("whoami").code, 4, "nothing was kept");

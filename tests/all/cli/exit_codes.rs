@@ -47,13 +47,13 @@ fn every_documented_exit_code_is_returned() {
     }
     // 5: permission, policy.
     let bob = lab.token("bob");
-    let refused = lab
+    let rejected = lab
         .command()
         .args(["user", "list"])
         .with("KEYCROFT_TOKEN", &bob)
         .done();
     assert_eq!(
-        (refused.code, refused.err.as_str()),
+        (rejected.code, rejected.err.as_str()),
         (
             5,
             "keycroft: this needs the permission users:read, which this credential does not have\n"

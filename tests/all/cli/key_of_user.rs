@@ -103,10 +103,10 @@ fn user_flag_exists_only_where_it_works() {
 fn rotation_requires_a_grace_option() {
     let lab = Lab::signed_in();
     lab.good("api-key create ci");
-    let refused = lab.bad("api-key rotate ci", 2);
+    let rejected = lab.bad("api-key rotate ci", 2);
     assert!(
-        refused.contains("--grace") && refused.contains("--now"),
-        "{refused}"
+        rejected.contains("--grace") && rejected.contains("--now"),
+        "{rejected}"
     );
     for line in [
         "api-key rotate ci --grace 1h --now",

@@ -174,10 +174,10 @@ fn secrets_are_saved_in_one_private_file() {
             .contains("kct_")
     );
     fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
-    let refused = lab.bad("whoami", 1);
+    let rejected = lab.bad("whoami", 1);
     assert!(
-        refused.contains("too open") && refused.contains("chmod 600"),
-        "{refused}"
+        rejected.contains("too open") && rejected.contains("chmod 600"),
+        "{rejected}"
     );
 }
 

@@ -84,10 +84,10 @@ fn failed_backup_deletes_no_older_one() {
     fs::write(&newer, "x").unwrap();
     lab.bad("backup --db none.db --into backups --keep 1", 1);
     assert!(old.exists() && newer.exists());
-    let refused = lab.bad("backup --db keycroft.db --into backups --keep 0", 2);
-    assert!(refused.contains("--keep"), "{refused}");
-    let refused = lab.bad("backup --db keycroft.db copy.db --into backups", 2);
-    assert!(refused.contains("--into"), "{refused}");
+    let rejected = lab.bad("backup --db keycroft.db --into backups --keep 0", 2);
+    assert!(rejected.contains("--keep"), "{rejected}");
+    let rejected = lab.bad("backup --db keycroft.db copy.db --into backups", 2);
+    assert!(rejected.contains("--into"), "{rejected}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn denied_device_login_is_rejected() {
     let begun = lab.begin();
     let alice = lab.at_console("alice");
     lab.app()
-        .refuse_device_login(&alice, text(&begun, "user_code"))
+        .deny_device_login(&alice, text(&begun, "user_code"))
         .unwrap();
     assert_eq!(lab.polled(&begun), "access_denied");
     assert!(
@@ -244,7 +244,7 @@ fn one_of_fifty_answers_counts() {
                     if number < 4 {
                         lab.app().approve_device_login(who, code, hours(1)).is_ok()
                     } else {
-                        lab.app().refuse_device_login(who, code).is_ok()
+                        lab.app().deny_device_login(who, code).is_ok()
                     }
                 })
             })

@@ -191,22 +191,22 @@ fn internal_error_differs_from_no_keys() {
     let site = site();
     let path = site.path();
     let folder = path.parent().unwrap();
-    let refused = |path: &Path, says: &str| {
+    let rejected = |path: &Path, says: &str| {
         let told = ask(path, &["--", "bob"]);
         let error = String::from_utf8_lossy(&told.stderr).into_owned();
         assert_eq!(told.status.code(), Some(1), "{error}");
         assert!(told.stdout.is_empty());
         assert!(error.contains(says), "{error}");
     };
-    refused(&folder.join("none.db"), "can't be opened");
-    refused(folder, "not a file");
+    rejected(&folder.join("none.db"), "can't be opened");
+    rejected(folder, "not a file");
     let link = folder.join("link.db");
     symlink(&path, &link).unwrap();
-    refused(&link, "symbolic link");
+    rejected(&link, "symbolic link");
     let copy = folder.join("copy.db");
     fs::copy(&path, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o640)).unwrap();
-    refused(&copy, "permissions too open");
+    rejected(&copy, "permissions too open");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
     let version = |number: u32| {
         let connection = Connection::open(&copy).unwrap();
@@ -215,21 +215,21 @@ fn internal_error_differs_from_no_keys() {
             .unwrap();
     };
     version(99);
-    refused(&copy, "schema 99");
+    rejected(&copy, "schema 99");
     version(0);
-    refused(&copy, "schema 0");
+    rejected(&copy, "schema 0");
     fs::write(
         &copy,
         "not a database at all, but long enough to be looked at",
     )
     .unwrap();
-    refused(&copy, "can't be read");
+    rejected(&copy, "can't be read");
     let foreign = folder.join("foreign.db");
     let connection = Connection::open(&foreign).unwrap();
     connection.execute_batch("CREATE TABLE users (id)").unwrap();
     drop(connection);
     fs::set_permissions(&foreign, fs::Permissions::from_mode(0o600)).unwrap();
-    refused(&foreign, "another program");
+    rejected(&foreign, "another program");
     for wrong in [&["bob", "ssh-ed25519"][..], &[], &["bob", "a", "b", "c"]] {
         let told = ask(&path, wrong);
         assert_eq!(told.status.code(), Some(2));

@@ -122,8 +122,8 @@ fn admin_imports_only_for_users_of_lesser_power() {
     // A limited admin can't give themselves an admin's login.
     let helper = site.narrow(&site.alice, &["users:read", "users:write"]);
     let alices = "/api/v1/users/alice/ssh-keys/import";
-    let refused = import(&site, alices, &helper, &format!("{ECDSA_P256} x"));
-    assert_eq!(refused.status, 403);
+    let rejected = import(&site, alices, &helper, &format!("{ECDSA_P256} x"));
+    assert_eq!(rejected.status, 403);
     assert!(all(&site, &site.alice).is_empty());
     let nobodys = "/api/v1/users/nobody/ssh-keys/import";
     import(&site, nobodys, &site.alice, &text).expect(404);

@@ -53,7 +53,7 @@ fn lab() -> (TempDir, PathBuf) {
     (folder, db)
 }
 
-fn refused(db: &Path, arguments: &[&str], code: i32) -> String {
+fn rejected(db: &Path, arguments: &[&str], code: i32) -> String {
     let output = run(db, arguments);
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {words}");
@@ -165,7 +165,7 @@ fn archived_events_are_deleted_and_the_chain_continues() {
     ];
     assert!(said(&db, &both).starts_with("38\t"));
     assert!(verified_alone(&[&next, &file]).status.success());
-    let gap = refused(&db, &["audit", "verify", "--archive", text(&file)], 1);
+    let gap = rejected(&db, &["audit", "verify", "--archive", text(&file)], 1);
     assert!(gap.contains("events 31 to 36 are missing"), "{gap}");
     let again = said(
         &db,
@@ -258,7 +258,7 @@ fn changed_or_cut_archive_is_detected() {
         let alone = verified_alone(&[&changed]);
         assert_eq!(alone.status.code(), Some(1), "{what}: {alone:?}");
         assert!(!alone.stderr.is_empty(), "{what}");
-        refused(&db, &["audit", "verify", "--archive", text(&changed)], 1);
+        rejected(&db, &["audit", "verify", "--archive", text(&changed)], 1);
     }
     // A cut archive with a matching header is valid by itself, and does not join the database.
     let mut header: Value = serde_json::from_str(lines[0]).unwrap();
@@ -270,7 +270,7 @@ fn changed_or_cut_archive_is_detected() {
     cut[0] = &header;
     fs::write(&changed, join(&cut)).unwrap();
     assert!(verified_alone(&[&changed]).status.success());
-    let gap = refused(&db, &["audit", "verify", "--archive", text(&changed)], 1);
+    let gap = rejected(&db, &["audit", "verify", "--archive", text(&changed)], 1);
     assert!(gap.contains("events 21 to 30 are missing"), "{gap}");
     // The archive of another installation.
     let other = tempfile::tempdir().unwrap();
@@ -282,7 +282,7 @@ fn changed_or_cut_archive_is_detected() {
         &["audit", "archive", text(&foreign), "--older-than", "30d"],
     );
     assert!(verified_alone(&[&foreign]).status.success());
-    let differs = refused(&db, &["audit", "verify", "--archive", text(&foreign)], 1);
+    let differs = rejected(&db, &["audit", "verify", "--archive", text(&foreign)], 1);
     assert!(differs.contains("another one"), "{differs}");
     assert!(!verified_alone(&[&file, &foreign]).status.success());
 }
@@ -456,7 +456,7 @@ fn archive_file_is_private_and_replaces_nothing() {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let words = refused(
+        let words = rejected(
             &db,
             &["audit", "archive", text(&path), "--older-than", "30d"],
             2,
@@ -484,7 +484,7 @@ fn symlink_in_place_of_the_unfinished_file_is_rejected() {
     fs::write(&victim, "precious").unwrap();
     let file = folder.path().join("events.jsonl");
     std::os::unix::fs::symlink(&victim, folder.path().join("events.jsonl.partial")).unwrap();
-    refused(
+    rejected(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
         1,
@@ -497,29 +497,29 @@ fn symlink_in_place_of_the_unfinished_file_is_rejected() {
 fn only_archived_events_can_be_deleted() {
     let (_folder, db) = lab();
     let connection = Connection::open(&db).unwrap();
-    let refused = |sql: &str| {
+    let rejected = |sql: &str| {
         let error = connection.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains("archive"), "{sql}: {error}");
     };
-    refused("DELETE FROM events WHERE number = 1");
-    refused("DELETE FROM events");
+    rejected("DELETE FROM events WHERE number = 1");
+    rejected("DELETE FROM events");
     let archive = |first: i64, last: i64| {
         format!(
             "INSERT INTO event_archives SELECT {first}, {last}, hash, 0 FROM events WHERE number = {last}"
         )
     };
-    refused(&archive(2, 3));
+    rejected(&archive(2, 3));
     connection.execute_batch(&archive(1, 3)).unwrap();
-    refused(&archive(1, 5));
-    refused(&archive(5, 6));
-    refused("DELETE FROM events WHERE number = 4");
-    refused("UPDATE event_archives SET last = 10");
-    refused("DELETE FROM event_archives");
+    rejected(&archive(1, 5));
+    rejected(&archive(5, 6));
+    rejected("DELETE FROM events WHERE number = 4");
+    rejected("UPDATE event_archives SET last = 10");
+    rejected("DELETE FROM event_archives");
     connection
         .execute_batch("DELETE FROM events WHERE number <= 3")
         .unwrap();
     // The event that reports an archive is missing: these were not deleted by Keycroft.
-    let words = super::archive::refused(&db, &["audit", "verify"], 1);
+    let words = super::archive::rejected(&db, &["audit", "verify"], 1);
     assert!(words.contains("broken"), "{words}");
 }
 
@@ -538,16 +538,16 @@ fn head_stored_elsewhere_reveals_a_rewritten_chain() {
     };
     cut("DELETE FROM events WHERE number >= 35");
     said(&db, &["audit", "verify"]);
-    let words = refused(&db, &["audit", "verify", "--head", &colon], 1);
+    let words = rejected(&db, &["audit", "verify", "--head", &colon], 1);
     assert!(words.contains("cut off: it ends with event 34"), "{words}");
     said(&db, &["user", "add", "another"]);
     said(&db, &["audit", "verify"]);
-    let words = refused(&db, &["audit", "verify", "--head", &colon], 1);
+    let words = rejected(&db, &["audit", "verify", "--head", &colon], 1);
     assert!(words.contains("event 35 differs"), "{words}");
     fs::write(&db, untouched).unwrap();
     said(&db, &["audit", "verify", "--head", &colon]);
     for wrong in ["35", "x:y", "0:00", ""] {
-        refused(&db, &["audit", "verify", "--head", wrong], 2);
+        rejected(&db, &["audit", "verify", "--head", wrong], 2);
     }
 }
 
@@ -562,7 +562,7 @@ fn head_of_an_archived_event_needs_its_archive() {
     let events = fs::read_to_string(&file).unwrap();
     let tenth: Value = serde_json::from_str(events.lines().nth(10).unwrap()).unwrap();
     let head = format!("10:{}", tenth["hash"].as_str().unwrap());
-    let words = refused(&db, &["audit", "verify", "--head", &head], 1);
+    let words = rejected(&db, &["audit", "verify", "--head", &head], 1);
     assert!(
         words.contains("event 10 is archived") && words.contains("--archive"),
         "{words}"
@@ -573,7 +573,7 @@ fn head_of_an_archived_event_needs_its_archive() {
     );
     let other = head.replace(|character: char| character.is_ascii_digit(), "1");
     let other = format!("10:{}", other.split_once(':').unwrap().1);
-    let words = refused(
+    let words = rejected(
         &db,
         &[
             "audit",

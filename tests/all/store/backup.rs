@@ -125,8 +125,8 @@ fn backup_overwrites_nothing() {
     new_lab(&db);
     let other = folder.path().join("precious");
     fs::write(&other, "precious").unwrap();
-    let refused = run(&db, &["backup", other.to_str().unwrap()]);
-    assert_eq!(refused.status.code(), Some(1));
+    let rejected = run(&db, &["backup", other.to_str().unwrap()]);
+    assert_eq!(rejected.status.code(), Some(1));
     assert_eq!(fs::read(&other).unwrap(), b"precious");
     let itself = run(&db, &["backup", db.to_str().unwrap()]);
     assert_eq!(itself.status.code(), Some(1));

@@ -55,7 +55,7 @@ impl Place {
     }
 
     /// Every command rejects it in one clear line, and changes nothing.
-    fn require_refused(&self, what: &str, words: &str) {
+    fn require_rejected(&self, what: &str, words: &str) {
         let before = self.content();
         for arguments in [
             &["serve", "--listen", "127.0.0.1:0"][..],
@@ -145,7 +145,7 @@ fn damaged_database_is_rejected_unchanged() {
     ];
     for (what, bytes, words) in cases {
         fs::write(&whole.db, bytes).unwrap();
-        whole.require_refused(what, words);
+        whole.require_rejected(what, words);
     }
 }
 
@@ -175,21 +175,21 @@ fn foreign_file_is_rejected_unchanged() {
         .unwrap();
     other.close().unwrap();
     fs::set_permissions(&place.db, fs::Permissions::from_mode(0o600)).unwrap();
-    place.require_refused("another program's", "another program");
+    place.require_rejected("another program's", "another program");
 
     let place = Place::empty();
     fs::create_dir(&place.db).unwrap();
-    place.require_refused("a directory", "not a file");
+    place.require_rejected("a directory", "not a file");
 
     let place = Place::new();
     let real = place.folder.path().join("real.db");
     fs::rename(&place.db, &real).unwrap();
     symlink(&real, &place.db).unwrap();
-    place.require_refused("a symbolic link", "symbolic link");
+    place.require_rejected("a symbolic link", "symbolic link");
 
     let place = Place::empty();
     symlink(place.folder.path().join("nowhere"), &place.db).unwrap();
-    place.require_refused("a dangling link", "symbolic link");
+    place.require_rejected("a dangling link", "symbolic link");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn newer_schema_is_rejected_unchanged() {
     let newer = rusqlite::Connection::open(&place.db).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     newer.close().unwrap();
-    place.require_refused("of a newer version", "newer version");
+    place.require_rejected("of a newer version", "newer version");
 
     // The same while only the WAL has the data.
     let place = Place::new();
@@ -210,7 +210,7 @@ fn newer_schema_is_rejected_unchanged() {
     fs::write(&place.db, file).unwrap();
     fs::write(place.beside("-wal"), journal).unwrap();
     fs::set_permissions(place.beside("-wal"), fs::Permissions::from_mode(0o600)).unwrap();
-    place.require_refused("of a newer version in its journal", "newer version");
+    place.require_rejected("of a newer version in its journal", "newer version");
 }
 
 #[test]
@@ -246,16 +246,16 @@ fn file_that_others_can_access_is_rejected() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o666] {
         let place = Place::new();
         fs::set_permissions(&place.db, fs::Permissions::from_mode(mode)).unwrap();
-        place.require_refused(&format!("of mode {mode:o}"), "chmod 600");
+        place.require_rejected(&format!("of mode {mode:o}"), "chmod 600");
     }
     for ending in ["-wal", "-shm", "-journal"] {
         let place = Place::new();
         fs::write(place.beside(ending), "").unwrap();
         fs::set_permissions(place.beside(ending), fs::Permissions::from_mode(0o644)).unwrap();
-        place.require_refused(&format!("with others' {ending}"), "chmod 600");
+        place.require_rejected(&format!("with others' {ending}"), "chmod 600");
         fs::remove_file(place.beside(ending)).unwrap();
         symlink("/dev/null", place.beside(ending)).unwrap();
-        place.require_refused(&format!("with a link as {ending}"), "not a file");
+        place.require_rejected(&format!("with a link as {ending}"), "not a file");
     }
 }
 

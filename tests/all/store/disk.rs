@@ -80,16 +80,16 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
     for round in 0..3 {
         let filler = inside.join("filler");
         fill(&filler);
-        let mut refused = 0;
+        let mut rejected = 0;
         let mut tries = 0;
         // The WAL has space from earlier writes; it runs out.
-        while refused < 10 {
+        while rejected < 10 {
             tries += 1;
             assert!(tries < 20_000, "the disk never was full");
             let answer = make(&mut client, format!("full {round} {tries}"));
             match answer.status {
                 201 => fill(&filler),
-                503 | 507 => refused += 1,
+                503 | 507 => rejected += 1,
                 _ => panic!("{answer:?}"),
             }
             if answer.status != 201 {
@@ -245,8 +245,8 @@ fn revocation_works_on_a_full_disk() {
             if round > 0 {
                 fill(&filler);
             }
-            let refused = create(&mut client, &alice, &format!("greedy {round} {number}"));
-            assert!(matches!(refused.status, 503 | 507), "{refused:?}");
+            let rejected = create(&mut client, &alice, &format!("greedy {round} {number}"));
+            assert!(matches!(rejected.status, 503 | 507), "{rejected:?}");
         }
         assert_eq!(client.ask("GET", "/healthz", &alice, "").status, 503);
         assert_eq!(client.verify(&alice), 204);

@@ -64,9 +64,9 @@ fn restore_revokes_short_lived_credentials() {
     let backed = backed();
     let backup = backed.backup.to_str().unwrap();
     let kept = fs::read(&backed.db).unwrap();
-    let refused = run(&backed.db, &["restore", backup]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-    let said_why = String::from_utf8(refused.stderr).unwrap();
+    let rejected = run(&backed.db, &["restore", backup]);
+    assert_eq!(rejected.status.code(), Some(2), "{rejected:?}");
+    let said_why = String::from_utf8(rejected.stderr).unwrap();
     assert!(said_why.contains("--yes"), "{said_why}");
     assert_eq!(fs::read(&backed.db).unwrap(), kept);
 
@@ -106,9 +106,9 @@ fn restore_rejects_a_running_server_and_damaged_backups() {
     let backed = backed();
     let backup = backed.backup.to_str().unwrap();
     let server = Server::start(&backed.db);
-    let refused = run(&backed.db, &["restore", backup, "--yes"]);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    let words = String::from_utf8(refused.stderr).unwrap();
+    let rejected = run(&backed.db, &["restore", backup, "--yes"]);
+    assert_eq!(rejected.status.code(), Some(1), "{rejected:?}");
+    let words = String::from_utf8(rejected.stderr).unwrap();
     let process = format!("process {} has it open", server.child.id());
     assert!(words.contains(&process), "{words}");
     assert_eq!(server.client().verify(&backed.alice), 204);
@@ -127,17 +127,17 @@ fn restore_rejects_a_running_server_and_damaged_backups() {
         } else {
             &backed.db
         };
-        let refused = run(to, &arguments);
-        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let rejected = run(to, &arguments);
+        assert_eq!(rejected.status.code(), Some(1), "{rejected:?}");
         assert!(!elsewhere.exists());
         assert_eq!(fs::read(&backed.db).unwrap(), kept);
     }
     fs::set_permissions(&backed.backup, fs::Permissions::from_mode(0o644)).unwrap();
-    let refused = run(
+    let rejected = run(
         &backed.folder.path().join("elsewhere.db"),
         &["restore", backup],
     );
-    let words = String::from_utf8(refused.stderr).unwrap();
+    let words = String::from_utf8(rejected.stderr).unwrap();
     assert!(words.contains("chmod 600"), "{words}");
 }
 

@@ -400,9 +400,9 @@ fn others(search: &mut Search, client: &mut Client, token: &str) {
         "{{\"name\": \"oops\", \"public_key\": \"-----BEGIN OPENSSH PRIVATE KEY-----\\n{PRIVATE}\\n-----END OPENSSH PRIVATE KEY-----\\n\"}}"
     );
     search.plant("private key", PRIVATE);
-    let refused = client.ask("POST", "/api/v1/ssh-keys", token, &pasted);
-    assert_eq!(refused.status, 422);
-    search.look("the answer to a private key", refused.body.as_bytes());
+    let rejected = client.ask("POST", "/api/v1/ssh-keys", token, &pasted);
+    assert_eq!(rejected.status, 422);
+    search.look("the answer to a private key", rejected.body.as_bytes());
 }
 
 fn add_with_password(db: &Path, name: &str, password: &str) {

@@ -59,7 +59,7 @@ fn assert_safe(given: &ImportedKey) -> Result<(), TestCaseError> {
     // The program's own reader finds the same key again. A stored point may be on no curve: sshd checks that.
     let lines = parse_authorized_keys_file(&line, &permissive()).unwrap();
     prop_assert_eq!(lines.len(), 1);
-    if lines[0].outcome != Err(ImportRefusal::Key(KeyRefusal::InvalidPoint)) {
+    if lines[0].outcome != Err(ImportRejection::Key(KeyRejection::InvalidPoint)) {
         let read = lines[0].outcome.as_ref().unwrap();
         prop_assert!(read.key.is_same_key(key));
         prop_assert_eq!(&read.expires_at, expires_at);

@@ -106,7 +106,7 @@ fn rejections_within_an_act_are_folded() {
     );
 }
 
-fn refuse(store: &Store, address: &str, target: &str, at: Time) {
+fn reject(store: &Store, address: &str, target: &str, at: Time) {
     let origin = Origin {
         channel: Channel::Console,
         address: Some(address.parse::<IpAddr>().unwrap()),
@@ -115,7 +115,7 @@ fn refuse(store: &Store, address: &str, target: &str, at: Time) {
     };
     let trace = AuditDetails::new(Target::new("user", target, "", None));
     store
-        .note_refusal(at, Action::SignIn, Actor::nobody(), origin, trace)
+        .note_rejection(at, Action::SignIn, Actor::nobody(), origin, trace)
         .unwrap();
 }
 
@@ -132,20 +132,20 @@ fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     for _ in 0..50 {
-        refuse(&store, "192.0.2.1", "", NOW);
+        reject(&store, "192.0.2.1", "", NOW);
     }
     assert_eq!(count(&store), 1);
     // The tried username stays visible; addresses within one IPv6 network count as one.
-    refuse(&store, "192.0.2.1", "alice", NOW);
-    refuse(&store, "2001:db8::1", "", NOW);
+    reject(&store, "192.0.2.1", "alice", NOW);
+    reject(&store, "2001:db8::1", "", NOW);
     for host in 2..50 {
-        refuse(&store, &format!("2001:db8::{host:x}"), "", NOW);
+        reject(&store, &format!("2001:db8::{host:x}"), "", NOW);
     }
     assert_eq!(count(&store), 3);
     // All day, from one address, at every name.
     for minute in 1..=60 {
         for name in 0..40 {
-            refuse(
+            reject(
                 &store,
                 "192.0.2.1",
                 &format!("user{name}"),
@@ -163,7 +163,7 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     for network in 0..300 {
-        refuse(
+        reject(
             &store,
             &format!("2001:db8:{network:x}::1"),
             &format!("user{}", network % 10),
@@ -194,9 +194,9 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
         .sum();
     assert_eq!(repeated + events, 300, "each is an event or counted in one");
     // A clock that is set back neither stops nor doubles the count.
-    refuse(&store, "192.0.2.9", "", later);
-    refuse(&store, "192.0.2.9", "", NOW);
-    refuse(&store, "192.0.2.9", "", NOW);
+    reject(&store, "192.0.2.9", "", later);
+    reject(&store, "192.0.2.9", "", NOW);
+    reject(&store, "192.0.2.9", "", NOW);
     assert_eq!(count(&store), all.len() + 2);
 }
 

@@ -8,7 +8,7 @@ use crate::client::proxy_bypass;
 use crate::model::credential::Kind;
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{
-    FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
+    FAILED, FORBIDDEN, Failure, INVALID, NOT_FOUND, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
 };
 use crate::terminal::output::relative;
 use crate::wire::{ProblemOut, ProblemType};
@@ -65,10 +65,10 @@ impl Client {
         };
         let code = match status {
             401 => SIGN_IN_NEEDED,
-            403 => REFUSED,
+            403 => FORBIDDEN,
             404 if problem.is(ProblemType::UnknownPath) => FAILED,
             404 => NOT_FOUND,
-            422 if problem.is(ProblemType::Policy) => REFUSED,
+            422 if problem.is(ProblemType::Policy) => FORBIDDEN,
             400 | 405 | 409 | 413 | 415 | 422 => INVALID,
             429 => TOO_MANY,
             _ => FAILED,
