@@ -3,8 +3,9 @@
 use data_encoding::BASE64;
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::ssh_key::{
-    COMMENT_CHARS_MAX, Destination, ExpiryFormat, ForcedCommand, ImportedKey, KeyOptions, KeyRules,
-    KeyType, LineRejection, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
+    COMMENT_CHARS_MAX, ExpiryFormat, ForcedCommand, ForwardTarget, ImportedKey, KeyOptions,
+    KeyRules, KeyType, LineRejection, PublicKey, RSA_BITS_FLOOR, authorized_line,
+    parse_authorized_keys_file,
 };
 use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
@@ -316,7 +317,7 @@ pub fn key_options(bytes: &[u8]) {
         let is_flag = row.iter().all(|flag| *flag < 2);
         let is_command = command.is_none_or(|text| ForcedCommand::parse(text).is_ok());
         let entries: Vec<&str> = permitopen.split_ascii_whitespace().collect();
-        assert!(!(is_flag && is_command && Destination::parse_list(&entries).is_ok()));
+        assert!(!(is_flag && is_command && ForwardTarget::parse_list(&entries).is_ok()));
         return;
     };
     assert_eq!(options.command.as_ref().map(ForcedCommand::as_str), command);

@@ -14,7 +14,7 @@ use keycroft::model::service::parse_service_name;
 use keycroft::model::text::{
     NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, is_invisible, parse_name, parse_note, sanitize,
 };
-use keycroft::model::time::{Lifetime, Time, WantedEnd, parse_duration};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time, parse_duration};
 use keycroft::model::user::Username;
 use keycroft::model::user_agent::device;
 
@@ -376,13 +376,13 @@ pub fn times(bytes: &[u8]) {
     let (first, second) = text.split_once('|').map_or((Some(&*text), None), |(a, b)| {
         ((!a.is_empty()).then_some(a), (!b.is_empty()).then_some(b))
     });
-    match WantedEnd::parse(first, second) {
-        Ok(WantedEnd::Unsaid) => assert!(first.is_none() && second.is_none()),
-        Ok(WantedEnd::In(lifetime)) => {
+    match RequestedExpiration::parse(first, second) {
+        Ok(RequestedExpiration::Unsaid) => assert!(first.is_none() && second.is_none()),
+        Ok(RequestedExpiration::In(lifetime)) => {
             assert_eq!(first.map(Lifetime::parse), Some(Ok(lifetime)));
             assert!(second.is_none());
         }
-        Ok(WantedEnd::At(time)) => {
+        Ok(RequestedExpiration::At(time)) => {
             assert_eq!(second.map(Time::parse), Some(Ok(time)));
             assert!(first.is_none());
         }

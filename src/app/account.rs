@@ -252,7 +252,7 @@ impl App {
         &self,
         caller: &Caller,
         username: &crate::model::user::Username,
-        end: crate::model::time::WantedEnd,
+        end: crate::model::time::RequestedExpiration,
         once: Option<IdempotencyKey>,
     ) -> Result<super::Issued, Error> {
         if !caller.is_operator() {

@@ -10,13 +10,13 @@ use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::credential::{Credential, Kind, Owner};
-use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
+use crate::model::device_login::{DeviceDecision, DeviceLogin, UserCode};
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Id, Presented, Secret, SecretForm};
 use crate::model::text::sanitize;
-use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::model::time::{Lifetime, RequestedExpiration, Time};
 use crate::store::{NewDeviceLogin, NewRow, Select};
 
 /// The first polling interval of a device, and its increase after each early poll (RFC 8628, 3.5).
@@ -30,7 +30,7 @@ const PACES_MAX: usize = 20_000;
 
 /// The request of a device.
 #[derive(Debug, Clone)]
-pub struct WantedLogin {
+pub struct DeviceLoginRequest {
     /// The reported name of the computer.
     pub computer: String,
     pub program: String,
@@ -42,13 +42,13 @@ pub struct WantedLogin {
 /// The choices of a person who approves a login.
 #[derive(Debug, Clone)]
 pub struct DeviceApproval {
-    pub lifetime: WantedEnd,
+    pub lifetime: RequestedExpiration,
     /// The permissions of the token; `None`: as the device requested.
     pub permissions: Option<Permissions>,
 }
 
-impl From<WantedEnd> for DeviceApproval {
-    fn from(lifetime: WantedEnd) -> Self {
+impl From<RequestedExpiration> for DeviceApproval {
+    fn from(lifetime: RequestedExpiration) -> Self {
         Self {
             lifetime,
             permissions: None,
@@ -57,7 +57,7 @@ impl From<WantedEnd> for DeviceApproval {
 }
 
 /// A login that was begun.
-pub struct BegunLogin {
+pub struct StartedDeviceLogin {
     /// For the device alone.
     pub device_code: Secret,
     /// For the person to type.
@@ -80,9 +80,9 @@ pub enum Polled {
 
 /// The last poll of each device and its interval. Kept in memory only: losing it does no harm.
 #[derive(Default)]
-pub struct PollLimiter(HashMap<Id, Pace>);
+pub struct PollLimiter(HashMap<Id, PollRecord>);
 
-struct Pace {
+struct PollRecord {
     asked_at: Time,
     interval: Duration,
     expires_at: Time,
@@ -106,7 +106,7 @@ impl PollLimiter {
             }
             None if full => Some(INTERVAL),
             None => {
-                let pace = Pace {
+                let pace = PollRecord {
                     asked_at: now,
                     interval: INTERVAL,
                     expires_at: login.expires_at,
@@ -129,10 +129,10 @@ impl App {
     /// [`Error::TooMany`] when its address began many; [`Error::Unavailable`] when too many are pending.
     pub fn begin_device_login(
         &self,
-        wanted: WantedLogin,
+        wanted: DeviceLoginRequest,
         origin: &Origin,
         now: Time,
-    ) -> Result<BegunLogin, Error> {
+    ) -> Result<StartedDeviceLogin, Error> {
         let limits = self.address_limits("device", origin.address, BEGUN_PER_ADDRESS);
         self.hit(&limits, "sign-ins were started from your address", now)?;
         let (device_code, code) = new_code(Purpose::Device, now);
@@ -146,7 +146,7 @@ impl App {
         };
         let counters = self.limits().stored(&limits);
         let user_code = self.store().begin_device_login(new, counters, now)?;
-        Ok(BegunLogin {
+        Ok(StartedDeviceLogin {
             device_code,
             user_code,
             expires_in: Purpose::Device.lifetime(),
@@ -175,9 +175,9 @@ impl App {
                 let slower = self.paces().ask(&login, now);
                 Ok(slower.map_or(Polled::Pending, Polled::SlowDown))
             }
-            Some(DeviceAnswer::Denied) => Ok(Polled::Denied),
+            Some(DeviceDecision::Denied) => Ok(Polled::Denied),
             // Checked here first, so that repeated polls cost the writer nothing; and again within the act.
-            Some(DeviceAnswer::Approved(session)) => {
+            Some(DeviceDecision::Approved(session)) => {
                 match approver(&self.read, &login, session, now)? {
                     None => Ok(Polled::Denied),
                     Some(_) => self.fetch(presented, login.code, origin, now),
@@ -198,7 +198,7 @@ impl App {
             let login = write
                 .device_login_by_id(code)?
                 .ok_or(Error::NotFound("sign-in"))?;
-            let Some(DeviceAnswer::Approved(session)) = login.answer else {
+            let Some(DeviceDecision::Approved(session)) = login.answer else {
                 return Err(Error::Conflict("The login was not approved.".to_owned()));
             };
             let session = approver(write, &login, session, write.now)?.ok_or_else(|| {
@@ -207,7 +207,9 @@ impl App {
                         .to_owned(),
                 )
             })?;
-            let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);
+            let wanted = login
+                .lifetime
+                .map_or(RequestedExpiration::Unsaid, RequestedExpiration::In);
             let power = session.power();
             let secret = Secret::generate(SecretForm::Credential(Kind::Token));
             let row = NewRow {
@@ -319,8 +321,8 @@ impl App {
             // Reports a conflict with the policy to the person now, not to the device later.
             token_end(&write.policy()?, wanted, &session, write.now)?;
             let lifetime = match wanted {
-                WantedEnd::In(lifetime) => Some(lifetime),
-                WantedEnd::Unsaid | WantedEnd::At(_) => None,
+                RequestedExpiration::In(lifetime) => Some(lifetime),
+                RequestedExpiration::Unsaid | RequestedExpiration::At(_) => None,
             };
             let login = write
                 .device_login(&login.user_code, write.now)?
@@ -328,7 +330,7 @@ impl App {
             write.answer_device_login(
                 &login,
                 user,
-                DeviceAnswer::Approved(session.id),
+                DeviceDecision::Approved(session.id),
                 lifetime,
                 permissions.as_ref(),
             )?;
@@ -349,7 +351,7 @@ impl App {
             let login = write
                 .device_login(&login.user_code, write.now)?
                 .ok_or(Error::NotFound("sign-in"))?;
-            write.answer_device_login(&login, user, DeviceAnswer::Denied, None, None)?;
+            write.answer_device_login(&login, user, DeviceDecision::Denied, None, None)?;
             Ok(((), details(&login, user)))
         })?;
         Ok(answered)

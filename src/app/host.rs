@@ -32,12 +32,12 @@ pub(super) type SentKeysByHost = Arc<Mutex<HashMap<HostId, SentKeys>>>;
 #[derive(Debug, Clone)]
 pub struct SentKeys {
     tag: String,
-    as_of: AsOf,
+    as_of: KeyListValidity,
 }
 
 /// The time of an answer with all keys, and the time until which it stays correct without changes.
 #[derive(Debug, Clone)]
-pub struct AsOf {
+pub struct KeyListValidity {
     event: i64,
     since: Time,
     until: Option<Time>,
@@ -46,7 +46,7 @@ pub struct AsOf {
 /// Keys for logins on a host.
 pub struct HostKeys {
     pub keys: Vec<LoginKey>,
-    pub as_of: AsOf,
+    pub as_of: KeyListValidity,
 }
 
 /// The host of a host credential.
@@ -322,7 +322,12 @@ impl App {
     }
 
     /// Stores the tag of an answer.
-    pub fn remember_sent_keys(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
+    pub fn remember_sent_keys(
+        &self,
+        caller: &Caller,
+        tag: &str,
+        as_of: KeyListValidity,
+    ) -> Result<(), Error> {
         let tag = tag.to_owned();
         let host = host_of(caller)?.id;
         lock(&self.shared.sent_keys).insert(host, SentKeys { tag, as_of });
@@ -347,7 +352,7 @@ impl App {
         let since = caller.now;
         Ok(HostKeys {
             keys,
-            as_of: AsOf {
+            as_of: KeyListValidity {
                 event,
                 since,
                 until,

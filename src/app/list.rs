@@ -15,7 +15,7 @@ use crate::model::secret::Id;
 use crate::model::service::Service;
 use crate::model::ssh_key::SshKey;
 use crate::model::user::User;
-use crate::store::{Extent, Membership};
+use crate::store::{ListExtent, Membership};
 
 /// The owners of the credentials in a list.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ impl App {
         holders: Holders<'_>,
         kind: Kind,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
         let Some(owner) = self.wanted_owner(holders, query)? else {
@@ -89,7 +89,7 @@ impl App {
         caller: &Caller,
         holders: Holders<'_>,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
         // Which keys others have, only admins see.
@@ -230,7 +230,7 @@ impl App {
         caller: &Caller,
         query: &ListQuery,
         membership: Option<Membership>,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<User>, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
         self.read.list_users(query, membership, caller.now, extent)
@@ -241,7 +241,7 @@ impl App {
         &self,
         caller: &Caller,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<Group>, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
         self.read.list_groups(query, extent)
@@ -252,7 +252,7 @@ impl App {
         &self,
         caller: &Caller,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<Service>, Error> {
         caller.require(BuiltinPermission::ServicesRead)?;
         self.read.list_services(query, caller.now, extent)
@@ -263,7 +263,7 @@ impl App {
         &self,
         caller: &Caller,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<HostRecord>, Error> {
         caller.require(BuiltinPermission::HostsRead)?;
         self.read.list_hosts(query, caller.now, extent)

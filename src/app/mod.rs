@@ -38,20 +38,22 @@ pub use self::ssh_key::{ImportOutcome, ImportRequest, ImportedLine, login_keys_f
 pub use account::Invited;
 pub use audit_archive::AuditLog;
 pub use credential::{CredentialScope, WithDerived};
-pub use database::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
-pub use device_login::{BegunLogin, DeviceApproval, Polled, WantedLogin};
+pub use database::{
+    Condition, Existing, Finding, FinishedBackup, OpenError, Restored, ValidCredential,
+};
+pub use device_login::{DeviceApproval, DeviceLoginRequest, Polled, StartedDeviceLogin};
 pub use event::{Download, DownloadScope};
 pub use explain::{Circumstances, ExplainedCheck, Explanation};
-pub use host::{AsOf, HostKeys};
+pub use host::{HostKeys, KeyListValidity};
 pub use inventory::InventoryPage;
 pub use issue::Issued;
 pub use list::{Holders, InventoryCounts, OwnedItem};
 pub use metrics::{Counters, Figures};
 pub use notice::NoticeSignal;
-pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
+pub use overview::{ExceedingCredential, Facts, Preview, ServiceUse, UserCounts};
 pub use second_factor::ChallengePurpose;
 pub use sign_in::{Browser, Confirmation, PendingSignIn, SignInStep, SignedIn};
-pub use sweep::Swept;
+pub use sweep::SweepCounts;
 pub use user::{OffboardPreview, Offboarded};
 pub use verify::{Introspected, UseContext};
 
@@ -64,10 +66,11 @@ use crate::model::permission::BuiltinPermission;
 use crate::model::rate_limit::RateLimiter;
 use crate::model::secret::{Digest, Secret, SecretForm, random_bytes};
 use crate::model::time::Time;
-use crate::store::{LockRole, NewCode, Read, Store, Waits};
+use crate::store::{LockRole, NewCode, Read, Store, WriterTimeouts};
 
 pub use crate::store::{
-    CredentialFilter, EventFilter, Extent, HostKeyFilter, LoginKeys, Membership, Page, Verdict,
+    CredentialFilter, EventCondition, HostKeyFilter, ListExtent, LoginKeys, Membership, Page,
+    Verdict,
 };
 
 /// How long a starting server waits for a command that has the database open.
@@ -98,17 +101,22 @@ impl AppState {
     /// Opens the database for a server. Waits for a command that has it open, but not for another server.
     pub fn serve(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         create_missing(path, &clock)?;
-        let store = Store::open_as(path, Waits::default(), LockRole::Server, SERVER_LOCK_WAIT)?;
+        let store = Store::open_as(
+            path,
+            WriterTimeouts::default(),
+            LockRole::Server,
+            SERVER_LOCK_WAIT,
+        )?;
         Self::over(store, clock)
     }
 
     /// Opens the database at `path`.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Self::open_with(path, clock, Waits::default())
+        Self::open_with(path, clock, WriterTimeouts::default())
     }
 
     /// Opens the database with the time limits `waits`.
-    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
+    pub fn open_with(path: &Path, clock: Clock, waits: WriterTimeouts) -> Result<Self, OpenError> {
         Self::over(Store::open_with(path, waits)?, clock)
     }
 

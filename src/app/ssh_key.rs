@@ -20,9 +20,9 @@ use crate::model::ssh_key::{
     ImportLine, ImportedKey, KeyRejection, NewSshKey, PublicKey, SshKey, SshKeyChange, free_name,
     name_from_comment, parse_authorized_keys_file,
 };
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::{RequestedExpiration, Time};
 use crate::model::user::{User, UserId, Username};
-use crate::store::{Ends, LoginKeys, NewSshKeyRow, OpenError, Page, Power, Read, Write};
+use crate::store::{LoginKeys, NewSshKeyRow, OpenError, Page, Power, Read, SeenExpirations, Write};
 
 const NOT_FOUND: Error = Error::NotFound("SSH key");
 /// Their name in sentences about lifetimes.
@@ -320,7 +320,7 @@ impl App {
         let seen = uses.seen_expired(key.id).own;
         key.seen_expired = key.seen_expired || (seen.is_some() && seen == key.expires_at);
         if key.is_expired(now) && !key.seen_expired {
-            let ends = Ends {
+            let ends = SeenExpirations {
                 own: key.expires_at,
                 previous: None,
             };
@@ -467,7 +467,9 @@ fn import_key(
     let new = NewSshKey {
         name,
         key,
-        end: imported.expires_at.map_or(WantedEnd::Unsaid, WantedEnd::At),
+        end: imported
+            .expires_at
+            .map_or(RequestedExpiration::Unsaid, RequestedExpiration::At),
         allowed_addresses: Some(imported.allowed_addresses)
             .filter(|allowed_addresses| !allowed_addresses.is_everywhere()),
         options: imported.options,

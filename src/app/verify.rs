@@ -12,7 +12,7 @@ use crate::model::event::{AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Presented, SecretForm};
 use crate::model::time::Time;
-use crate::store::{Ends, Use};
+use crate::store::{SeenExpirations, Use};
 
 /// The circumstances of a verification: client address and user agent.
 #[derive(Clone, Copy)]
@@ -35,8 +35,8 @@ const REJECTED: Error = Error::Unauthenticated {
 };
 
 /// A credential with its seen expirations that are not stored yet.
-fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
-    if seen == Ends::default() {
+fn as_seen(credential: Arc<Credential>, seen: SeenExpirations) -> Arc<Credential> {
+    if seen == SeenExpirations::default() {
         return credential;
     }
     Arc::new(Credential {
@@ -50,14 +50,14 @@ fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
 }
 
 /// The expirations of a credential that are seen for the first time.
-fn newly_expired(credential: &Credential, now: Time) -> Ends {
+fn newly_expired(credential: &Credential, now: Time) -> SeenExpirations {
     let own = credential
         .expires_at
         .filter(|end| *end <= now && !credential.seen_expired);
     let previous = credential
         .previous
         .filter(|previous| previous.grace.ends_at <= now);
-    Ends {
+    SeenExpirations {
         own,
         previous: previous.map(|_| credential.rotations),
     }
@@ -104,14 +104,14 @@ impl App {
             .map(|credential| as_seen(credential, seen))
             .ok_or(REJECTED)?;
         let over = newly_expired(&credential, used.now);
-        if over != Ends::default() {
+        if over != SeenExpirations::default() {
             uses.note_expired(credential.id, over, used.now);
         }
         let Some(which) = credential.which(&presented.digest, used.now) else {
             return Err(REJECTED);
         };
         if which == SecretSlot::Previous && self.has_grace_ended(&credential, used.now)? {
-            let ends = Ends {
+            let ends = SeenExpirations {
                 own: None,
                 previous: Some(credential.rotations),
             };
@@ -122,7 +122,7 @@ impl App {
         if checked.is_ok() && self.is_idle(&credential, used.now)? {
             checked = Err(RejectReason::Expired);
             // Like every expiration that was seen to have passed, it is final.
-            let ends = Ends {
+            let ends = SeenExpirations {
                 own: credential.expires_at,
                 previous: None,
             };

@@ -11,7 +11,7 @@ use crate::client::connection::PROGRAM;
 use crate::client::connection::{ClientCredential, Connection, Remote};
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
-use crate::terminal::output::{self, Cell, Format, relative, say};
+use crate::terminal::output::{self, Cell, OutputArguments, relative, say};
 use crate::wire::{MeOut, SecondFactorOut, TokenGrantOut};
 
 #[derive(Args)]
@@ -189,7 +189,7 @@ enum ContextCommand {
 }
 
 /// `keycroft context`.
-pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failure> {
+pub fn context(arguments: ContextArguments, format: OutputArguments) -> Result<(), Failure> {
     let folder = ConfigFolder::find()
         .ok_or_else(|| Failure::new(FAILED, "neither XDG_CONFIG_HOME nor HOME is set"))?;
     let missing = |name: &str| {
@@ -233,7 +233,7 @@ pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failur
                     .and_then(|saved| {
                         ClientCredential::parse(
                             &saved.secret,
-                            crate::client::connection::Source::Context(name.clone()),
+                            crate::client::connection::SettingSource::Context(name.clone()),
                         )
                         .ok()
                     })

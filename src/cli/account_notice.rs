@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::place::Place;
+use super::place::TargetArguments;
 use super::{notice_channel, notice_preference};
 use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
 use crate::terminal::output::{self, Cell, say};
@@ -13,7 +13,7 @@ use crate::wire::{ListOut, NothingIn, NoticeOut};
 #[derive(Args)]
 pub struct NoticeArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: NoticeCommand,
 }

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::audit_file::{self, ArchiveFile, Marks, Unfinished, agrees};
+use super::audit_file::{self, ArchiveFile, Marks, UnfinishedArchive, agrees};
 use super::client::Client;
-use super::local::{Local, Missing};
+use super::local::{Local, MissingDatabase};
 use super::operator::Database;
 use crate::app::{AuditLog, Verdict};
 use crate::model::audit_chain::ChainHead;
 use crate::model::time::parse_duration;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
-use crate::terminal::output::{self, Format, Progress};
+use crate::terminal::output::{self, OutputArguments, Progress};
 use crate::wire::AuditArchiveIn;
 
 /// Events read from the database at once.
@@ -62,7 +62,7 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-pub fn run_audit(command: &AuditCommand, format: Format) -> Result<(), Failure> {
+pub fn run_audit(command: &AuditCommand, format: OutputArguments) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments, format),
         AuditCommand::Archive(arguments) => archive(arguments),
@@ -73,7 +73,7 @@ fn failed(message: impl Into<String>) -> Failure {
     Failure::new(FAILED, message)
 }
 
-fn verify(arguments: &AuditVerifyArguments, format: Format) -> Result<(), Failure> {
+fn verify(arguments: &AuditVerifyArguments, format: OutputArguments) -> Result<(), Failure> {
     if arguments.archive_only {
         return verify_all(arguments, None, format);
     }
@@ -92,7 +92,7 @@ fn open_log(database: &Database) -> Result<AuditLog, Failure> {
 fn verify_all(
     arguments: &AuditVerifyArguments,
     log: Option<&AuditLog>,
-    format: Format,
+    format: OutputArguments,
 ) -> Result<(), Failure> {
     let mut files = Vec::new();
     for path in &arguments.archive {
@@ -202,8 +202,12 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
     let age = parse_duration(&arguments.older_than)
         .map_err(|message| Failure::new(INVALID, format!("--older-than: {message}")))?;
     let database = arguments.database.path();
-    let local = Local::open(database.clone(), Missing::Reject)?;
-    let client = Client::local(local, &database.display().to_string(), Format::default());
+    let local = Local::open(database.clone(), MissingDatabase::Reject)?;
+    let client = Client::local(
+        local,
+        &database.display().to_string(),
+        OutputArguments::default(),
+    );
     let log = open_log(&arguments.database)?;
     let path = &arguments.file;
     let head = match fs::symlink_metadata(path) {
@@ -247,7 +251,7 @@ fn record(client: &Client, head: &ChainHead, name: &str) -> Result<(), Failure> 
 /// Writes all events up to `head` into a new file.
 fn write(log: &AuditLog, path: &Path, head: &ChainHead) -> Result<(), Failure> {
     let start = log.archived_events()?;
-    let mut unfinished = Unfinished::create(path, &start, head).map_err(failed)?;
+    let mut unfinished = UnfinishedArchive::create(path, &start, head).map_err(failed)?;
     match copy(log, &mut unfinished, start, head) {
         Ok(()) => unfinished.publish().map_err(failed),
         Err(failure) => {
@@ -259,7 +263,7 @@ fn write(log: &AuditLog, path: &Path, head: &ChainHead) -> Result<(), Failure> {
 
 fn copy(
     log: &AuditLog,
-    unfinished: &mut Unfinished,
+    unfinished: &mut UnfinishedArchive,
     start: ChainHead,
     head: &ChainHead,
 ) -> Result<(), Failure> {

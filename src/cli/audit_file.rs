@@ -117,13 +117,13 @@ fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// An unfinished archive file beside its final path. A killed command leaves it; the next one overwrites it.
-pub struct Unfinished {
+pub struct UnfinishedArchive {
     path: PathBuf,
     partial: PathBuf,
     writer: BufWriter<File>,
 }
 
-impl Unfinished {
+impl UnfinishedArchive {
     /// Begins a file for the events from behind `start` up to `head`.
     pub fn create(path: &Path, start: &ChainHead, head: &ChainHead) -> Result<Self, String> {
         let mut partial = path.as_os_str().to_owned();

@@ -12,11 +12,11 @@ use clap::Args;
 
 use super::local::record_backup;
 use super::operator::Database;
-use crate::app::{AppState, Existing, OpenError, Restored, Survivor};
+use crate::app::{AppState, Existing, OpenError, Restored, ValidCredential};
 use crate::clock::Clock;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, USAGE};
-use crate::terminal::output::{self, Cell, Format, Progress};
+use crate::terminal::output::{self, Cell, OutputArguments, Progress};
 
 #[derive(Args)]
 pub struct BackupArguments {
@@ -169,7 +169,7 @@ fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
 }
 
 /// `keycroft restore`.
-pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failure> {
+pub fn restore(arguments: &RestoreArguments, format: OutputArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let existing = if arguments.yes {
         Existing::MoveAside
@@ -190,7 +190,7 @@ pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failu
     say(&path.display().to_string(), &restored);
     let rows: Vec<Vec<Cell>> = restored.survivors.iter().map(row).collect();
     if format.is_json() {
-        let item = |survivor: &Survivor| {
+        let item = |survivor: &ValidCredential| {
             serde_json::json!({
                 "id": survivor.id, "kind": survivor.kind, "owner": survivor.owner, "name": survivor.name,
                 "created_at": survivor.created_at.to_string(),
@@ -242,7 +242,7 @@ const HEADINGS: [&str; 9] = [
     "by",
 ];
 
-fn row(survivor: &Survivor) -> Vec<Cell> {
+fn row(survivor: &ValidCredential) -> Vec<Cell> {
     let time = |at: Option<Time>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![

@@ -6,7 +6,7 @@ use super::operator::Database;
 use crate::app::{AppState, Condition, Finding};
 use crate::clock::Clock;
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::{self, Cell, Format, Progress};
+use crate::terminal::output::{self, Cell, OutputArguments, Progress};
 
 #[derive(Args)]
 pub struct CheckArguments {
@@ -24,7 +24,7 @@ pub struct MigrateArguments {
 }
 
 /// `keycroft check`.
-pub fn check(arguments: &CheckArguments, format: Format) -> Result<(), Failure> {
+pub fn check(arguments: &CheckArguments, format: OutputArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let findings = Progress::during("checking", || AppState::examine(&path, &Clock::System));
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();

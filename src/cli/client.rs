@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
-use crate::terminal::output::{Format, say};
+use crate::terminal::output::{OutputArguments, say};
 use crate::wire::{ListOut, MeOut, NoticeOut};
 
 /// Time limit of connecting.
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// A client of a database on this machine; `shown` names it in messages.
-    pub fn local(local: Local, shown: &str, format: Format) -> Self {
+    pub fn local(local: Local, shown: &str, format: OutputArguments) -> Self {
         Self {
             connection: Connection::of_database(shown, format),
             backend: Backend::Local(Box::new(local)),

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::{Time, parse_duration};
@@ -20,7 +20,7 @@ const LIST: usize = 50;
 #[command(after_help = super::place::HELP)]
 pub struct EventArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: EventCommand,
 }
@@ -31,7 +31,7 @@ enum EventCommand {
     #[command(alias = "ls")]
     List {
         #[command(flatten)]
-        filter: Filter,
+        filter: FilterArguments,
         /// Maximum number of events
         #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = LIST)]
         limit: usize,
@@ -44,12 +44,12 @@ enum EventCommand {
     /// Print all events as JSON, one per line, newest first
     Export {
         #[command(flatten)]
-        filter: Filter,
+        filter: FilterArguments,
     },
 }
 
 #[derive(Args)]
-struct Filter {
+struct FilterArguments {
     /// Only this action, such as api-key.create
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
@@ -71,7 +71,7 @@ struct Filter {
 }
 
 /// The parsed filter.
-struct Wanted {
+struct EventQuery {
     action: Option<String>,
     target: Option<String>,
     since: Option<Time>,
@@ -80,8 +80,8 @@ struct Wanted {
     all: bool,
 }
 
-impl Filter {
-    fn parse(self) -> Result<Wanted, Failure> {
+impl FilterArguments {
+    fn parse(self) -> Result<EventQuery, Failure> {
         let now = Clock::System.now();
         let time = |name: &str, text: Option<String>| match text {
             None => Ok(None),
@@ -94,7 +94,7 @@ impl Filter {
                 )),
             },
         };
-        Ok(Wanted {
+        Ok(EventQuery {
             action: self.action,
             target: self.target,
             since: time("--since", self.since)?,
@@ -121,7 +121,7 @@ pub fn run_event(arguments: EventArguments) -> Result<(), Failure> {
     }
 }
 
-fn list(client: &Client, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
+fn list(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(), Failure> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     let now = Clock::System.now();
@@ -206,7 +206,7 @@ fn row(event: &EventOut, now: Time) -> Vec<Cell> {
 /// Passes events on, page by page: a log of any length takes little memory.
 fn each(
     client: &Client,
-    wanted: &Wanted,
+    wanted: &EventQuery,
     limit: usize,
     mut take: impl FnMut(&EventOut, &str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -231,7 +231,7 @@ fn each(
     Ok(())
 }
 
-fn query(wanted: &Wanted, limit: usize, after: Option<&str>) -> String {
+fn query(wanted: &EventQuery, limit: usize, after: Option<&str>) -> String {
     let mut query = format!("?limit={limit}");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn time_may_be_a_duration_before_now() {
         let filter = |since: &str| {
-            Filter {
+            FilterArguments {
                 action: None,
                 target: None,
                 since: Some(since.into()),

@@ -39,7 +39,7 @@ pub fn words(what: &str, name: &str, notice: Notice, end: Time, now: Time, next:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::connection::Source;
+    use crate::client::connection::SettingSource;
     use crate::model::secret::{Secret, SecretForm};
 
     #[test]
@@ -60,7 +60,8 @@ mod tests {
             (Kind::Token, 600, Some("expires within a day: in 10m")),
         ] {
             let secret = Secret::generate(SecretForm::Credential(kind)).reveal();
-            let credential = ClientCredential::parse(&secret, Source::StandardInput).unwrap();
+            let credential =
+                ClientCredential::parse(&secret, SettingSource::StandardInput).unwrap();
             let end = Time::from_unix(now.unix() + seconds);
             let notice = of_credential(&credential, end, now, true);
             let in_a_job = of_credential(&credential, end, now, false);

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, USAGE};
@@ -18,7 +18,7 @@ use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 #[command(after_help = super::place::HELP)]
 pub struct GroupArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: GroupCommand,
 }
@@ -178,7 +178,7 @@ fn done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
 #[command(after_help = super::place::HELP)]
 pub struct ServiceArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: ServiceCommand,
 }
@@ -245,7 +245,7 @@ enum ServiceCommand {
         take: Vec<String>,
     },
     /// Print the configuration of a proxy that verifies each request to an application
-    Print(super::proxy::Print),
+    Print(super::proxy::ProxyArguments),
     /// Delete services with their API keys and permissions
     #[command(alias = "rm")]
     Delete {

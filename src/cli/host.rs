@@ -5,14 +5,14 @@ mod admin;
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::host::{authorized_keys, check, enroll, folder, logins, rotate, sync};
 use crate::terminal::exit::Failure;
 
 #[derive(Args)]
 pub struct HostArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: HostCommand,
 }
@@ -21,7 +21,7 @@ pub struct HostArguments {
 enum HostCommand {
     /// Create a one-time code for enrolling a host (admin)
     #[command(alias = "enrol-code")]
-    EnrollCode(admin::EnrollCode),
+    EnrollCode(admin::EnrollCodeArguments),
     /// List hosts (admin)
     #[command(alias = "ls")]
     List,
@@ -32,7 +32,7 @@ enum HostCommand {
         host: String,
     },
     /// Edit a host: name, groups, shared logins, maximum cache age (admin)
-    Edit(admin::Edit),
+    Edit(admin::EditHost),
     /// Pause a host: it admits nobody and stays enrolled (admin)
     Pause {
         /// Name or id
@@ -56,7 +56,7 @@ enum HostCommand {
         yes: bool,
     },
     /// On the host, as root: enroll with a code and configure sshd
-    Enroll(enroll::Enroll),
+    Enroll(enroll::EnrollArguments),
     /// On the host, for sshd: print the authorized_keys lines of an offered key
     AuthorizedKeys(authorized_keys::AuthorizedKeys),
     /// On the host: refresh the cache of SSH keys

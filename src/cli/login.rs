@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 
 use super::account::{has_browser, start_browser};
 use super::client::Client;
-use crate::client::config::{ConfigFolder, Context, Saved};
+use crate::client::config::{ConfigFolder, Context, SavedLogin};
 use crate::client::connection::PROGRAM;
-use crate::client::connection::{ClientCredential, Connection, Remote, ServerAddress, Source};
+use crate::client::connection::{
+    ClientCredential, Connection, Remote, ServerAddress, SettingSource,
+};
 use crate::model::credential::Kind;
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
@@ -153,7 +155,7 @@ fn parse_context_name(name: &str) -> Result<String, Failure> {
 fn pasted() -> Result<ClientCredential, Failure> {
     let credential = ClientCredential::parse(
         &prompt::credential("Token or API key (it is not shown): ")?,
-        Source::StandardInput,
+        SettingSource::StandardInput,
     )?;
     if credential.is(Kind::Token) || credential.is(Kind::ApiKey) {
         return Ok(credential);
@@ -195,7 +197,7 @@ fn by_device(client: Client, arguments: &LoginArguments) -> Result<ClientCredent
         "Approve it only if the page names this computer, {computer}. Waiting … (Ctrl-C to stop)"
     ));
     let secret = wait(&client, &begun)?;
-    ClientCredential::parse(&secret, Source::Flag("this login"))
+    ClientCredential::parse(&secret, SettingSource::Flag("this login"))
 }
 
 /// An address as a QR code, two squares in a character, with the quiet zone that readers need. It does not contain the
@@ -315,7 +317,7 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
         credential_command: None,
         insecure_http: connection.insecure_http,
     };
-    let saved = Saved {
+    let saved = SavedLogin {
         secret: connection.credential()?.secret.clone(),
         expires_at: me.expires_at.clone(),
     };
@@ -341,7 +343,9 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
         until(me.expires_at.as_deref(), client.now())
     ));
     let old = replaced
-        .and_then(|secret| ClientCredential::parse(&secret, Source::Context(name.to_owned())).ok())
+        .and_then(|secret| {
+            ClientCredential::parse(&secret, SettingSource::Context(name.to_owned())).ok()
+        })
         .filter(|old| old.id != credential.id);
     if let Some(old) = old {
         say(&format!(
@@ -397,7 +401,8 @@ fn end(arguments: &LogoutArguments, folder: &ConfigFolder, name: &str) -> Result
         return Ok(());
     };
     let ended = remote.server().and_then(|connection| {
-        let credential = ClientCredential::parse(&saved.secret, Source::Context(name.to_owned()))?;
+        let credential =
+            ClientCredential::parse(&saved.secret, SettingSource::Context(name.to_owned()))?;
         let (hint, is_token) = (credential.hint(), credential.is(Kind::Token));
         if !is_token {
             return Ok(format!(

@@ -9,7 +9,7 @@ use crate::terminal::exit::{FORBIDDEN, Failure, INVALID, NOT_FOUND};
 
 /// The fields of every listed object.
 #[derive(Deserialize)]
-struct Named {
+struct ListedName {
     id: String,
     #[serde(default)]
     name: String,
@@ -29,7 +29,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
             Err(failure) => return Err(failure),
         }
     }
-    let all: Vec<Named> = client.list(path)?.parse()?;
+    let all: Vec<ListedName> = client.list(path)?.parse()?;
     if let Some(found) = all
         .iter()
         .find(|one| id_in(given).is_some_and(|id| id.as_str() == one.id))

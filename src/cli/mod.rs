@@ -61,12 +61,12 @@ pub mod readers {
     pub use super::scan::find as find_secrets;
     pub use super::serve_file::ServeFile;
     pub use crate::client::config::{Config, Credentials, parse as parse_saved};
-    pub use crate::host::cache::{KeyCache, TrustedKey, Unusable};
+    pub use crate::host::cache::{CacheError, KeyCache, TrustedKey};
     pub use crate::host::logins::in_line as login_in_line;
 }
 
 use crate::terminal::exit;
-use crate::terminal::output::{self, Format};
+use crate::terminal::output::{self, OutputArguments};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// API keys, tokens, sessions and SSH keys of a lab.
@@ -74,7 +74,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true, after_long_help = exit::HELP)]
 struct Arguments {
     #[command(flatten)]
-    format: Format,
+    format: OutputArguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -205,7 +205,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
+fn run_command(command: Command, format: OutputArguments) -> Result<(), exit::Failure> {
     match command {
         Command::Serve(arguments) => serve::run_server(arguments),
         Command::Login(arguments) => login::login(arguments),
@@ -248,7 +248,7 @@ fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
     }
 }
 
-fn version(format: Format) -> Result<(), exit::Failure> {
+fn version(format: OutputArguments) -> Result<(), exit::Failure> {
     if format.is_json() {
         let version = serde_json::json!({"version": env!("CARGO_PKG_VERSION")});
         return output::line(&version.to_string());

@@ -10,7 +10,7 @@ use crate::terminal::output::say;
 
 /// The fields of a list item that a notice needs.
 #[derive(Deserialize)]
-struct Ending {
+struct NoticeFields {
     id: String,
     name: String,
     state: String,
@@ -23,7 +23,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
     let in_use = client.connection.credential.as_ref();
     let in_use = in_use.map(|credential| credential.id.as_str());
     let now = client.now();
-    for ending in listed.parse::<Ending>().unwrap_or_default() {
+    for ending in listed.parse::<NoticeFields>().unwrap_or_default() {
         let end = ending
             .expires_at
             .as_deref()

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
 use crate::terminal::output::{self, Cell, Out, say};
@@ -25,7 +25,7 @@ const TEST_TIME: Duration = Duration::from_secs(20);
 #[command(after_help = super::place::HELP)]
 pub struct NoticeChannelArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: NoticeChannelCommand,
 }

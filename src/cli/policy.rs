@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::client::Client;
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::terminal::exit::{Failure, INVALID, USAGE};
 use crate::terminal::output::{self, Cell, Progress, say};
 use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
@@ -13,7 +13,7 @@ use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptO
 #[command(after_help = super::place::HELP)]
 pub struct PolicyArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: PolicyCommand,
 }
@@ -191,7 +191,7 @@ fn print(client: &Client, text: &str) -> Result<(), Failure> {
 #[command(after_help = super::place::HELP)]
 pub struct SweepArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
 }
 
 /// `keycroft sweep`.

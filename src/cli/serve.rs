@@ -71,7 +71,7 @@ pub struct ServeArguments {
 }
 
 /// The settings from flags, environment and file.
-struct Wanted {
+struct ServeSettings {
     database: Database,
     listen: SocketAddr,
     public_url: Option<String>,
@@ -84,7 +84,7 @@ struct Wanted {
 
 impl ServeArguments {
     /// A flag precedes the environment, which precedes the file.
-    fn settle(self) -> Result<Wanted, Failure> {
+    fn settle(self) -> Result<ServeSettings, Failure> {
         let wrong = |message: String| Failure::new(USAGE, message);
         let config = self.config.or_else(|| path_variable("KEYCROFT_CONFIG"));
         let file = ServeFile::read(config.as_deref())?;
@@ -126,7 +126,7 @@ impl ServeArguments {
             .or(file.public_url);
         let listen = parsed_or_variable(self.listen, "KEYCROFT_LISTEN")?.or(file.listen);
         let insecure_http = parsed_or_variable(self.insecure_http, "KEYCROFT_INSECURE_HTTP")?;
-        Ok(Wanted {
+        Ok(ServeSettings {
             database: Database {
                 db: path(self.database.db, "KEYCROFT_DB", file.db),
             },
@@ -158,7 +158,7 @@ impl ServeArguments {
     }
 }
 
-impl Wanted {
+impl ServeSettings {
     fn require_safe_way(&self, address: SocketAddr) -> Result<(), Failure> {
         let safe = address.ip().to_canonical().is_loopback()
             || self.tls.is_some()

@@ -12,8 +12,8 @@ use super::deletion::{Consent, Deletion, delete_all};
 use super::lookup::find_id;
 use super::notice;
 use super::ssh_key_file::{from_agent, from_file, path_of};
-use super::ssh_key_generate::{Generate, GeneratedKey, generate};
-use super::ssh_key_import::{self, Import};
+use super::ssh_key_generate::{GenerateSshKey, GeneratedKey, generate};
+use super::ssh_key_import::{self, ImportSshKeys};
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
@@ -40,9 +40,9 @@ enum SshKeyCommand {
         scope: UserScope,
     },
     /// Add an SSH key: every host accepts it from the next login on
-    Add(Add),
+    Add(AddSshKey),
     /// Generate a key pair with ssh-keygen and add its public key
-    Generate(Generate),
+    Generate(GenerateSshKey),
     /// Show an SSH key
     Show {
         /// Name or id
@@ -52,7 +52,7 @@ enum SshKeyCommand {
         scope: UserScope,
     },
     /// Edit an SSH key: name, expiration, addresses, options, or the key itself
-    Edit(Edit),
+    Edit(EditSshKey),
     /// Delete SSH keys: hosts reject them from the next login on
     #[command(alias = "rm")]
     Delete {
@@ -66,7 +66,7 @@ enum SshKeyCommand {
         scope: UserScope,
     },
     /// Add the keys of an `authorized_keys` file, or of those in a folder of home directories
-    Import(Import),
+    Import(ImportSshKeys),
 }
 
 /// The owner of the SSH keys.
@@ -84,7 +84,7 @@ impl UserScope {
 }
 
 #[derive(Args)]
-struct Add {
+struct AddSshKey {
     /// Public key file; - for standard input
     #[arg(value_name = "FILE", required_unless_present = "agent")]
     file: Option<PathBuf>,
@@ -154,7 +154,7 @@ impl OptionFlags {
 }
 
 #[derive(Args)]
-struct Edit {
+struct EditSshKey {
     /// Name or id
     #[arg(add = CompletedNames::SshKeys.completer())]
     key: String,
@@ -283,7 +283,7 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
 }
 
 fn add_generated(client: &Client, key: GeneratedKey) -> Result<(), Failure> {
-    let add = Add {
+    let add = AddSshKey {
         file: Some(key.file),
         agent: false,
         name: key.name,
@@ -295,7 +295,7 @@ fn add_generated(client: &Client, key: GeneratedKey) -> Result<(), Failure> {
     add_key(client, add)
 }
 
-fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
+fn add_key(client: &Client, add: AddSshKey) -> Result<(), Failure> {
     let public_key = match &add.file {
         Some(file) => from_file(file)?,
         None => from_agent()?,
@@ -372,7 +372,7 @@ fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), 
     Ok(())
 }
 
-fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
+fn edit_key(client: &Client, edit: EditSshKey) -> Result<(), Failure> {
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| {
         body.insert(name.to_owned(), value);

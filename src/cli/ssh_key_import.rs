@@ -22,7 +22,7 @@ const PART_BYTES: usize = 24 * 1_024;
 const REJECTED: &str = "refused";
 
 #[derive(Args)]
-pub struct Import {
+pub struct ImportSshKeys {
     /// An `authorized_keys` file; - for standard input; for admins also a folder of home directories, such as /home
     #[arg(value_name = "PATH")]
     path: PathBuf,
@@ -35,7 +35,7 @@ pub struct Import {
 }
 
 /// The result of one file.
-struct Told {
+struct FileResult {
     file: String,
     /// `None`: the caller.
     user: Option<String>,
@@ -43,7 +43,7 @@ struct Told {
 }
 
 /// Imports files.
-pub fn import_ssh_keys(client: &Client, import: &Import) -> Result<(), Failure> {
+pub fn import_ssh_keys(client: &Client, import: &ImportSshKeys) -> Result<(), Failure> {
     let told = if import.path.is_dir() {
         if import.user.is_some() {
             let failure = Failure::new(
@@ -63,7 +63,7 @@ pub fn import_ssh_keys(client: &Client, import: &Import) -> Result<(), Failure> 
         let user = import.user.clone();
         let lines = import_text(client, user.as_deref(), &text, import.allow_shared)
             .map_err(|failure| named(failure, &import.path))?;
-        vec![Told {
+        vec![FileResult {
             file: argument.map_or_else(|| import.path.display().to_string(), |_| "text".to_owned()),
             user,
             lines,
@@ -98,7 +98,11 @@ fn require_homes(folder: &Path) -> Result<(), Failure> {
 }
 
 /// `FOLDER/NAME/.ssh/authorized_keys` of all users; unknown users and unreadable files are reported and skipped.
-fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Vec<Told>, Failure> {
+fn import_homes(
+    client: &Client,
+    folder: &Path,
+    allow_shared: bool,
+) -> Result<Vec<FileResult>, Failure> {
     let fail =
         |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
     let mut homes: Vec<PathBuf> = fs::read_dir(folder)
@@ -126,7 +130,7 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
                 }
                 Err(failure) => return Err(failure),
             };
-            all.push(Told {
+            all.push(FileResult {
                 file: path.display().to_string(),
                 user: Some(user.to_string()),
                 lines,
@@ -227,7 +231,7 @@ fn rejected(line: usize, message: String) -> ImportLineOut {
 }
 
 #[derive(Default)]
-struct Part {
+struct TextPart {
     text: String,
     /// Lines of the file before this part.
     lines_before: usize,
@@ -236,9 +240,9 @@ struct Part {
 }
 
 /// The text in parts of complete lines.
-fn parts(text: &str) -> Vec<Part> {
+fn parts(text: &str) -> Vec<TextPart> {
     let mut parts = Vec::new();
-    let mut part = Part::default();
+    let mut part = TextPart::default();
     for (before, line) in text.split_inclusive('\n').enumerate() {
         // Comments are not sent, but their lines count.
         let is_comment = line.trim_start().starts_with('#');
@@ -248,9 +252,9 @@ fn parts(text: &str) -> Vec<Part> {
             parts.push(std::mem::take(&mut part));
         }
         if is_long {
-            parts.push(Part {
+            parts.push(TextPart {
                 too_long: Some(before + 1),
-                ..Part::default()
+                ..TextPart::default()
             });
             continue;
         }
@@ -267,7 +271,7 @@ fn parts(text: &str) -> Vec<Part> {
 
 const HEADINGS: [&str; 5] = ["user", "file and line", "outcome", "name", "why not"];
 
-fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
+fn show(client: &Client, told: &[FileResult]) -> Result<(), Failure> {
     let lines = || told.iter().flat_map(|file| &file.lines);
     let count = |outcome: &str| lines().filter(|line| line.outcome == outcome).count();
     if client.connection.json {
@@ -300,7 +304,7 @@ fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row(file: &Told, line: &ImportLineOut) -> Vec<Cell> {
+fn row(file: &FileResult, line: &ImportLineOut) -> Vec<Cell> {
     let place = match line.line {
         0 => file.file.clone(),
         number => format!("{}:{number}", file.file),

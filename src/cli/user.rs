@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::local::Missing;
-use super::place::Place;
+use super::local::MissingDatabase;
+use super::place::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
 use crate::model::user::Username;
@@ -23,7 +23,7 @@ use crate::wire::{
 #[command(after_help = super::place::HELP)]
 pub struct UserArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: UserCommand,
 }
@@ -45,7 +45,7 @@ enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
         #[command(flatten)]
-        link: Link,
+        link: CreateLink,
     },
     /// List users
     #[command(alias = "ls")]
@@ -102,7 +102,7 @@ enum UserCommand {
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
-        link: Link,
+        link: CreateLink,
     },
     /// Remove a user's second factors and password, and print a one-time link to choose a new password
     ResetSecondFactor {
@@ -110,7 +110,7 @@ enum UserCommand {
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
-        link: Link,
+        link: CreateLink,
     },
     /// Delete users with all their credentials; the names stay reserved
     #[command(alias = "rm")]
@@ -150,7 +150,7 @@ enum UserCommand {
 
 /// The address in links, for a database without a running server.
 #[derive(Args)]
-struct Link {
+struct CreateLink {
     /// Public URL in the link, without a running server [env: KEYCROFT_PUBLIC_URL] [default: that of the last server]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -162,9 +162,9 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
     let is_add = matches!(arguments.command, UserCommand::Create { .. });
     let creates = creates_first || (is_add && arguments.place.names_database());
     let mut client = arguments.place.client_or(if creates {
-        Missing::Create
+        MissingDatabase::Create
     } else {
-        Missing::Reject
+        MissingDatabase::Reject
     })?;
     match arguments.command {
         UserCommand::Create {

@@ -8,7 +8,7 @@ use ureq::http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
 use super::client::Client;
-use crate::client::connection::{ClientCredential, Remote, Source};
+use crate::client::connection::{ClientCredential, Remote, SettingSource};
 use crate::model::text::percent_encode;
 use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
 use crate::terminal::output::{self, Cell, say};
@@ -108,7 +108,7 @@ fn with_secret(remote: &Remote) -> Result<Client, Failure> {
     let connection = remote.server()?;
     let credential = ClientCredential::parse(
         &prompt::credential("Secret (it is not shown): ")?,
-        Source::StandardInput,
+        SettingSource::StandardInput,
     )
     .map_err(|failure| Failure {
         code: NOT_ACTIVE,

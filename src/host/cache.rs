@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 
 use crate::model::address::AllowedAddresses;
 use crate::model::secret::Digest;
-use crate::model::ssh_key::{Destination, ForcedCommand, KeyOptions, PublicKey};
+use crate::model::ssh_key::{ForcedCommand, ForwardTarget, KeyOptions, PublicKey};
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::wire::{AuthorizedKeysOut, LoginKeyOut};
@@ -148,13 +148,13 @@ fn decode_options(text: &str) -> Option<KeyOptions> {
             .map(|text| ForcedCommand::parse(&text))
             .transpose()
             .ok()?,
-        permitopen: Destination::parse_list(&entries).ok()?,
+        permitopen: ForwardTarget::parse_list(&entries).ok()?,
     })
 }
 
 /// The reason for not using a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unusable {
+pub enum CacheError {
     /// Cut off, or not written by this program.
     Damaged,
     /// Fetched later than now: the clock was set back.
@@ -163,7 +163,7 @@ pub enum Unusable {
     TooOld { age: Duration, max: Duration },
 }
 
-impl std::fmt::Display for Unusable {
+impl std::fmt::Display for CacheError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Damaged => f.write_str("the cache is cut off or damaged"),
@@ -232,9 +232,9 @@ impl KeyCache {
     }
 
     /// Reads a file.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Unusable::Damaged)?;
-        Self::read(text).ok_or(Unusable::Damaged)
+    pub fn decode(bytes: &[u8]) -> Result<Self, CacheError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| CacheError::Damaged)?;
+        Self::read(text).ok_or(CacheError::Damaged)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -260,14 +260,14 @@ impl KeyCache {
     }
 
     /// Requires that the cache is valid at `now`.
-    pub fn check(&self, now: Time) -> Result<(), Unusable> {
+    pub fn check(&self, now: Time) -> Result<(), CacheError> {
         if self.fetched_at > now.after(AHEAD_MAX) {
-            return Err(Unusable::FromTheFuture);
+            return Err(CacheError::FromTheFuture);
         }
         let age = now.since(self.fetched_at);
         if age >= self.cache_age_max {
             let max = self.cache_age_max;
-            return Err(Unusable::TooOld { age, max });
+            return Err(CacheError::TooOld { age, max });
         }
         Ok(())
     }
@@ -382,7 +382,10 @@ mod tests {
             .replacen("keycroft-copy 2", "keycroft-copy 1", 1);
         let (content, _) = first.rsplit_once("end ").unwrap();
         let signed = format!("{content}end {}\n", Digest::new(content.as_bytes()).hex());
-        assert_eq!(KeyCache::decode(signed.as_bytes()), Err(Unusable::Damaged));
+        assert_eq!(
+            KeyCache::decode(signed.as_bytes()),
+            Err(CacheError::Damaged)
+        );
     }
 
     #[test]
@@ -391,7 +394,7 @@ mod tests {
         for length in 0..text.len() {
             assert_eq!(
                 KeyCache::decode(&text.as_bytes()[..length]),
-                Err(Unusable::Damaged),
+                Err(CacheError::Damaged),
                 "{length}"
             );
         }
@@ -400,7 +403,7 @@ mod tests {
             changed[place] ^= 1;
             assert_eq!(
                 KeyCache::decode(&changed),
-                Err(Unusable::Damaged),
+                Err(CacheError::Damaged),
                 "{place}"
             );
         }
@@ -414,9 +417,9 @@ mod tests {
         let at = |seconds: i64| cache.check(Time::from_unix(1_000_000 + seconds));
         assert_eq!(at(0), Ok(()));
         assert_eq!(at(599), Ok(()));
-        assert!(matches!(at(600), Err(Unusable::TooOld { .. })));
+        assert!(matches!(at(600), Err(CacheError::TooOld { .. })));
         assert_eq!(at(-60), Ok(()));
-        assert_eq!(at(-61), Err(Unusable::FromTheFuture));
+        assert_eq!(at(-61), Err(CacheError::FromTheFuture));
         let never = KeyCache {
             cache_age_max: Duration::ZERO,
             ..cache.clone()

@@ -18,7 +18,7 @@ use super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines}
 use super::sshd::{self, ExpiryTime};
 use super::sync::{Synced, refresh};
 use super::timers;
-use crate::client::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, Source};
+use crate::client::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, SettingSource};
 use crate::model::host::parse_host_name;
 use crate::model::secret::SecretForm;
 use crate::terminal::environment::path_variable;
@@ -44,7 +44,7 @@ const ANYBODY: SshdConnection<'static> = SshdConnection {
 };
 
 #[derive(Args)]
-pub struct Enroll {
+pub struct EnrollArguments {
     /// Server, such as `https://keys.lab.example`
     #[arg(value_name = "URL")]
     url: String,
@@ -74,7 +74,7 @@ pub struct Enroll {
 }
 
 /// `keycroft host enroll`.
-pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
+pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
             FORBIDDEN,
@@ -138,7 +138,7 @@ fn parse_address(url: &str, remote: &Remote) -> Result<ServerAddress, Failure> {
 }
 
 /// The program that sshd runs: nobody but root may be able to change it.
-fn find_program(wanted: &Enroll) -> Result<PathBuf, Failure> {
+fn find_program(wanted: &EnrollArguments) -> Result<PathBuf, Failure> {
     let path = match &wanted.program {
         Some(path) => path.clone(),
         None => std::env::current_exe()
@@ -190,7 +190,7 @@ fn find_user() -> Result<MachineUser, Failure> {
 
 /// Ensures a host credential that the server accepts; spends the code only without one.
 fn join(
-    wanted: &Enroll,
+    wanted: &EnrollArguments,
     remote: &Remote,
     address: &ServerAddress,
     folder: &HostFolder,
@@ -328,7 +328,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
         )
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| fail())?;
-    let code = ClientCredential::parse(text, Source::StandardInput).map_err(|_| fail())?;
+    let code = ClientCredential::parse(text, SettingSource::StandardInput).map_err(|_| fail())?;
     if code.form == SecretForm::Code {
         Ok(code.secret)
     } else {
@@ -370,7 +370,7 @@ fn command(program: &Path) -> String {
 }
 
 /// The settings that the drop-in replaces, for a comment in it.
-fn find_replaced(wanted: &Enroll, program: &Path) -> Result<Vec<String>, Failure> {
+fn find_replaced(wanted: &EnrollArguments, program: &Path) -> Result<Vec<String>, Failure> {
     let path = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
     let present = fs::read_to_string(&path).unwrap_or_default();
     let is_ours = present.starts_with(MARK);
@@ -444,7 +444,11 @@ fn make_run_folder() {
 }
 
 /// Writes the drop-in, and takes it back when sshd does not run the command.
-fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(), Failure> {
+fn set_sshd_up(
+    wanted: &EnrollArguments,
+    program: &Path,
+    replaced: &[String],
+) -> Result<(), Failure> {
     let folder = wanted.sshd_folder.join("sshd_config.d");
     let path = folder.join(DROP_IN);
     let text = drop_in(program, &wanted.place, replaced);
@@ -473,7 +477,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
 }
 
 /// Requires that each sshd of this configuration runs the program.
-fn require_command(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+fn require_command(wanted: &EnrollArguments, program: &Path) -> Result<(), Failure> {
     make_run_folder();
     for sshd in inspect::all_sshds(&wanted.sshd_folder)? {
         let configuration = sshd.configuration(&wanted.sshd_folder, &ANYBODY)?;
@@ -522,7 +526,7 @@ fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
 }
 
 /// Reloads sshd, where systemd runs it.
-fn reload(wanted: &Enroll) {
+fn reload(wanted: &EnrollArguments) {
     if wanted.no_reload {
         return;
     }

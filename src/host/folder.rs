@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::sshd::{Expiries, ExpiryTime};
 use crate::client::connection::ClientCredential;
-use crate::client::connection::Source;
+use crate::client::connection::SettingSource;
 use crate::model::credential::Kind;
 use crate::model::secret::Id;
 use crate::terminal::environment::path_variable;
@@ -274,7 +274,7 @@ impl HostFolder {
             return Ok(None);
         };
         let text = std::str::from_utf8(&bytes).map_err(|error| failed(&path, error))?;
-        let source = Source::Variable("the file of the host credential");
+        let source = SettingSource::Variable("the file of the host credential");
         let credential = ClientCredential::parse(text, source)?;
         if credential.is(Kind::Host) {
             Ok(Some(credential.secret))

@@ -53,7 +53,7 @@ impl fmt::Display for UserCode {
 
 /// The person's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceAnswer {
+pub enum DeviceDecision {
     /// Approved with this session.
     Approved(Id),
     Denied,
@@ -76,7 +76,7 @@ pub struct DeviceLogin {
     pub lifetime: Option<Lifetime>,
     pub asked_at: Time,
     pub expires_at: Time,
-    pub answer: Option<DeviceAnswer>,
+    pub answer: Option<DeviceDecision>,
     /// The user who approved it.
     pub user: Option<UserId>,
 }

@@ -139,9 +139,9 @@ impl std::error::Error for Error {}
 
 /// Collects the faults of several fields, so that one answer names all of them.
 #[derive(Default)]
-pub struct Faults(Vec<FieldError>);
+pub struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
+impl FieldErrors {
     /// Returns the value of `result`, or records its fault under `field`.
     pub fn take<T, E: fmt::Display>(&mut self, field: &str, result: Result<T, E>) -> Option<T> {
         match result {

@@ -27,7 +27,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(15);
 
 /// A finished and checked backup.
 #[derive(Debug, Clone, Copy)]
-pub struct Copied {
+pub struct FinishedBackup {
     pub bytes: u64,
     /// True if the database has the present schema, so that the time of the backup can be recorded in it.
     pub is_present_version: bool,
@@ -51,12 +51,12 @@ pub struct Restored {
     pub sessions: usize,
     pub codes: usize,
     /// Credentials that the restore makes valid again, even those revoked since the backup; latest use first.
-    pub survivors: Vec<Survivor>,
+    pub survivors: Vec<ValidCredential>,
 }
 
 /// A credential that is valid in the restored database.
 #[derive(Debug, Clone)]
-pub struct Survivor {
+pub struct ValidCredential {
     pub id: String,
     /// The name of its kind.
     pub kind: String,
@@ -70,7 +70,7 @@ pub struct Survivor {
 }
 
 /// Copies the database at `from`, in one consistent state, to a new file `to`.
-pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
+pub fn copy(from: &Path, to: &Path, now: Time) -> Result<FinishedBackup, OpenError> {
     require_nothing_at(to)?;
     let unfinished = UnfinishedDatabase::beside(to)?;
     let copied = copy_into(from, &unfinished.path, now)?;
@@ -81,7 +81,7 @@ pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
 }
 
 /// Writes such a copy to `out`. The copy is written beside the database first.
-pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, OpenError> {
+pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<FinishedBackup, OpenError> {
     let unfinished = UnfinishedDatabase::beside(from)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     File::open(&unfinished.path)
@@ -91,7 +91,7 @@ pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, Op
     Ok(copied)
 }
 
-fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
+fn copy_into(from: &Path, to: &Path, now: Time) -> Result<FinishedBackup, OpenError> {
     file::check(from)?;
     let reject =
         |error: rusqlite::Error| OpenError::new(from, &format!("can't be copied: {error}"));
@@ -102,21 +102,21 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     require_complete(from, &copy)?;
     copy.close().map_err(|(_, error)| reject(error))?;
     let bytes = fs::metadata(to).map_or(0, |file| file.len());
-    Ok(Copied {
+    Ok(FinishedBackup {
         bytes,
         is_present_version,
     })
 }
 
 /// A copy that was kept before a migration.
-pub(super) struct KeptCopy {
+pub(super) struct MigrationCopy {
     /// `None` if an earlier copy is the same.
     path: Option<PathBuf>,
     /// The schema of the copy.
     version: u32,
 }
 
-impl KeptCopy {
+impl MigrationCopy {
     /// Deletes it after a migration that changed nothing: otherwise each start would leave one more.
     pub(super) fn drop_unless_migrated(&self, connection: &Connection) {
         if migrate::version(connection).is_ok_and(|version| version == self.version) {
@@ -127,7 +127,7 @@ impl KeptCopy {
 
 /// Keeps a copy of a database of an older schema beside it, before its migration: `keycroft.db.before-schema-2`. To go back from
 /// an upgrade, restore this copy with the older program.
-pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> {
+pub(super) fn keep_before_migration(path: &Path) -> Result<MigrationCopy, OpenError> {
     let reject = |why: &dyn std::fmt::Display| {
         let why =
             format!("cannot be copied before its schema is migrated, and was not changed: {why}");
@@ -152,7 +152,7 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> 
         });
     // A migration that was killed again and again must not fill the disk with copies.
     if last.is_some_and(|last| is_same(&last, &unfinished.path).unwrap_or(false)) {
-        return Ok(KeptCopy {
+        return Ok(MigrationCopy {
             path: None,
             version,
         });
@@ -163,7 +163,7 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> 
         "the schema is migrated; a copy of the database before it is kept in {}",
         kept.display()
     );
-    Ok(KeptCopy {
+    Ok(MigrationCopy {
         path: Some(kept),
         version,
     })
@@ -402,7 +402,7 @@ impl Select {
         })
     }
 
-    fn survivors(&self, now: Time) -> Result<Vec<Survivor>, Error> {
+    fn survivors(&self, now: Time) -> Result<Vec<ValidCredential>, Error> {
         // The latest use of any of the credential's secrets.
         let latest = |column: &str| {
             format!(
@@ -418,7 +418,7 @@ impl Select {
                    ORDER BY c.last_used_at DESC, c.number DESC"
         );
         self.all(&sql, [now.unix()], |row| {
-            Ok(Survivor {
+            Ok(ValidCredential {
                 id: row.get(0)?,
                 kind: row.get(1)?,
                 owner: row.get(2)?,

@@ -36,7 +36,7 @@ pub struct CodeCreator {
 }
 
 /// A spent code.
-pub(super) struct Spent {
+pub(super) struct UsedCode {
     pub(super) user: Option<UserId>,
     pub(super) groups: String,
     /// The username of the admin who created it; `None`: the operator.
@@ -136,7 +136,7 @@ impl Select {
         presented: &Presented,
         purpose: Purpose,
         now: Time,
-    ) -> Result<Spent, Error> {
+    ) -> Result<UsedCode, Error> {
         let code = self.code(presented, purpose, now)?;
         let spent = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.as_str(), now.unix()])?;
         if spent != 1 {
@@ -154,7 +154,7 @@ impl Select {
             "DELETE FROM codes WHERE id = ? AND uses_left = 0 AND purpose <> 'device'",
             [code.id.as_str()],
         )?;
-        Ok(Spent {
+        Ok(UsedCode {
             user: code.user,
             groups,
             creator,

@@ -67,7 +67,7 @@ fn finding(subject: &'static str, condition: Condition, words: impl Into<String>
 }
 
 /// Examines one subject in the database.
-type Look = fn(&Select, Time) -> Result<Finding, Error>;
+type Examiner = fn(&Select, Time) -> Result<Finding, Error>;
 
 /// Examines the database at `path`.
 pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
@@ -86,7 +86,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     let words = format!("{}, mode 0600", path.display());
     findings.insert(0, finding("file", Condition::Good, words));
     findings.push(wal(path));
-    let looks: [(&'static str, Look); 8] = [
+    let looks: [(&'static str, Examiner); 8] = [
         ("pages", pages),
         ("schema", |select, _| schema(select)),
         ("references", references),

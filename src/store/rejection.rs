@@ -28,7 +28,7 @@ const ADDRESSES_MAX: i64 = 20;
 const OTHERS: &str = "others";
 
 /// Rejections counted since an event.
-struct Counted {
+struct RejectionCount {
     who: String,
     what: String,
     since: Time,
@@ -36,7 +36,7 @@ struct Counted {
     more: i64,
 }
 
-impl Counted {
+impl RejectionCount {
     /// The details of an event for counted rejections.
     fn words(&self) -> [(&'static str, String); 3] {
         [
@@ -76,7 +76,7 @@ impl Select {
             counted
                 .iter()
                 .filter(|counted| counted.more > 0)
-                .flat_map(Counted::words),
+                .flat_map(RejectionCount::words),
         );
         let event = self.append(new_event(
             at,
@@ -118,12 +118,16 @@ impl Select {
         Ok((who, what))
     }
 
-    fn counted(&self, condition: &str, with: impl rusqlite::Params) -> Result<Vec<Counted>, Error> {
+    fn counted(
+        &self,
+        condition: &str,
+        with: impl rusqlite::Params,
+    ) -> Result<Vec<RejectionCount>, Error> {
         let sql = format!(
             "SELECT who, what, since, event, more FROM repeated_refusals WHERE {condition}"
         );
         self.all(&sql, with, |row| {
-            Ok(Counted {
+            Ok(RejectionCount {
                 who: row.get(0)?,
                 what: row.get(1)?,
                 since: Time::from_unix(row.get(2)?),
@@ -157,7 +161,7 @@ impl Select {
     }
 
     /// The event whose repetitions are counted; without a caller and target if it is archived.
-    fn counted_event(&self, counted: &Counted) -> Result<Event, Error> {
+    fn counted_event(&self, counted: &RejectionCount) -> Result<Event, Error> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE number = ?");
         let found = self.one(&sql, [counted.event], read_event)?;
         Ok(found.map_or_else(
@@ -195,7 +199,7 @@ impl Store {
     }
 }
 
-fn is_open(counted: &Counted, at: Time) -> bool {
+fn is_open(counted: &RejectionCount, at: Time) -> bool {
     (0..WINDOW_SECONDS).contains(&(at.unix() - counted.since.unix()))
 }
 

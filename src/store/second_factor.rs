@@ -55,7 +55,7 @@ fn factor_demanded() -> Error {
 }
 
 /// A valid proof, as it is written when it is spent.
-enum Spending {
+enum FactorConsumption {
     TotpStep(i64),
     RecoveryCode(Digest),
     Passkey(Id, Asserted),
@@ -193,13 +193,16 @@ impl Select {
         user: &User,
         proof: &FactorProof,
         now: Time,
-    ) -> Result<(Spending, SignInMethod), Error> {
+    ) -> Result<(FactorConsumption, SignInMethod), Error> {
         match proof {
             FactorProof::Code(TypedCode::Totp(code)) => {
                 let found = self.totp(user.id)?;
                 let step = found.and_then(|(seed, last)| seed.matching_step(code, now, last));
                 let step = step.ok_or_else(wrong_code)?;
-                Ok((Spending::TotpStep(step), SignInMethod::PasswordAndTotp))
+                Ok((
+                    FactorConsumption::TotpStep(step),
+                    SignInMethod::PasswordAndTotp,
+                ))
             }
             FactorProof::Code(TypedCode::Recovery(digest)) => {
                 let sql = "SELECT count(*) FROM recovery_codes WHERE user_id = ? AND digest = ?";
@@ -207,14 +210,14 @@ impl Select {
                     return Err(wrong_code());
                 }
                 Ok((
-                    Spending::RecoveryCode(*digest),
+                    FactorConsumption::RecoveryCode(*digest),
                     SignInMethod::PasswordAndRecoveryCode,
                 ))
             }
             FactorProof::Passkey(answer) => {
                 let (id, asserted) = self.find_asserted(user, answer, now)?;
                 Ok((
-                    Spending::Passkey(id, asserted),
+                    FactorConsumption::Passkey(id, asserted),
                     SignInMethod::PasswordAndPasskey,
                 ))
             }
@@ -234,7 +237,7 @@ impl Select {
         user: &User,
         factor: &Factor,
         now: Time,
-    ) -> Result<(Option<Spending>, SignInMethod), Error> {
+    ) -> Result<(Option<FactorConsumption>, SignInMethod), Error> {
         let factors = self.second_factors(user.id)?;
         match factor {
             Factor::Proof(proof) => {
@@ -284,19 +287,19 @@ impl Select {
     ) -> Result<SignInMethod, Error> {
         let (spending, method) = self.judge_factor(user, factor, now)?;
         match spending {
-            Some(Spending::TotpStep(step)) => {
+            Some(FactorConsumption::TotpStep(step)) => {
                 let sql = "UPDATE totp SET last_step = ?1, last_used_at = ?2 WHERE user_id = ?3 AND last_step < ?1";
                 if self.execute(sql, params![step, now.unix(), user.id.0])? != 1 {
                     return Err(wrong_code());
                 }
             }
-            Some(Spending::RecoveryCode(digest)) => {
+            Some(FactorConsumption::RecoveryCode(digest)) => {
                 let sql = "DELETE FROM recovery_codes WHERE user_id = ? AND digest = ?";
                 if self.execute(sql, params![user.id.0, digest.as_bytes()])? != 1 {
                     return Err(wrong_code());
                 }
             }
-            Some(Spending::Passkey(id, asserted)) => {
+            Some(FactorConsumption::Passkey(id, asserted)) => {
                 self.note_passkey_use(id, asserted, now)?;
             }
             None => {}

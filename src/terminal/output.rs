@@ -14,7 +14,7 @@ use super::exit::sanitize;
 pub use super::exit::say;
 use super::exit::{DONE, FAILED, Failure, INVALID};
 use crate::model::time::Time;
-use layout::Text;
+use layout::CellText;
 pub use progress::Progress;
 use terminal::Terminal;
 
@@ -49,7 +49,7 @@ pub enum OutputFormat {
 
 /// The form of results, as the flags choose it.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct Format {
+pub struct OutputArguments {
     /// Format: table, wide (a table without cuts), json or tsv [default: table on a terminal, otherwise tsv]
     #[arg(
         short,
@@ -69,7 +69,7 @@ pub struct Format {
     quiet: bool,
 }
 
-impl Format {
+impl OutputArguments {
     pub fn is_json(self) -> bool {
         self.json || self.output == Some(OutputFormat::Json)
     }
@@ -103,7 +103,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-impl From<&Cell> for Text {
+impl From<&Cell> for CellText {
     fn from(cell: &Cell) -> Self {
         Self {
             shown: field(&cell.shown),
@@ -194,7 +194,7 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
 
 /// Writes rows under headings, each row on one line. An empty list is the sentence `empty` on standard error, for people.
 pub fn table(
-    format: Format,
+    format: OutputArguments,
     headings: &[&str],
     rows: &[Vec<Cell>],
     empty: &str,
@@ -222,9 +222,9 @@ pub fn table(
     }
     let terminal = Terminal::of_stdout();
     let width = terminal.width.filter(|_| form == OutputFormat::Table);
-    let texts: Vec<Vec<Text>> = rows
+    let texts: Vec<Vec<CellText>> = rows
         .iter()
-        .map(|row| row.iter().map(Text::from).collect())
+        .map(|row| row.iter().map(CellText::from).collect())
         .collect();
     let lines = layout::lines(headings, &texts, width, &terminal.style);
     if terminal.height.is_some_and(|height| lines.len() >= height) {
@@ -234,7 +234,7 @@ pub fn table(
 }
 
 /// One object: a line a value, `name<tab>value` for programs.
-pub fn record(format: Format, rows: &[(&str, Cell)]) -> Result<(), Failure> {
+pub fn record(format: OutputArguments, rows: &[(&str, Cell)]) -> Result<(), Failure> {
     let to_people = format.of_table() != OutputFormat::Tsv;
     let style = Terminal::of_stdout().style;
     for (name, cell) in rows {

@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use tokio::net::TcpStream;
 
 use super::Peer;
-use super::accept::{self, Arrival};
+use super::accept::{self, AcceptedConnection};
 use super::registry::{Phase, Registry};
 use super::service::{HttpService, WorkerPool};
 use super::settings::{BUFFER_BYTES_MAX, LINGER_BYTES_MAX};
@@ -33,8 +33,8 @@ pub struct WorkerContext<H> {
 }
 
 /// Serves a connection until it ends.
-pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: Arrival) {
-    let Arrival { stream, place } = arrival;
+pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: AcceptedConnection) {
+    let AcceptedConnection { stream, place } = arrival;
     let socket = match stream {
         accept::AcceptedSocket::Control(stream) => Socket::from_unix(stream),
         accept::AcceptedSocket::Here(stream) => Socket::from_tcp(stream),

@@ -10,7 +10,7 @@ use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
 
 /// Progress in a head, so that no byte is read twice.
 #[derive(Default)]
-pub struct Scan {
+pub struct HeadProgress {
     searched: usize,
     line_start: usize,
     lines: usize,
@@ -31,7 +31,7 @@ pub enum HeadScan {
     Rejected(Rejection),
 }
 
-impl Scan {
+impl HeadProgress {
     /// Scans the bytes received since the last call; `bytes` always starts with the head.
     pub fn look(&mut self, bytes: &[u8]) -> HeadScan {
         loop {
@@ -292,7 +292,7 @@ mod tests {
 
     /// The result when the bytes arrive in these pieces.
     fn found_in_pieces(bytes: &[u8], ends: &[usize]) -> HeadScan {
-        let mut scan = Scan::default();
+        let mut scan = HeadProgress::default();
         for &end in ends {
             let found = scan.look(&bytes[..end.min(bytes.len())]);
             if found != HeadScan::More {
@@ -307,9 +307,12 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut bytes = head.to_vec();
         bytes.extend_from_slice(b"body\r\n\r\n");
-        assert_eq!(Scan::default().look(&bytes), HeadScan::Head(head.len()));
         assert_eq!(
-            Scan::default().look(&head[..head.len() - 1]),
+            HeadProgress::default().look(&bytes),
+            HeadScan::Head(head.len())
+        );
+        assert_eq!(
+            HeadProgress::default().look(&head[..head.len() - 1]),
             HeadScan::More
         );
     }
@@ -318,12 +321,18 @@ mod tests {
     fn carriage_return_does_not_count_toward_the_limit() {
         let line = format!("GET /{} HTTP/1.1", "a".repeat(LINE_BYTES_MAX - 14));
         assert_eq!(line.len(), LINE_BYTES_MAX);
-        assert_eq!(Scan::default().look(line.as_bytes()), HeadScan::More);
+        assert_eq!(
+            HeadProgress::default().look(line.as_bytes()),
+            HeadScan::More
+        );
         let ending = format!("{line}\r");
-        assert_eq!(Scan::default().look(ending.as_bytes()), HeadScan::More);
+        assert_eq!(
+            HeadProgress::default().look(ending.as_bytes()),
+            HeadScan::More
+        );
         let longer = format!("{line}xx");
         assert_eq!(
-            Scan::default().look(longer.as_bytes()),
+            HeadProgress::default().look(longer.as_bytes()),
             HeadScan::Rejected(LINE_TOO_LONG)
         );
     }
@@ -340,7 +349,7 @@ mod tests {
             let text = format!("{first}{}\r\n", lines.concat());
             let bytes = text.as_bytes();
             ends.sort_unstable();
-            let whole = Scan::default().look(bytes);
+            let whole = HeadProgress::default().look(bytes);
             let pieces = found_in_pieces(bytes, &ends);
             // A head with several faults may be rejected for either of them.
             let both_rejected = matches!((&pieces, &whole), (HeadScan::Rejected(_), HeadScan::Rejected(_)));

@@ -41,7 +41,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 
-use accept::{Acceptor, Arrival};
+use accept::{AcceptedConnection, Acceptor};
 use connection::WorkerContext;
 use control_accept::ControlAcceptor;
 use handler::ThreadHandler;
@@ -217,7 +217,7 @@ impl<H: 'static> All<H> {
     fn start_worker(
         self,
         number: usize,
-    ) -> io::Result<(UnboundedSender<Arrival>, thread::JoinHandle<()>)> {
+    ) -> io::Result<(UnboundedSender<AcceptedConnection>, thread::JoinHandle<()>)> {
         let (sender, inbox) = unbounded_channel();
         let (opened, result) = mpsc::channel();
         let main = move || match self.prepare() {
@@ -241,7 +241,10 @@ impl<H: 'static> All<H> {
 }
 
 /// A worker: serves the connections that it is passed until the channel closes.
-async fn work<H: 'static>(host: Rc<WorkerContext<H>>, mut inbox: UnboundedReceiver<Arrival>) {
+async fn work<H: 'static>(
+    host: Rc<WorkerContext<H>>,
+    mut inbox: UnboundedReceiver<AcceptedConnection>,
+) {
     while let Some(arrival) = inbox.recv().await {
         spawn_local(connection::run(Rc::clone(&host), arrival));
     }
@@ -259,7 +262,7 @@ impl StopPlan {
     async fn keep(
         self,
         acceptors: Vec<tokio::task::JoinHandle<()>>,
-        workers: Vec<UnboundedSender<Arrival>>,
+        workers: Vec<UnboundedSender<AcceptedConnection>>,
     ) {
         self.stop.told(1).await;
         for acceptor in acceptors {

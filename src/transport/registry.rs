@@ -95,7 +95,7 @@ impl Slot {
 
 /// All connections of one server.
 pub struct Registry {
-    table: Mutex<Table>,
+    table: Mutex<ConnectionTable>,
     started: Instant,
     deadlines: Deadlines,
     connections_max: usize,
@@ -110,14 +110,14 @@ pub struct Registry {
 }
 
 #[derive(Default)]
-struct Table {
+struct ConnectionTable {
     slots: Vec<Option<Arc<Slot>>>,
     free: Vec<usize>,
     leaving: usize,
     per_address: HashMap<IpAddr, usize>,
 }
 
-impl Table {
+impl ConnectionTable {
     fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
@@ -125,7 +125,7 @@ impl Table {
 
 /// The reason why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum NoCapacity {
     /// Connections that must make room are still closing.
     ForAMoment,
     /// Every connection is busy.
@@ -168,7 +168,7 @@ impl Registry {
         self: &Arc<Self>,
         peer: SocketAddr,
         phase: Phase,
-    ) -> Result<RegisteredConnection, Full> {
+    ) -> Result<RegisteredConnection, NoCapacity> {
         let address = counted_as(peer);
         let counted = !(self.exempt)(peer.ip().to_canonical());
         let mut table = self.table();
@@ -187,13 +187,13 @@ impl Registry {
 
     /// A place for a control connection, on the first worker. Control connections have a separate budget, so that a
     /// flood from the network never locks out the operator. Without room, the one that is idle longest has to close.
-    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<RegisteredConnection, Full> {
+    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<RegisteredConnection, NoCapacity> {
         let mut table = self.table();
         let control = |slot: &&Arc<Slot>| slot.mark != Peer::Network;
         let open = table.slots.iter().flatten().filter(control);
         if open.count() >= CONTROL_CONNECTIONS_MAX {
             Self::make_room_among(&mut table, |slot| slot.mark != Peer::Network)?;
-            return Err(Full::ForAMoment);
+            return Err(NoCapacity::ForAMoment);
         }
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mark = Peer::Operator { uid };
@@ -202,7 +202,7 @@ impl Registry {
 
     fn add(
         self: &Arc<Self>,
-        mut table: MutexGuard<'_, Table>,
+        mut table: MutexGuard<'_, ConnectionTable>,
         peer: SocketAddr,
         mark: Peer,
         phase: Phase,
@@ -324,15 +324,18 @@ impl Registry {
     }
 
     /// Closes the connection that is idle longest, or else the one whose client has delayed a request longest.
-    fn make_room(table: &mut Table, of: Option<IpAddr>) -> Result<(), Full> {
+    fn make_room(table: &mut ConnectionTable, of: Option<IpAddr>) -> Result<(), NoCapacity> {
         Self::make_room_among(table, |slot| {
             slot.mark == Peer::Network && of.is_none_or(|address| counted_as(slot.peer) == address)
         })
     }
 
-    fn make_room_among(table: &mut Table, may_leave: impl Fn(&Slot) -> bool) -> Result<(), Full> {
+    fn make_room_among(
+        table: &mut ConnectionTable,
+        may_leave: impl Fn(&Slot) -> bool,
+    ) -> Result<(), NoCapacity> {
         if table.leaving >= LEAVING_MAX {
-            return Err(Full::ForAMoment);
+            return Err(NoCapacity::ForAMoment);
         }
         let chosen = table
             .slots
@@ -344,7 +347,7 @@ impl Registry {
                 let (phase, since) = slot.waiting();
                 (phase != Phase::Idle, since)
             });
-        let slot = chosen.ok_or(Full::Really)?;
+        let slot = chosen.ok_or(NoCapacity::Really)?;
         slot.leaving.store(true, Relaxed);
         slot.alert();
         table.leaving += 1;
@@ -402,7 +405,7 @@ impl Registry {
     }
 
     /// A panic under this lock can't leave an inconsistency that matters more than going on.
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, ConnectionTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

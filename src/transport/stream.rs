@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
-use super::head::{HeadScan, Scan};
+use super::head::{HeadProgress, HeadScan};
 use super::registry::Phase;
 use super::rejection::Rejection;
 use super::socket::{ClientStream, SCRATCH};
@@ -40,7 +40,7 @@ pub struct Stream {
     client: ClientStream,
     watch: Rc<Watch>,
     stage: Stage,
-    scan: Scan,
+    scan: HeadProgress,
     /// Bytes read and not passed on: part of a head, or bytes behind one.
     carry: Vec<u8>,
     /// True when the client sends no more.
@@ -56,7 +56,7 @@ impl Stream {
             client,
             watch,
             stage: Stage::Head,
-            scan: Scan::default(),
+            scan: HeadProgress::default(),
             carry: Vec::new(),
             ended: false,
             let_others: false,
@@ -120,7 +120,7 @@ impl Stream {
             HeadScan::Head(length) if length <= cursor.remaining() && !self.scan.has_upgrades() => {
                 cursor.put_slice(&bytes[..length]);
                 self.carry.extend_from_slice(&bytes[length..]);
-                self.scan = Scan::default();
+                self.scan = HeadProgress::default();
                 self.stage = Stage::Handed;
                 return true;
             }
@@ -152,7 +152,7 @@ impl Stream {
         let length = self.scan.without_upgrades(&mut self.carry, length);
         let now = length.min(cursor.remaining());
         self.hand_carried(now, cursor);
-        self.scan = Scan::default();
+        self.scan = HeadProgress::default();
         self.stage = match length - now {
             0 => Stage::Handed,
             left => Stage::Handing(left),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SshKeyOptionsOut, given, present, text, whole};
 use crate::model::address::AllowedAddresses;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::group::parse_group_name;
 use crate::model::host::{
     AcceptedLogin, CACHE_AGE_MAX, ENROLLMENT_LIFETIME_MAX, ENROLLMENT_USES_MAX, EnrollmentCode,
@@ -123,7 +123,7 @@ impl HostPatch {
     }
 
     pub fn parse(self) -> Result<HostChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_host_name(&name)));
@@ -167,7 +167,7 @@ impl HostPatch {
     }
 }
 
-fn group_names(faults: &mut Faults, field: &str, names: Vec<String>) -> Vec<String> {
+fn group_names(faults: &mut FieldErrors, field: &str, names: Vec<String>) -> Vec<String> {
     let mut groups = Vec::with_capacity(names.len());
     for name in names {
         groups.extend(faults.take(field, parse_group_name(&name)));
@@ -175,7 +175,10 @@ fn group_names(faults: &mut Faults, field: &str, names: Vec<String>) -> Vec<Stri
     groups
 }
 
-fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Vec<SharedLogin> {
+fn shared_list(
+    faults: &mut FieldErrors,
+    shared: BTreeMap<String, Vec<String>>,
+) -> Vec<SharedLogin> {
     let mut list = Vec::new();
     for (login, groups) in shared {
         let Some(login) = faults.take("shared_logins", Username::parse(&login)) else {
@@ -205,7 +208,7 @@ pub struct EnrollmentCodeIn {
 
 impl EnrollmentCodeIn {
     pub fn parse(self) -> Result<NewEnrollmentCode, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let uses = self.uses.unwrap_or(1);
         if !(1..=ENROLLMENT_USES_MAX).contains(&uses) {
             faults.add("uses", format!("expected 1 to {ENROLLMENT_USES_MAX}"));
@@ -325,7 +328,7 @@ pub struct LoginIn {
 
 impl LoginIn {
     pub fn parse_all(logins: &[Self]) -> Result<Vec<AcceptedLogin>, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         if logins.len() > LOGINS_MAX {
             faults.add("", format!("send at most {LOGINS_MAX} logins at once"));
         }

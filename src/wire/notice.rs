@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{given, present, text};
 use crate::model::email_address::EmailAddress;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::notice_channel::{
     ChannelKind, ChannelUrl, NewNoticeChannel, NoticeChannel, NoticeChannelChange,
 };
@@ -73,7 +73,7 @@ pub struct NoticeChannelIn {
 
 impl NoticeChannelIn {
     pub fn parse(self) -> Result<NewNoticeChannel, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = faults.take("name", parse_name(&self.name));
         let kind = faults.take("kind", ChannelKind::parse(&self.kind));
         let url = match (kind, self.url) {
@@ -116,7 +116,7 @@ pub struct NoticeChannelPatch {
 
 impl NoticeChannelPatch {
     pub fn parse(self) -> Result<NoticeChannelChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self.name.map(|name| faults.take("name", parse_name(&name)));
         let url = self
             .url
@@ -218,7 +218,7 @@ impl NoticePreferencesPatch {
     pub fn parse(
         self,
     ) -> Result<(Option<Option<EmailAddress>>, Option<NoticePreferenceChange>), Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let email = match self.email {
             None => None,
             Some(None) => Some(None),

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{given, given_whole, present, text};
 
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::inventory::Item;
-use crate::model::policy::{Choice, Policy, PolicyChange};
+use crate::model::policy::{Policy, PolicyChange, PolicyChoice};
 use crate::model::second_factor::SecondFactorRule;
 use crate::model::time::{Lifetime, Time};
 
@@ -36,7 +36,7 @@ pub struct PolicyOut {
 impl PolicyOut {
     pub fn new(policy: &Policy) -> Self {
         Self {
-            api_key_lifetime_choice: policy.api_key.choice == Choice::Free,
+            api_key_lifetime_choice: policy.api_key.choice == PolicyChoice::Free,
             api_key_lifetimes: policy
                 .api_key_lifetimes
                 .iter()
@@ -44,7 +44,7 @@ impl PolicyOut {
                 .collect(),
             api_key_lifetime_default: policy.api_key.default.to_string(),
             api_key_lifetime_max: policy.api_key.max.to_string(),
-            token_lifetime_choice: policy.token.choice == Choice::Free,
+            token_lifetime_choice: policy.token.choice == PolicyChoice::Free,
             token_lifetime_default: policy.token.default.to_string(),
             token_lifetime_max: policy.token.max.to_string(),
             session_lifetime: policy.session_lifetime.to_string(),
@@ -110,7 +110,7 @@ pub struct PolicyPatch {
 
 impl PolicyPatch {
     pub fn parse(self) -> Result<PolicyChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let mut lifetime = |field: &str, text: Option<String>| {
             text.and_then(|text| faults.take(field, Lifetime::parse(&text)))
         };

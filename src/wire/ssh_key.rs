@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::credential::{changed_end, end};
 use super::{given, present, text};
 use crate::model::address::AllowedAddresses;
-use crate::model::error::{Error, Faults, FieldError};
+use crate::model::error::{Error, FieldError, FieldErrors};
 use crate::model::ssh_key::{
-    Destination, ForcedCommand, ImportRejection, ImportedKey, KeyOptions, KeyRules, NewSshKey,
+    ForcedCommand, ForwardTarget, ImportRejection, ImportedKey, KeyOptions, KeyRules, NewSshKey,
     OptionError, OptionsChange, SshKey, SshKeyChange, name_from_comment,
 };
 use crate::model::text::parse_name;
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::{RequestedExpiration, Time};
 
 /// A new SSH key.
 #[derive(Default, Deserialize, Serialize)]
@@ -53,7 +53,7 @@ pub struct SshKeyOptionsIn {
 }
 
 impl SshKeyOptionsIn {
-    fn parse(self, faults: &mut Faults) -> OptionsChange {
+    fn parse(self, faults: &mut FieldErrors) -> OptionsChange {
         let command = match self.command {
             Some(Some(text)) => faults
                 .take("options.command", ForcedCommand::parse(&text))
@@ -62,7 +62,7 @@ impl SshKeyOptionsIn {
         };
         let permitopen = self.permitopen.and_then(|entries| {
             let entries = entries.unwrap_or_default();
-            faults.take("options.permitopen", Destination::parse_list(&entries))
+            faults.take("options.permitopen", ForwardTarget::parse_list(&entries))
         });
         OptionsChange {
             restrict: self.restrict,
@@ -88,7 +88,7 @@ impl From<SshKeyOptionsOut> for SshKeyOptionsIn {
 
 /// The option in front of a key and that of a field: one is enough, and two have to be equal.
 fn pasted_or_given<T: PartialEq>(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     field: &str,
     pasted: Option<T>,
     given: Option<T>,
@@ -115,7 +115,7 @@ impl SshKeyIn {
     /// # Errors
     /// [`Error::Invalid`] with every field at fault; [`Error::AgainstPolicy`] for a key that another policy would take.
     pub fn parse(self, rules: &KeyRules) -> Result<NewSshKey, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let is_named = self.name.is_some();
         let name = self
             .name
@@ -161,7 +161,7 @@ impl SshKeyIn {
         let name = name.ok_or_else(|| Error::Invalid(Vec::new()))?;
         // The earlier of two expirations counts, as in sshd.
         let (end, ends_by) = match (end, pasted.expires_at) {
-            (WantedEnd::Unsaid, Some(at)) => (WantedEnd::At(at), None),
+            (RequestedExpiration::Unsaid, Some(at)) => (RequestedExpiration::At(at), None),
             (end, ends_by) => (end, ends_by),
         };
         Ok(NewSshKey {
@@ -178,7 +178,7 @@ impl SshKeyIn {
 
 /// A key, or the policy's rejection of it. Returns `None` after recording a fault.
 fn parse_key(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     given: &str,
     rules: &KeyRules,
 ) -> Option<Result<ImportedKey, Error>> {
@@ -223,7 +223,7 @@ pub struct SshKeyPatch {
 
 impl SshKeyPatch {
     pub fn parse(self, rules: &KeyRules) -> Result<SshKeyChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_name(&name)));
@@ -247,7 +247,7 @@ impl SshKeyPatch {
         if let Some(Ok(pasted)) = &key {
             let (addresses, in_front) = pasted_limits(pasted);
             let in_front = in_front.map(OptionsChange::from);
-            let at = pasted.expires_at.map(WantedEnd::At);
+            let at = pasted.expires_at.map(RequestedExpiration::At);
             end = pasted_or_given(&mut faults, "expires_at", at, end);
             allowed_addresses = pasted_or_given(
                 &mut faults,
@@ -358,7 +358,7 @@ impl SshKeyOptionsOut {
             no_touch_required: self.no_touch_required,
             verify_required: self.verify_required,
             command: command.transpose()?,
-            permitopen: Destination::parse_list(&self.permitopen)?,
+            permitopen: ForwardTarget::parse_list(&self.permitopen)?,
         })
     }
 }

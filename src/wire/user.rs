@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host::HostLoginOut;
 use super::{SecondFactorOut, given, present, text};
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::group::Group;
 use crate::model::password::Password;
 use crate::model::permission::Permissions;
@@ -31,7 +31,7 @@ pub struct UserIn {
 
 impl UserIn {
     pub fn parse(self) -> Result<NewUser, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let username = match self.username {
             Some(text) => faults.take("username", Username::parse(&text)),
             None => {
@@ -85,7 +85,7 @@ pub struct UserPatch {
 
 impl UserPatch {
     pub fn parse(self) -> Result<UserChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let display_name = self
             .display_name
             .and_then(|name| faults.take("display_name", parse_name(&name)));
@@ -221,7 +221,7 @@ pub struct ServicePatch {
 impl ServicePatch {
     /// `name`: the service's name, which starts all its permissions.
     pub fn parse(self, name: &str) -> Result<ServiceChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let mut read = |field: &str, words: Option<Vec<String>>| {
             words.and_then(|words| faults.take(field, parse_service_permissions(name, &words)))
         };

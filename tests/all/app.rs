@@ -1,18 +1,18 @@
 //! The app layer directly: data of pages that the API lacks, and checks behind other checks.
 
-use keycroft::app::{App, Browser, DownloadScope, EventFilter, WithDerived};
+use keycroft::app::{App, Browser, DownloadScope, EventCondition, WithDerived};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
-use keycroft::model::inventory::Show;
+use keycroft::model::inventory::InventoryFilter;
 use keycroft::model::password::Password;
 use keycroft::model::permission::{BuiltinPermission, Permission};
 use keycroft::model::policy::PolicyChange;
 use keycroft::model::second_factor::NewFactor;
 use keycroft::model::secret::{Digest, Id, Presented};
 use keycroft::model::ssh_key::{KeyOptions, KeyRules, NewSshKey, PublicKey, SshKeyChange};
-use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time};
 use keycroft::model::totp::TotpCode;
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use serde_json::json;
@@ -93,7 +93,7 @@ fn event_download_ends_with_its_permission() {
     let begin = || {
         let scope = DownloadScope::All(None);
         site.app()
-            .begin_download(&alice, scope, EventFilter::default())
+            .begin_download(&alice, scope, EventCondition::default())
     };
     let download = begin().unwrap();
     assert!(!download.next_page(None, 10).unwrap().items.is_empty());
@@ -111,7 +111,7 @@ fn operator_reads_events_of_one_user() {
         let page = site.app().all_events(
             &site.app().operator(0),
             user,
-            EventFilter::default(),
+            EventCondition::default(),
             None,
             100,
         );
@@ -274,7 +274,7 @@ fn inventory_pages_follow_one_another() {
         site.narrow(&site.bob, &["account:read"]);
     }
     let alice = caller(&site, &site.alice);
-    let (app, show) = (site.app(), Show::Everything);
+    let (app, show) = (site.app(), InventoryFilter::Everything);
     let whole = app.inventory_after(&alice, show, None, 100).unwrap();
     let count = whole.items.len();
     assert!(count >= 5 && whole.next.is_none());
@@ -439,7 +439,7 @@ fn ssh_key_obeys_the_policy_at_commit_time() {
         let new = NewSshKey {
             name: name.to_owned(),
             key: key.clone(),
-            end: WantedEnd::Unsaid,
+            end: RequestedExpiration::Unsaid,
             allowed_addresses: None,
             options: KeyOptions::default(),
             ends_by: None,

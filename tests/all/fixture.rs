@@ -12,7 +12,7 @@ use keycroft::model::credential::Kind;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 use keycroft::model::secret::{Id, Presented, Secret, SecretForm};
-use keycroft::model::time::{Time, WantedEnd};
+use keycroft::model::time::{RequestedExpiration, Time};
 use keycroft::model::user::{NewUser, Role, Username};
 use keycroft::transport::Peer;
 use rusqlite::types::ValueRef;
@@ -112,9 +112,12 @@ impl Site {
     /// A new token with all permissions of the user, for the maximum of the policy (24 hours).
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self
-            .app()
-            .user_token(&self.app().operator(0), &name, WantedEnd::Unsaid, None);
+        let issued = self.app().user_token(
+            &self.app().operator(0),
+            &name,
+            RequestedExpiration::Unsaid,
+            None,
+        );
         let issued = issued.unwrap();
         issued.secret.reveal().to_string()
     }

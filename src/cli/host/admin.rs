@@ -17,7 +17,7 @@ use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 const PATH: &str = "/api/v1/hosts";
 
 #[derive(Args)]
-pub struct EnrollCode {
+pub struct EnrollCodeArguments {
     /// Number of hosts that it can enroll
     #[arg(long, default_value_t = 1)]
     uses: u32,
@@ -32,7 +32,7 @@ pub struct EnrollCode {
 }
 
 /// `keycroft host enroll-code`.
-pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
+pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), Failure> {
     let place = wanted.out.open()?;
     let body = EnrollmentCodeIn {
         uses: Some(wanted.uses),
@@ -184,7 +184,7 @@ fn clock(host: &HostOut) -> String {
 }
 
 #[derive(Args)]
-pub struct Edit {
+pub struct EditHost {
     /// Name or id
     #[arg(add = CompletedNames::Hosts.completer())]
     host: String,
@@ -244,7 +244,7 @@ pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Fail
 }
 
 /// `keycroft host edit`.
-pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
+pub fn edit(client: &Client, wanted: EditHost) -> Result<(), Failure> {
     let shared_logins = parse_shared(&wanted.shared_logins)?;
     let patch = HostPatch {
         name: wanted.name,

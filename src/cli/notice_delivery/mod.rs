@@ -64,7 +64,7 @@ pub fn prepare(app_state: &AppState, settings: DeliverySettings) -> Result<(), E
 }
 
 /// A channel that rests after a failure.
-struct Resting {
+struct PausedChannel {
     until: Time,
     next: Duration,
 }
@@ -76,7 +76,7 @@ struct Deliverer<'a> {
     settings: DeliverySettings,
     http: HttpSender,
     mail: Option<MailSender>,
-    resting: HashMap<ChannelNumber, Resting>,
+    resting: HashMap<ChannelNumber, PausedChannel>,
     /// Tries that could not be recorded: nothing is sent before that, so that a full disk repeats no notice.
     unrecorded: Vec<(DueNotice, TryResult, Time)>,
 }
@@ -241,7 +241,7 @@ impl<'a> Deliverer<'a> {
             .resting
             .get(&channel)
             .map_or(REST, |resting| resting.next);
-        let resting = Resting {
+        let resting = PausedChannel {
             until: now.after(next),
             next: (next * 2).min(REST_MAX),
         };

@@ -2,7 +2,7 @@
 //!
 //! `scripts/test.d/21-proxies` has one check for each row, under the row's name, and runs it against each real proxy.
 
-use super::Print;
+use super::ProxyArguments;
 use crate::wire::{IDENTITY_HEADERS, SECRET_HEADERS};
 
 /// Where lines stand in a block. nginx has `Before` and `After` in the application's location; Traefik has them as two
@@ -22,9 +22,9 @@ pub enum BlockPlace {
 }
 
 /// Lines for one place.
-pub type Part = (BlockPlace, Vec<String>);
+pub type PlacedLines = (BlockPlace, Vec<String>);
 /// The lines for one proxy. None where the proxy meets the requirement by itself, or the frame of its block does.
-type Lines = fn(&Print) -> Vec<Part>;
+type RequirementLines = fn(&ProxyArguments) -> Vec<PlacedLines>;
 
 /// One requirement.
 pub struct Requirement {
@@ -32,9 +32,9 @@ pub struct Requirement {
     pub name: &'static str,
     /// One sentence, which stands in the block and in the documentation.
     pub means: &'static str,
-    nginx: Lines,
-    caddy: Lines,
-    traefik: Lines,
+    nginx: RequirementLines,
+    caddy: RequirementLines,
+    traefik: RequirementLines,
 }
 
 /// Headers in which a client could claim an address, a host, a scheme, a path or a user. The three that a proxy sets for the
@@ -72,11 +72,11 @@ const CADDY_DROPS: [&str; 11] = [
     "Upgrade",
 ];
 
-fn none(_: &Print) -> Vec<Part> {
+fn none(_: &ProxyArguments) -> Vec<PlacedLines> {
     Vec::new()
 }
 
-fn part(place: BlockPlace, lines: impl IntoIterator<Item = String>) -> Part {
+fn part(place: BlockPlace, lines: impl IntoIterator<Item = String>) -> PlacedLines {
     (place, lines.into_iter().collect())
 }
 
@@ -427,7 +427,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
 ];
 
 /// The lines of all requirements for one place, indented. Each requirement's sentence stands before its first lines.
-pub fn lines(print: &Print, place: BlockPlace, indent: usize) -> String {
+pub fn lines(print: &ProxyArguments, place: BlockPlace, indent: usize) -> String {
     let mut text = String::new();
     let space = " ".repeat(indent);
     for requirement in REQUIREMENTS {

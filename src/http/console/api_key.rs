@@ -7,7 +7,7 @@ use super::{
     Answer, bulk, done_with, explain, form, frame, idempotency_key, list, nonce, nonce_again, page,
     query, show, show_again,
 };
-use crate::app::{App, CredentialScope, Extent, Holders, Issued, OwnedItem, WithDerived};
+use crate::app::{App, CredentialScope, Holders, Issued, ListExtent, OwnedItem, WithDerived};
 use crate::html::api_key::{
     self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
     ApiKeyRotate, ApiKeyRow, Creator, Holder,
@@ -80,7 +80,7 @@ pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let holders = Holders::Of(&subject.scope);
     let app = context.app();
     let listed = app.list_credentials(caller, holders, KIND, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("api-keys", &listed.rows, context.now));
     }
     let at = ListPlace::new(subject.holder.path(), query, &listed);

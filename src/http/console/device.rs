@@ -12,7 +12,7 @@ use crate::model::caller::Caller;
 use crate::model::device_login::DeviceLogin;
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
-use crate::model::time::WantedEnd;
+use crate::model::time::RequestedExpiration;
 
 /// The code is typed, or compared and sent by hand: a link with a code approves nothing.
 pub fn enter(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -117,7 +117,7 @@ fn try_approve(
     offered: &Permissions,
 ) -> Result<DeviceLogin, Error> {
     let (expires_in, _) = form::end(input)?;
-    let lifetime = WantedEnd::parse(expires_in.as_deref(), None)
+    let lifetime = RequestedExpiration::parse(expires_in.as_deref(), None)
         .map_err(|(field, message)| Error::field(field, message))?;
     let words = form::permissions(input, offered, Presets::Person)?;
     let permissions = Permissions::parse(&words);

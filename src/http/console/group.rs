@@ -1,7 +1,7 @@
 //! `/admin/groups`.
 
 use super::{Answer, done, done_with, frame, list, show, show_again};
-use crate::app::{Extent, Membership};
+use crate::app::{ListExtent, Membership};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::group::{self as pages, GroupDelete, GroupList, GroupPage};
@@ -24,7 +24,9 @@ fn list_page(
     input: Input,
 ) -> Result<Markup, Problem> {
     let query = list::query(context, List::Groups);
-    let listed = context.app().list_groups(caller, &query, Extent::Page)?;
+    let listed = context
+        .app()
+        .list_groups(caller, &query, ListExtent::Page)?;
     let view = GroupList {
         at: ListPlace::new("/admin/groups", query, &listed),
         groups: listed.rows,
@@ -34,11 +36,11 @@ fn list_page(
 }
 
 pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    if list::extent(context) == Extent::Page {
+    if list::extent(context) == ListExtent::Page {
         return show(list_page(context, caller, Input::default())?);
     }
     let query = list::query(context, List::Groups);
-    let groups = context.app().list_groups(caller, &query, Extent::All)?;
+    let groups = context.app().list_groups(caller, &query, ListExtent::All)?;
     let row = |group: &Group| {
         vec![
             group.name.clone(),
@@ -91,7 +93,7 @@ fn users_page(
         Users::Others => (Membership::Outside(group.id), "/members/add"),
     };
     let app = context.app();
-    let listed = app.list_users(caller, &query, Some(membership), Extent::Page)?;
+    let listed = app.list_users(caller, &query, Some(membership), ListExtent::Page)?;
     let view = GroupPage {
         at: ListPlace::new(
             format!("/admin/groups/{}{path}", group.name),

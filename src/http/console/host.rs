@@ -8,7 +8,7 @@ use super::{
     Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
     show_again,
 };
-use crate::app::Extent;
+use crate::app::ListExtent;
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::host::{self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts};
@@ -69,7 +69,7 @@ fn group_names(context: &RequestContext<'_>, caller: &Caller) -> Result<Vec<Stri
 pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Hosts), list::extent(context));
     let listed = context.app().list_hosts(caller, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(csv(&listed.rows));
     }
     let at = ListPlace::new("/admin/hosts", query, &listed);

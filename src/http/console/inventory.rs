@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::ssh_key::row as ssh_key_row;
 use super::{Answer, bulk, frame, list, query, show};
-use crate::app::{Extent, Holders, OwnedItem};
+use crate::app::{Holders, ListExtent, OwnedItem};
 use crate::html::api_key::ApiKeyRow;
 use crate::html::form::Input;
 use crate::html::inventory::{
@@ -85,7 +85,7 @@ fn rows(
     context: &RequestContext<'_>,
     caller: &Caller,
     query: &crate::model::list::ListQuery,
-    extent: Extent,
+    extent: ListExtent,
 ) -> Result<Listed<OwnedItem>, crate::model::error::Error> {
     let (app, all) = (context.app(), Holders::Everybody);
     match kind_of(query.list) {
@@ -104,7 +104,7 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .push("Unknown kind of credential. The list shows API keys.".to_owned());
     }
     let listed = rows(context, caller, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         let name = format!("{}s", kind_word(tab));
         return Ok(list::csv_of_items(&name, &listed.rows, context.now));
     }

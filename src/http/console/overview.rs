@@ -2,7 +2,7 @@
 
 use super::ssh_key::row as ssh_key_row;
 use super::{Answer, frame, show};
-use crate::app::{App, CredentialScope, Extent, Holders, OwnedItem};
+use crate::app::{App, CredentialScope, Holders, ListExtent, OwnedItem};
 use crate::html::overview::{self as pages, Overview, Part, Parts};
 use crate::html::ssh_key_list::SshKeyRow;
 use crate::http::context::RequestContext;
@@ -29,7 +29,7 @@ fn credentials(
     (scope, list, kind): (&CredentialScope, List, Kind),
 ) -> Result<Part<Record>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_credentials(caller, holders, kind, &urgent(list), Extent::Page)?;
+    let listed = app.list_credentials(caller, holders, kind, &urgent(list), ListExtent::Page)?;
     let records = listed.rows.iter().filter_map(OwnedItem::record);
     Ok(Part {
         rows: records.take(ROWS).cloned().collect(),
@@ -43,7 +43,7 @@ fn ssh_keys(
     scope: &CredentialScope,
 ) -> Result<Part<SshKeyRow>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_ssh_keys(caller, holders, &urgent(List::SshKeys), Extent::Page)?;
+    let listed = app.list_ssh_keys(caller, holders, &urgent(List::SshKeys), ListExtent::Page)?;
     let rows = listed.rows.iter();
     Ok(Part {
         rows: rows

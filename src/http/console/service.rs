@@ -3,7 +3,7 @@
 use rouille::Response;
 
 use super::{Answer, done_with, form, frame, list, show, show_again};
-use crate::app::{Extent, ServiceUse};
+use crate::app::{ListExtent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -12,7 +12,7 @@ use crate::html::service_list::{self, ServiceList};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::list::List;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::service::{
@@ -51,7 +51,7 @@ pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let listed = context.app().list_services(caller, &query, extent)?;
     let at = ListPlace::new("/admin/services", query, &listed);
     let rows = facts(context, caller, listed.rows)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(csv(&rows));
     }
     show(service_list::service_list(
@@ -130,7 +130,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
 
 fn try_add(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
     let typed = input.value("name").unwrap_or_default().trim();
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let name = faults.take("name", parse_service_name(typed));
     let permissions = faults.take(
         "permissions",
@@ -202,7 +202,7 @@ fn try_edit(
     if input.value("version") != Some(version(&service, &by_role).as_str()) {
         return Err(Error::changed_meanwhile("this service"));
     }
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let mut read = |field: &str| {
         let words = form::entries(input, field);
         faults.take(field, parse_service_permissions(&service.name, &words))

@@ -1,7 +1,7 @@
 //! `/sessions`.
 
 use super::{Answer, bulk, done, frame, list, show};
-use crate::app::{App, Extent, Holders, OwnedItem, WithDerived};
+use crate::app::{App, Holders, ListExtent, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::session::{self as pages, SessionList};
@@ -19,7 +19,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Sessions), list::extent(context));
     let app = context.app();
     let listed = app.list_credentials(caller, Holders::Of(&scope), KIND, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("sessions", &listed.rows, context.now));
     }
     let view = SessionList {

@@ -15,7 +15,7 @@ use crate::html::sign_in::{self as pages, ByCode, SavedForm, SignIn};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::code::Purpose;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::event::Channel;
 use crate::model::password::Password;
 use crate::model::secret::Presented;
@@ -298,7 +298,7 @@ fn set_up(
     presented: Presented,
     input: &Input,
 ) -> Result<User, Error> {
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let username = faults.take(
         "username",
         Username::parse(&Username::normalize(

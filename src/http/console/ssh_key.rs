@@ -1,7 +1,7 @@
 //! `/ssh-keys`.
 
 use super::{Answer, bulk, done_with, form, frame, list, page, show, show_again};
-use crate::app::{App, Extent, Holders, OwnedItem};
+use crate::app::{App, Holders, ListExtent, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::inventory::Item;
 use crate::model::list::List;
-use crate::model::ssh_key::{HostUse as Seen, KeyOptions, SshKey, SshKeyChange};
+use crate::model::ssh_key::{KeyHostUse as Seen, KeyOptions, SshKey, SshKeyChange};
 use crate::model::time::Time;
 use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyPatch};
 
@@ -67,7 +67,7 @@ pub fn list_ssh_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::SshKeys), list::extent(context));
     let app = context.app();
     let listed = app.list_ssh_keys(caller, Holders::Of(&scope), &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("ssh-keys", &listed.rows, context.now));
     }
     let view = SshKeyList {

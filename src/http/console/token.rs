@@ -6,7 +6,7 @@ use super::{
     Answer, bulk, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
     show_again,
 };
-use crate::app::{App, Extent, Holders, Issued, OwnedItem, WithDerived};
+use crate::app::{App, Holders, Issued, ListExtent, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::permission::Presets;
@@ -27,7 +27,7 @@ pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Tokens), list::extent(context));
     let app = context.app();
     let listed = app.list_credentials(caller, Holders::Of(&scope), KIND, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("tokens", &listed.rows, context.now));
     }
     let at = ListPlace::new("/tokens", query, &listed);

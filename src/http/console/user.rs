@@ -5,7 +5,7 @@ use super::{
     Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
     show_again,
 };
-use crate::app::{App, Extent, UserCounts, WithDerived};
+use crate::app::{App, ListExtent, UserCounts, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -49,7 +49,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let counts = context.app().counts_of(caller, &listed.rows)?;
     let at = ListPlace::new("/admin/users", query, &listed);
     let rows: Vec<(User, UserCounts)> = listed.rows.into_iter().zip(counts).collect();
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_users(&rows));
     }
     let row = |(user, counts): (User, UserCounts)| UserRow {

@@ -19,10 +19,10 @@ use crate::wire::{
     AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, LoginIn, LoginKeyOut, NothingIn,
 };
 
-type Answer = Result<Response, Problem>;
+type HostResult = Result<Response, Problem>;
 
 /// Enrolls a host, with an enrollment code as the bearer.
-pub fn enroll(context: &RequestContext<'_>) -> Answer {
+pub fn enroll(context: &RequestContext<'_>) -> HostResult {
     let presented = auth::presented(context)?;
     if !matches!(presented.form, SecretForm::Code) {
         return Err(Error::Unauthenticated {
@@ -49,7 +49,7 @@ pub fn enroll(context: &RequestContext<'_>) -> Answer {
 
 /// The keys of all users, or those of one login, with an `ETag` (RFC 9110, 8.8.3), so that a repeated request costs
 /// nothing.
-pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> HostResult {
     let Some(wanted) = read_wanted(context)? else {
         return keys_answer(context, caller, Vec::new(), None);
     };
@@ -110,8 +110,8 @@ fn keys_answer(
     context: &RequestContext<'_>,
     caller: &Caller,
     items: Vec<LoginKeyOut>,
-    whole: Option<crate::app::AsOf>,
-) -> Answer {
+    whole: Option<crate::app::KeyListValidity>,
+) -> HostResult {
     let host = context.app().calling_host(caller)?;
     let out = AuthorizedKeysOut {
         items,
@@ -152,7 +152,7 @@ fn has_tag(context: &RequestContext<'_>, tag: &str) -> bool {
 }
 
 /// Replaces the credential of the calling host.
-pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> HostResult {
     let NothingIn {} = body::json(context)?;
     let issued = context.app().rotate_host(caller)?;
     let out = EnrollOut {
@@ -164,7 +164,7 @@ pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Records logins that the host's sshd accepted.
-pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> HostResult {
     let logins: Vec<LoginIn> = body::json_list(context)?;
     let logins = LoginIn::parse_all(&logins)?;
     context.app().note_contact(caller, false, clock(context))?;
@@ -175,8 +175,8 @@ pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 /// Calls `handler` with the calling host.
 pub fn call_host_handler(
     context: &RequestContext<'_>,
-    handler: fn(&RequestContext<'_>, &Caller) -> Answer,
-) -> Answer {
+    handler: fn(&RequestContext<'_>, &Caller) -> HostResult,
+) -> HostResult {
     let caller = auth::host(context)?;
     handler(context, &caller)
 }

@@ -3,7 +3,7 @@
 use rouille::Response;
 
 use super::form::{self, FormFields, only};
-use crate::app::{Polled, WantedLogin};
+use crate::app::{DeviceLoginRequest, Polled};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, headers};
@@ -82,7 +82,7 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
             .map(|text| text.trim().to_owned())
             .filter(|text| !text.is_empty()))
     };
-    let wanted = WantedLogin {
+    let wanted = DeviceLoginRequest {
         computer: named("computer")?.unwrap_or_else(|| "a computer without a name".to_owned()),
         program: named("program")?
             .or_else(|| context.program().map(std::borrow::Cow::into_owned))

@@ -11,7 +11,7 @@ use crate::model::secret::Digest;
 const RSA_EXPONENT_BITS_MAX: u32 = 64;
 
 /// A key's blob that passed every check except those of the policy.
-pub(super) struct Material {
+pub(super) struct KeyMaterial {
     pub(super) kind: KeyType,
     pub(super) bits: u32,
     pub(super) blob: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct Material {
 ///
 /// Accepts the blob only if it equals the serialized form of the parsed key, byte for byte: no bytes after the end, no
 /// numbers with superfluous zeros.
-pub(super) fn read(blob: Vec<u8>, expected: Option<KeyType>) -> Result<Material, KeyRejection> {
+pub(super) fn read(blob: Vec<u8>, expected: Option<KeyType>) -> Result<KeyMaterial, KeyRejection> {
     let (kind, fields) = split(&blob, expected)?;
     let readable = with_plain_application(kind, &fields);
     let parsed = ssh_key::PublicKey::from_bytes(&readable).map_err(|_| KeyRejection::Malformed)?;
@@ -35,7 +35,7 @@ pub(super) fn read(blob: Vec<u8>, expected: Option<KeyType>) -> Result<Material,
         "SHA256:{}",
         BASE64_NOPAD.encode(Digest::new(&blob).as_bytes())
     );
-    Ok(Material {
+    Ok(KeyMaterial {
         kind,
         bits,
         blob,
@@ -135,7 +135,7 @@ fn check_ecdsa(name: &[u8], bits: u32, curve: &[u8], point: &[u8]) -> Result<u32
 
 /// Checks that an ECDSA key's point is on its curve. sshd makes the same check on every read. Here it is made once,
 /// when the key is added, so that the person learns about it. `ring` has no P-521: sshd alone checks those.
-pub(super) fn check_point(key: &Material) -> Result<(), KeyRejection> {
+pub(super) fn check_point(key: &KeyMaterial) -> Result<(), KeyRejection> {
     let (algorithm, point) = match key.kind {
         KeyType::EcdsaP256 | KeyType::SkEcdsaP256 => (&ECDH_P256, 1),
         KeyType::EcdsaP384 => (&ECDH_P384, 1),

@@ -4,11 +4,11 @@ use std::fmt;
 
 use super::options::{looks_like_options, option_name};
 use super::{
-    Destination, ForcedCommand, KeyOptions, KeyRejection, KeyRules, KeyType, OptionError,
+    ForcedCommand, ForwardTarget, KeyOptions, KeyRejection, KeyRules, KeyType, OptionError,
     PublicKey, moment, paste,
 };
 use crate::model::address::{
-    ADDRESSES_MAX, AllowedAddresses, NetworkError, TwoMeanings, read_network,
+    ADDRESSES_MAX, AllowedAddresses, AmbiguousNetwork, NetworkError, read_network,
 };
 use crate::model::time::Time;
 
@@ -57,7 +57,7 @@ pub enum ImportRejection {
     /// `from=` with names, wildcards or negations.
     FromPattern,
     /// `from=` with a network that has bits outside its mask, which sshd rejects too.
-    FromHostBits(TwoMeanings),
+    FromHostBits(AmbiguousNetwork),
     /// `from=` with too many networks.
     FromTooLong,
     /// `expiry-time=` in local time of an unknown zone.
@@ -255,7 +255,7 @@ impl ImportedKey {
             .map(ToString::to_string)
             .collect();
         all.push(destination.to_owned());
-        let all = Destination::parse_list(&all);
+        let all = ForwardTarget::parse_list(&all);
         self.options.permitopen =
             all.map_err(|error| ImportRejection::Value("permitopen", error))?;
         Ok(())

@@ -22,10 +22,10 @@ pub use import::{
 };
 pub use line::{ExpiryFormat, LineRejection, authorized_line};
 pub use options::{
-    COMMAND_BYTES_MAX, Destination, ForcedCommand, KeyOptions, OptionError, OptionsChange,
+    COMMAND_BYTES_MAX, ForcedCommand, ForwardTarget, KeyOptions, OptionError, OptionsChange,
     PERMITOPEN_MAX, SshdVersion,
 };
-pub use record::{HostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
+pub use record::{KeyHostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
 pub use rejection::KeyRejection;
 
 /// The longest text accepted as one public key, in bytes.
@@ -122,7 +122,7 @@ impl PublicKey {
         self.blob == other.blob
     }
 
-    fn build(material: blob::Material, comment: &str) -> Self {
+    fn build(material: blob::KeyMaterial, comment: &str) -> Self {
         Self {
             kind: material.kind,
             bits: material.bits,

@@ -4,12 +4,12 @@ use super::{COMMENT_CHARS_MAX, KeyOptions, OptionsChange, PublicKey};
 use crate::model::address::AllowedAddresses;
 use crate::model::secret::{self, Id};
 use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::{RequestedExpiration, Time};
 use crate::model::user::UserId;
 
 /// A host's use of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostUse {
+pub struct KeyHostUse {
     /// Time.
     pub at: Time,
     /// The host's name.
@@ -40,9 +40,9 @@ pub struct SshKey {
     /// The credential that added it.
     pub created_by: Option<Id>,
     /// When a host last looked it up. A mere offer causes a lookup too.
-    pub looked_up: Option<HostUse>,
+    pub looked_up: Option<KeyHostUse>,
     /// When a host last reported a login with it.
-    pub used: Option<HostUse>,
+    pub used: Option<KeyHostUse>,
 }
 
 impl SshKey {
@@ -93,7 +93,7 @@ pub struct NewSshKey {
     /// The key.
     pub key: PublicKey,
     /// `Unsaid`: the maximum of the policy.
-    pub end: WantedEnd,
+    pub end: RequestedExpiration,
     /// `None`: those of the caller.
     pub allowed_addresses: Option<AllowedAddresses>,
     /// The options of sshd.
@@ -112,7 +112,7 @@ pub struct SshKeyChange {
     /// A replacement for the key.
     pub key: Option<PublicKey>,
     /// Another expiration.
-    pub end: Option<WantedEnd>,
+    pub end: Option<RequestedExpiration>,
     /// Other allowed addresses.
     pub allowed_addresses: Option<AllowedAddresses>,
     /// Other options of sshd.

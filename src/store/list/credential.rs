@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::super::credential::owner_column;
 use super::super::read::Select;
 use super::super::row::invalid;
-use super::{Extent, Source, nearest};
+use super::{ListExtent, ListSource, nearest};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
@@ -112,7 +112,7 @@ impl Select {
         kind: Kind,
         query: &ListQuery,
         now: Time,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<i64>, Error> {
         let source = source(owner, kind, query, now);
         self.list(&source, query.page, extent, "c.number", |row| row.get(0))
@@ -143,10 +143,10 @@ pub(super) fn read_id(row: &Row<'_>) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))
 }
 
-fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> Source {
-    let mut source = Source {
+fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> ListSource {
+    let mut source = ListSource {
         join: Some((OWNERS, "o.")),
-        ..Source::new(FROM)
+        ..ListSource::new(FROM)
     };
     if let Some(owner) = owner {
         let (column, row) = owner_column(owner);

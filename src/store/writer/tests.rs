@@ -52,7 +52,7 @@ fn start(connection: Connection) -> Writer {
         identity: Arc::new(identity),
         notices: Arc::default(),
     };
-    Writer::start(connection, shared, Waits::default(), None).unwrap()
+    Writer::start(connection, shared, WriterTimeouts::default(), None).unwrap()
 }
 
 /// A job that writes one row and passes on its answer.
@@ -70,7 +70,7 @@ fn add(
         let failure = result.as_ref().err().cloned();
         let answer: Reply =
             Box::new(move |committed| told.send(committed.and(result.map(|_| ()))).unwrap());
-        Done { answer, failure }
+        FinishedJob { answer, failure }
     })))
 }
 
@@ -117,7 +117,7 @@ fn panic_outside_a_savepoint_rolls_back_everything() {
     });
     assert!(writer.send(held).is_ok());
     inside.recv().unwrap();
-    let panics = |select: Result<&Select, Error>| -> Done {
+    let panics = |select: Result<&Select, Error>| -> FinishedJob {
         let select = select.unwrap();
         let sql = "INSERT INTO groups (name, created_at) VALUES ('torn', 0)";
         select.execute(sql, []).unwrap();

@@ -450,7 +450,7 @@ fn admin_lists_and_deletes_but_never_creates_for_others() {
             .user_token(
                 &site.app().operator(0),
                 &name,
-                keycroft::model::time::WantedEnd::Unsaid,
+                keycroft::model::time::RequestedExpiration::Unsaid,
                 None
             )
             .is_ok()

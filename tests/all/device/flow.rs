@@ -69,7 +69,7 @@ fn device_login_completes() {
 
     let events = lab
         .app()
-        .own_events(&caller, keycroft::app::EventFilter::default(), None, 10)
+        .own_events(&caller, keycroft::app::EventCondition::default(), None, 10)
         .unwrap()
         .items;
     let told: Vec<(&str, &str)> = events

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use keycroft::model::caller::Permit;
 use keycroft::model::event::Action;
 use keycroft::model::time::Time;
-use keycroft::store::{Store, Waits};
+use keycroft::store::{Store, WriterTimeouts};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ const OLD: i64 = 1_600_000_000;
 fn database(folder: &Path, times: &[i64]) -> PathBuf {
     let path = folder.join("keycroft.db");
     Store::create(&path, Time::from_unix(OLD)).unwrap();
-    let store = Store::open_with(&path, Waits::default()).unwrap();
+    let store = Store::open_with(&path, WriterTimeouts::default()).unwrap();
     for (place, unix) in times.iter().enumerate() {
         let name = format!("group-{place}");
         let permit = Permit::by_operator(Action::GroupAdd, Time::from_unix(*unix));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use keycroft::model::event::{Action, Actor, AuditDetails, Channel, Origin, Target};
 use keycroft::model::time::Time;
-use keycroft::store::{EventFilter, Store, Waits};
+use keycroft::store::{EventCondition, Store, WriterTimeouts};
 use serde_json::{Value, json};
 
 use super::process::{Server, keycroft, new_lab};
@@ -121,7 +121,7 @@ fn reject(store: &Store, address: &str, target: &str, at: Time) {
 
 fn count(store: &Store) -> usize {
     let read = store.read().unwrap();
-    read.events(&EventFilter::default(), None, 1_000)
+    read.events(&EventCondition::default(), None, 1_000)
         .unwrap()
         .items
         .len()
@@ -130,7 +130,7 @@ fn count(store: &Store) -> usize {
 #[test]
 fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     for _ in 0..50 {
         reject(&store, "192.0.2.1", "", NOW);
     }
@@ -161,7 +161,7 @@ fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
 #[test]
 fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     for network in 0..300 {
         reject(
             &store,
@@ -176,7 +176,7 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
     store.sweep_batch(later, 1_000).unwrap();
     let read = store.read().unwrap();
     let all = read
-        .events(&EventFilter::default(), None, 1_000)
+        .events(&EventCondition::default(), None, 1_000)
         .unwrap()
         .items;
     let repeated: usize = all

@@ -136,7 +136,7 @@ fn options_follow_expiry_and_addresses() {
     let options = KeyOptions {
         restrict: true,
         command: ForcedCommand::parse("echo \"a b\"").ok(),
-        permitopen: Destination::parse_list(&["db:1"]).unwrap(),
+        permitopen: ForwardTarget::parse_list(&["db:1"]).unwrap(),
         ..KeyOptions::default()
     };
     let addresses = AllowedAddresses::parse(&["10.0.0.1"]).unwrap();

@@ -119,7 +119,7 @@ fn options() -> impl Strategy<Value = KeyOptions> {
             no_touch_required: flags[1],
             verify_required: flags[2],
             command: command.and_then(|text| ForcedCommand::parse(&text).ok()),
-            permitopen: Destination::parse_list(&destinations).unwrap(),
+            permitopen: ForwardTarget::parse_list(&destinations).unwrap(),
         }
     })
 }
