@@ -113,10 +113,10 @@ impl App {
                 after.host.cache_age_max = age;
             }
             if let Some(paused) = change.paused {
-                after.host.paused_at = since(paused, before.host.paused_at, write.now);
+                after.host.paused_at = state_start(paused, before.host.paused_at, write.now);
             }
             if let Some(requested) = change.rotation_requested {
-                after.host.rotation_requested_at = since(requested, before.host.rotation_requested_at, write.now);
+                after.host.rotation_requested_at = state_start(requested, before.host.rotation_requested_at, write.now);
             }
             if let Some(allowed_addresses) = change.allowed_addresses {
                 after.allowed_addresses = allowed_addresses;
@@ -227,7 +227,7 @@ impl App {
 }
 
 /// The start of a state that holds now; `None` if it does not hold.
-fn since(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
+fn state_start(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
     holds.then(|| before.unwrap_or(now))
 }
 

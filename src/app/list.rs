@@ -72,7 +72,7 @@ impl App {
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
         let Some(owner) = self.wanted_owner(holders, query)? else {
-            return Ok(nothing());
+            return Ok(empty_list());
         };
         let rows = self
             .read
@@ -97,12 +97,12 @@ impl App {
             caller.require(BuiltinPermission::UsersRead)?;
         }
         let Some(owner) = self.wanted_owner(holders, query)? else {
-            return Ok(nothing());
+            return Ok(empty_list());
         };
         let user = match owner {
             None => None,
             Some(OwnerId::User(user)) => Some(user),
-            Some(OwnerId::Service(_) | OwnerId::Host(_)) => return Ok(nothing()),
+            Some(OwnerId::Service(_) | OwnerId::Host(_)) => return Ok(empty_list()),
         };
         let policy = self.read.policy()?;
         let rows = self
@@ -270,7 +270,7 @@ impl App {
     }
 }
 
-fn nothing<T>() -> Listed<T> {
+fn empty_list<T>() -> Listed<T> {
     Listed {
         rows: Vec::new(),
         total: 0,

@@ -17,7 +17,7 @@ use super::notice;
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, USAGE};
-use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::output::{self, Cell, Out, write_stderr};
 use crate::wire::{ApiKeyIn, ApiKeyOut};
 
 /// The owner of the API keys.
@@ -408,12 +408,12 @@ fn change_key(
         return output::line(&answer.text);
     }
     let key: ApiKeyOut = answer.parse()?;
-    say(&format!(
+    write_stderr(&format!(
         "{done} API key {} ({}), {}, {}",
         key.name,
         key.id,
         key.state,
-        output::until(key.expires_at.as_deref(), client.now())
+        output::lifetime_text(key.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::model::ssh_key::{SshKey, authorized_line};
 use crate::model::user::Username;
 use crate::terminal::exit::{FAILED, Failure};
 use crate::terminal::findings::Findings;
-use crate::terminal::output::{line, say};
+use crate::terminal::output::{line, write_stderr};
 
 #[derive(Args)]
 pub struct AuthorizedKeysArguments {
@@ -71,7 +71,7 @@ pub fn run_authorized_keys(arguments: &AuthorizedKeysArguments) -> Result<(), Fa
         None => LoginKeys::default(),
     };
     if found.damaged > 0 {
-        say(&format!(
+        write_stderr(&format!(
             "keycroft: {} damaged keys of this user are left out",
             found.damaged
         ));
@@ -172,7 +172,7 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
     };
     let (keys, left_out) = understood(keys.to_vec(), |key: &SshKey| &key.options);
     for (key, why) in left_out {
-        say(&format!("keycroft: {}: {why}", key.id));
+        write_stderr(&format!("keycroft: {}: {why}", key.id));
     }
     let mut lines = Vec::with_capacity(keys.len());
     for key in keys {
@@ -184,7 +184,7 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
             expiries.format(),
         ) {
             Ok(line) => lines.push(line),
-            Err(rejection) => say(&format!("keycroft: {}: {rejection}", key.id)),
+            Err(rejection) => write_stderr(&format!("keycroft: {}: {rejection}", key.id)),
         }
     }
     Ok(lines)

@@ -187,7 +187,7 @@ pub fn restore(arguments: &RestoreArguments, format: OutputArguments) -> Result<
         AppState::restore(&arguments.file, &path, existing, &Clock::System)
     });
     let restored = restored.map_err(failed)?;
-    say(&path.display().to_string(), &restored);
+    report_restore(&path.display().to_string(), &restored);
     let rows: Vec<Vec<Cell>> = restored.survivors.iter().map(row).collect();
     if format.is_json() {
         let item = |survivor: &ValidCredential| {
@@ -209,7 +209,7 @@ fn failed(error: OpenError) -> Failure {
     Failure::new(FAILED, error.to_string())
 }
 
-fn say(path: &str, restored: &Restored) {
+fn report_restore(path: &str, restored: &Restored) {
     let made = restored
         .made_at
         .map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
-use crate::terminal::output::{OutputArguments, say};
+use crate::terminal::output::{OutputArguments, write_stderr};
 use crate::wire::{ListOut, MeOut, NoticeOut};
 
 /// Time limit of connecting.
@@ -332,7 +332,7 @@ impl Client {
             && let Some(text) =
                 of_credential(credential, end, self.now(), std::io::stderr().is_terminal())
         {
-            say(&text);
+            write_stderr(&text);
         }
         if headers.contains_key("Keycroft-Notices") && self.names_notices.replace(false) {
             self.print_account_notices();
@@ -348,7 +348,7 @@ impl Client {
     /// Names the notices on standard error.
     fn print_account_notices(&self) {
         for notice in self.account_notices().unwrap_or_default() {
-            say(&format!(
+            write_stderr(&format!(
                 "keycroft: notice: {} ({})\n  try: keycroft notice acknowledge {}",
                 notice.text, notice.at, notice.id
             ));

@@ -45,7 +45,7 @@ else
 fi";
 
 /// Answers a request of a shell for completions and ends the process; without a request it returns.
-pub fn answer() {
+pub fn answer_shell() {
     CompleteEnv::with_factory(super::command_tree)
         .var(VARIABLE)
         .bin("keycroft")

@@ -110,23 +110,23 @@ pub fn run_event(arguments: EventArguments) -> Result<(), Failure> {
     match arguments.command {
         EventCommand::List { filter, limit } => {
             let wanted = filter.parse()?;
-            list(&arguments.place.client()?, &wanted, limit)
+            list_events(&arguments.place.client()?, &wanted, limit)
         }
-        EventCommand::Show { number } => show(&arguments.place.client()?, number),
+        EventCommand::Show { number } => show_event(&arguments.place.client()?, number),
         EventCommand::Export { filter } => {
             let wanted = filter.parse()?;
             let client = arguments.place.client()?;
-            each(&client, &wanted, usize::MAX, |_, text| output::line(text))
+            for_each_event(&client, &wanted, usize::MAX, |_, text| output::line(text))
         }
     }
 }
 
-fn list(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(), Failure> {
+fn list_events(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(), Failure> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     let now = Clock::System.now();
     let json = client.connection.json;
-    each(client, wanted, limit, |event, text| {
+    for_each_event(client, wanted, limit, |event, text| {
         if json {
             texts.push(text.to_owned());
         } else {
@@ -143,7 +143,7 @@ fn list(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(), Failur
     output::table(client.connection.format, &HEADINGS, &rows, "no events")
 }
 
-fn show(client: &Client, number: i64) -> Result<(), Failure> {
+fn show_event(client: &Client, number: i64) -> Result<(), Failure> {
     let missing = || {
         Failure::new(
             NOT_FOUND,
@@ -204,7 +204,7 @@ fn row(event: &EventOut, now: Time) -> Vec<Cell> {
 }
 
 /// Passes events on, page by page: a log of any length takes little memory.
-fn each(
+fn for_each_event(
     client: &Client,
     wanted: &EventQuery,
     limit: usize,

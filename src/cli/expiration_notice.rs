@@ -4,7 +4,7 @@ use crate::client::connection::ClientCredential;
 use crate::model::credential::Kind;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
-use crate::terminal::output::relative;
+use crate::terminal::output::relative_time;
 
 /// A token may live for an hour only: the one in use is named in its last minutes.
 const TOKEN_SECONDS: u64 = 600;
@@ -32,7 +32,7 @@ pub fn words(what: &str, name: &str, notice: Notice, end: Time, now: Time, next:
     format!(
         "keycroft: the {what} {name} expires {}: {}\n  try: {next}",
         notice.words(),
-        relative(end, now)
+        relative_time(end, now)
     )
 }
 

@@ -80,12 +80,12 @@ pub fn run_host(arguments: HostArguments) -> Result<(), Failure> {
     let place = arguments.place;
     match arguments.command {
         HostCommand::EnrollCode(wanted) => admin::enroll_code(&place.client()?, wanted),
-        HostCommand::List => admin::list(&place.client()?),
-        HostCommand::Show { host } => admin::show(&place.client()?, &host),
-        HostCommand::Edit(wanted) => admin::edit(&place.client()?, wanted),
+        HostCommand::List => admin::list_hosts(&place.client()?),
+        HostCommand::Show { host } => admin::show_host(&place.client()?, &host),
+        HostCommand::Edit(wanted) => admin::edit_host(&place.client()?, wanted),
         HostCommand::Pause { host } => admin::set_paused(&place.client()?, &host, true),
         HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
-        HostCommand::Delete { hosts, yes } => admin::delete(&place.client()?, &hosts, yes),
+        HostCommand::Delete { hosts, yes } => admin::delete_host(&place.client()?, &hosts, yes),
         HostCommand::Enroll(wanted) => enroll::enroll_host(&wanted, &place.remote),
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::print_authorized_keys(&wanted),
         HostCommand::Sync { place } => sync::sync(&place),

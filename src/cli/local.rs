@@ -21,7 +21,7 @@ use crate::http::{HttpSettings, LocalServer};
 use crate::model::secret::Id;
 use crate::terminal::environment::DB;
 use crate::terminal::exit::{FAILED, Failure, SIGN_IN_NEEDED, USAGE};
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::{ListOut, ProblemOut, ProblemType};
 
 /// How long a command alternates between the lock and the socket: a server starts or stops, or another command runs.
@@ -238,7 +238,7 @@ impl Local {
         };
         let app_state = opened.map_err(failure)?;
         if !exists {
-            say(&format!("created {}", self.path.display()));
+            write_stderr(&format!("created {}", self.path.display()));
         }
         let settings = HttpSettings {
             public_url_given: self.public_url.is_some(),

@@ -58,7 +58,7 @@ use std::process::ExitCode;
 /// Readers of files that others may have written, for the fuzz tests (`fuzz/`): a process for each input is a thousand times slower.
 #[doc(hidden)]
 pub mod readers {
-    pub use super::scan::find as find_secrets;
+    pub use super::scan::find_secrets;
     pub use super::serve_file::ServeFile;
     pub use crate::client::config::{Config, Credentials, parse as parse_saved};
     pub use crate::host::cache::{CacheError, KeyCache, TrustedKey};
@@ -169,13 +169,13 @@ fn command_tree() -> clap::Command {
 /// Parses the arguments, runs the command and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    completion::answer();
+    completion::answer_shell();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let done = argument::reject_secrets(&arguments).and_then(|()| {
-        if let Some(done) = topic::asked(&arguments) {
+        if let Some(done) = topic::print_if_requested(&arguments) {
             return done;
         }
-        if let Some(done) = field::asked(&arguments) {
+        if let Some(done) = field::run_if_requested(&arguments) {
             return done;
         }
         match Arguments::try_parse_from(&arguments) {
@@ -223,9 +223,9 @@ fn run_command(command: Command, format: OutputArguments) -> Result<(), exit::Fa
         Command::Notice(arguments) => account_notice::run_notice(arguments),
         Command::NoticeChannel(arguments) => notice_channel::run_notice_channel(arguments),
         Command::User(arguments) => user::run_user(arguments),
-        Command::Group(arguments) => group::group(arguments),
+        Command::Group(arguments) => group::run_group(arguments),
         Command::Host(arguments) => host::run_host(arguments),
-        Command::Service(arguments) => group::service(arguments),
+        Command::Service(arguments) => group::run_service(arguments),
         Command::Policy(arguments) => policy::run_policy(arguments),
         Command::Event(arguments) => event::run_event(arguments),
         Command::Audit(command) => audit::run_audit(&command, format),

@@ -6,7 +6,7 @@ use super::client::{ApiList, Client};
 use super::expiration_notice::words;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 
 /// The fields of a list item that a notice needs.
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
             };
             let name = format!("{} ({})", ending.name, ending.id);
             let next = format!("keycroft {noun} edit {} --expires 30d", ending.id);
-            say(&words(what, &name, notice, end, now, &next));
+            write_stderr(&words(what, &name, notice, end, now, &next));
         }
     }
 }

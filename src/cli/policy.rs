@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::client::Client;
 use super::place::TargetArguments;
 use crate::terminal::exit::{Failure, INVALID, USAGE};
-use crate::terminal::output::{self, Cell, Progress, say};
+use crate::terminal::output::{self, Cell, Progress, write_stderr};
 use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
@@ -86,7 +86,7 @@ pub fn run_policy(arguments: PolicyArguments) -> Result<(), Failure> {
             if client.connection.json {
                 return output::line(&text);
             }
-            say(&format!(
+            write_stderr(&format!(
                 "changed the policy {}; existing credentials stay unchanged",
                 client.place()
             ));
@@ -121,7 +121,7 @@ fn preview(client: &Client, patch: &PolicyPatch) -> Result<(), Failure> {
         &rows,
         "no credential exceeds this policy",
     )?;
-    say(&format!(
+    write_stderr(&format!(
         "{} credentials exceed the new policy and would stay valid; nothing was changed",
         preview.exceeding_total
     ));

@@ -10,7 +10,7 @@ use crate::terminal::environment::variable;
 use crate::terminal::exit::{
     FAILED, FORBIDDEN, Failure, INVALID, NOT_FOUND, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
 };
-use crate::terminal::output::relative;
+use crate::terminal::output::relative_time;
 use crate::wire::{ProblemOut, ProblemType};
 
 impl Client {
@@ -113,7 +113,7 @@ impl Client {
             .expires_at
             .filter(|end| *end <= self.now())
             .map_or_else(String::new, |end| {
-                format!("; it expired {}", relative(end, self.now()))
+                format!("; it expired {}", relative_time(end, self.now()))
             });
         let message = format!(
             "{server} rejects the {kind} {} from {}{since}",

@@ -104,12 +104,12 @@ impl SecretScan {
             output::line(&format!("{path}:{line}: {id}"))
         };
         let unread = |error| Failure::new(FAILED, format!("{path}: {error}"));
-        find(from, report, unread)
+        find_secrets(from, report, unread)
     }
 }
 
 /// Reports every secret in `from`: its line, counted from 1, and its id.
-pub fn find<E>(
+pub fn find_secrets<E>(
     mut from: impl Read,
     mut report: impl FnMut(usize, Id) -> Result<(), E>,
     unread: impl Fn(std::io::Error) -> E,

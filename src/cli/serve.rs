@@ -274,7 +274,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
         for address in addresses {
             eprintln!("listening on {scheme}://{address}");
         }
-        systemd::ready();
+        systemd::notify_ready();
         if let Err(error) = systemd::watch(address) {
             log::error!("the watchdog: {error}");
         }
@@ -287,7 +287,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
         &Stop::default(),
         ready,
     );
-    systemd::stopping();
+    systemd::notify_stopping();
     app_state.notice_signal().stop();
     // Before the lock is released: a command that finds no socket takes the lock.
     drop(wire);

@@ -17,7 +17,7 @@ use super::ssh_key_import::{self, ImportSshKeys};
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::terminal::prompt::{confirm, is_interactive};
 use crate::wire::{ProblemType, SshKeyIn, SshKeyOptionsIn, SshKeyOut};
 
@@ -181,11 +181,11 @@ struct EditSshKey {
 pub fn run_ssh_key(arguments: SshKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        SshKeyCommand::List { scope } => list(&client, &scope),
+        SshKeyCommand::List { scope } => list_ssh_keys(&client, &scope),
         SshKeyCommand::Add(add) => add_key(&client, add),
-        SshKeyCommand::Show { key, scope } => show(&client, &scope, &key),
+        SshKeyCommand::Show { key, scope } => show_ssh_key(&client, &scope, &key),
         SshKeyCommand::Edit(edit) => edit_key(&client, edit),
-        SshKeyCommand::Delete { keys, yes, scope } => delete(&client, &scope, &keys, yes),
+        SshKeyCommand::Delete { keys, yes, scope } => delete_ssh_keys(&client, &scope, &keys, yes),
         SshKeyCommand::Generate(wanted) => add_generated(&client, generate(&client, wanted)?),
         SshKeyCommand::Import(import) => ssh_key_import::import_ssh_keys(&client, &import),
     }
@@ -201,7 +201,7 @@ const HEADINGS: [&str; 7] = [
     "last used",
 ];
 
-fn list(client: &Client, scope: &UserScope) -> Result<(), Failure> {
+fn list_ssh_keys(client: &Client, scope: &UserScope) -> Result<(), Failure> {
     let listed = client.list(&scope.path())?;
     if client.connection.json {
         return output::line(&listed.json());
@@ -222,7 +222,7 @@ fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
     vec![
         key.name.as_str().into(),
         key.id.as_str().into(),
-        kind(key).into(),
+        type_text(key).into(),
         key.fingerprint.as_str().into(),
         key.state.as_str().into(),
         Cell::time(key.expires_at.as_deref(), "never", now),
@@ -231,7 +231,7 @@ fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
 }
 
 /// The type, for RSA with its size.
-fn kind(key: &SshKeyOut) -> String {
+fn type_text(key: &SshKeyOut) -> String {
     match key.kind.as_str() {
         "ssh-rsa" => format!("{} {}", key.kind, key.bits),
         _ => key.kind.clone(),
@@ -239,7 +239,11 @@ fn kind(key: &SshKeyOut) -> String {
 }
 
 /// A key and its JSON. Those of another user are found in the list.
-fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, String), Failure> {
+fn find_ssh_key(
+    client: &Client,
+    scope: &UserScope,
+    given: &str,
+) -> Result<(SshKeyOut, String), Failure> {
     let path = scope.path();
     let id = find_id(client, &path, WHAT, given)?;
     if scope.user.is_none() {
@@ -254,8 +258,8 @@ fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, S
     Ok((key, text))
 }
 
-fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> {
-    let (key, text) = find(client, scope, given)?;
+fn show_ssh_key(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> {
+    let (key, text) = find_ssh_key(client, scope, given)?;
     if client.connection.json {
         return output::line(&text);
     }
@@ -265,7 +269,7 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
         ("id", key.id.as_str().into()),
         ("state", key.state.as_str().into()),
         ("public key", key.public_key.as_str().into()),
-        ("type", kind(&key).into()),
+        ("type", type_text(&key).into()),
         ("fingerprint", key.fingerprint.as_str().into()),
         ("comment", key.comment.as_str().into()),
         ("allowed addresses", Cell::words(&key.allowed_addresses)),
@@ -317,7 +321,7 @@ fn add_key(client: &Client, add: AddSshKey) -> Result<(), Failure> {
         };
         client.post("/api/v1/ssh-keys", &body)
     })?;
-    told(client, &answer.text, &answer.parse()?, "added")
+    report_change(client, &answer.text, &answer.parse()?, "added")
 }
 
 /// The answer, or that of `again` once a person agreed that another user has the same key.
@@ -350,7 +354,7 @@ fn options_of(key: &SshKeyOut) -> Vec<String> {
 }
 
 /// Reports the result of a change; with --json prints the key.
-fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
+fn report_change(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(text);
     }
@@ -360,13 +364,13 @@ fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), 
     } else {
         format!(", {}", options.join(", "))
     };
-    say(&format!(
+    write_stderr(&format!(
         "{done} SSH key {} ({}), {} {}, {}{}",
         key.name,
         key.id,
-        kind(key),
+        type_text(key),
         key.fingerprint,
-        output::until(key.expires_at.as_deref(), client.now()),
+        output::lifetime_text(key.expires_at.as_deref(), client.now()),
         options
     ));
     Ok(())
@@ -412,10 +416,15 @@ fn edit_key(client: &Client, edit: EditSshKey) -> Result<(), Failure> {
         body.insert("allow_shared".to_owned(), json!(true));
         client.patch(&path, &Value::Object(body))
     })?;
-    told(client, &answer.text, &answer.parse()?, "changed")
+    report_change(client, &answer.text, &answer.parse()?, "changed")
 }
 
-fn delete(client: &Client, scope: &UserScope, given: &[String], yes: bool) -> Result<(), Failure> {
+fn delete_ssh_keys(
+    client: &Client,
+    scope: &UserScope,
+    given: &[String],
+    yes: bool,
+) -> Result<(), Failure> {
     let path = scope.path();
     let mut deletions = Vec::new();
     for key in given {
@@ -432,9 +441,10 @@ fn delete(client: &Client, scope: &UserScope, given: &[String], yes: bool) -> Re
 
 /// The last use of an SSH key in words.
 fn last_used(client: &Client, scope: &UserScope, id: &str) -> String {
-    match find(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host)) {
+    match find_ssh_key(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host)) {
         Ok((Some(at), host)) => {
-            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
+            let when =
+                Time::parse(&at).map_or(at, |time| output::relative_time(time, client.now()));
             let host = host.map_or_else(String::new, |host| format!(" on {host}"));
             format!("last used {when}{host}")
         }

@@ -14,7 +14,7 @@ use crate::model::ssh_key::{
 };
 use crate::model::user::Username;
 use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, Progress, say};
+use crate::terminal::output::{self, Cell, Progress, write_stderr};
 use crate::wire::{ImportIn, ImportLineOut, ImportOut};
 
 /// Size of one request, in bytes before JSON: well below the limit of the server.
@@ -58,21 +58,21 @@ pub fn import_ssh_keys(client: &Client, import: &ImportSshKeys) -> Result<(), Fa
         let argument = import.path.to_str().filter(|text| is_key_text(text));
         let text = match argument {
             Some(text) => text.to_owned(),
-            None => read(&import.path, Pipes::Read)?,
+            None => read_file(&import.path, Pipes::Read)?,
         };
         let user = import.user.clone();
         let lines = import_text(client, user.as_deref(), &text, import.allow_shared)
-            .map_err(|failure| named(failure, &import.path))?;
+            .map_err(|failure| name_file(failure, &import.path))?;
         vec![FileResult {
             file: argument.map_or_else(|| import.path.display().to_string(), |_| "text".to_owned()),
             user,
             lines,
         }]
     };
-    show(client, &told)
+    show_results(client, &told)
 }
 
-fn named(mut failure: Failure, path: &Path) -> Failure {
+fn name_file(mut failure: Failure, path: &Path) -> Failure {
     if failure.code == INVALID {
         failure.message = format!("{}: {}", path.display(), failure.message);
     }
@@ -121,12 +121,12 @@ fn import_homes(
             if fs::symlink_metadata(&path).is_err() {
                 continue;
             }
-            let lines = read(&path, Pipes::Rejected)
+            let lines = read_file(&path, Pipes::Rejected)
                 .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {
                 Ok(lines) => lines,
                 Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
-                    vec![rejected(0, failure.message)]
+                    vec![rejected_line(0, failure.message)]
                 }
                 Err(failure) => return Err(failure),
             };
@@ -150,7 +150,7 @@ enum Pipes {
 }
 
 /// A file up to the maximum size of an import.
-fn read(path: &Path, pipes: Pipes) -> Result<String, Failure> {
+fn read_file(path: &Path, pipes: Pipes) -> Result<String, Failure> {
     let fail =
         |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{}: {error}", path.display()));
     let bytes_max = IMPORT_BYTES_MAX as u64 + 1;
@@ -199,10 +199,10 @@ fn import_text(
     let mut all = Vec::new();
     let lines = text.lines().count() as u64;
     let mut progress = Progress::new("importing");
-    for part in parts(text) {
+    for part in text_parts(text) {
         progress.show(part.lines_before as u64, lines);
         if let Some(line) = part.too_long {
-            all.push(rejected(line, KeyRejection::TooLong.to_string()));
+            all.push(rejected_line(line, KeyRejection::TooLong.to_string()));
             continue;
         }
         let body = ImportIn {
@@ -219,7 +219,7 @@ fn import_text(
     Ok(all)
 }
 
-fn rejected(line: usize, message: String) -> ImportLineOut {
+fn rejected_line(line: usize, message: String) -> ImportLineOut {
     ImportLineOut {
         line,
         outcome: REJECTED.to_owned(),
@@ -240,7 +240,7 @@ struct TextPart {
 }
 
 /// The text in parts of complete lines.
-fn parts(text: &str) -> Vec<TextPart> {
+fn text_parts(text: &str) -> Vec<TextPart> {
     let mut parts = Vec::new();
     let mut part = TextPart::default();
     for (before, line) in text.split_inclusive('\n').enumerate() {
@@ -271,7 +271,7 @@ fn parts(text: &str) -> Vec<TextPart> {
 
 const HEADINGS: [&str; 5] = ["user", "file and line", "outcome", "name", "why not"];
 
-fn show(client: &Client, told: &[FileResult]) -> Result<(), Failure> {
+fn show_results(client: &Client, told: &[FileResult]) -> Result<(), Failure> {
     let lines = || told.iter().flat_map(|file| &file.lines);
     let count = |outcome: &str| lines().filter(|line| line.outcome == outcome).count();
     if client.connection.json {
@@ -295,7 +295,7 @@ fn show(client: &Client, told: &[FileResult]) -> Result<(), Failure> {
         )?;
     }
     let (added, present, rejected) = (count("added"), count("present"), count(REJECTED));
-    say(&format!(
+    write_stderr(&format!(
         "{added} added, {present} already present, {rejected} rejected"
     ));
     if rejected > 0 {
@@ -327,7 +327,7 @@ mod tests {
         let line = "x".repeat(10_000);
         let long = "y".repeat(PASTE_BYTES_MAX);
         let text = format!("{line}\n #{long}\n{line}\n{line}\n{long}\nlast");
-        let parts = parts(&text);
+        let parts = text_parts(&text);
         let places: Vec<(usize, Option<usize>)> = parts
             .iter()
             .map(|part| (part.lines_before, part.too_long))
@@ -335,6 +335,6 @@ mod tests {
         assert_eq!(places, [(0, None), (3, None), (0, Some(5)), (5, None)]);
         let sent: String = parts.iter().map(|part| part.text.as_str()).collect();
         assert_eq!(sent, format!("{line}\n\n{line}\n{line}\nlast"));
-        assert!(super::parts("").is_empty());
+        assert!(super::text_parts("").is_empty());
     }
 }

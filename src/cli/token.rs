@@ -13,7 +13,7 @@ use super::lookup::find_id;
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND};
-use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::output::{self, Cell, Out, write_stderr};
 use crate::terminal::prompt::confirm;
 use crate::wire::{SessionOut, TokenIn, TokenOut};
 
@@ -215,11 +215,11 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
     if client.connection.json {
         return output::line(&serde_json::to_string(&token).unwrap_or_default());
     }
-    say(&format!(
+    write_stderr(&format!(
         "created token {} ({}), {}",
         token.name,
         token.id,
-        output::until(token.expires_at.as_deref(), client.now())
+        output::lifetime_text(token.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }
@@ -292,7 +292,7 @@ fn session_row(session: &SessionOut, now: Time) -> Vec<Cell> {
 fn last_active(session: &SessionOut, now: Time) -> String {
     let time = session.last_active_at.as_deref();
     match time.and_then(|text| Time::parse(text).ok()) {
-        Some(time) => format!("last active {}", output::relative(time, now)),
+        Some(time) => format!("last active {}", output::relative_time(time, now)),
         None => "no recorded use".to_owned(),
     }
 }
@@ -358,7 +358,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
         SessionCommand::DeleteOthers { yes } => {
             confirm("Sign out of all console sessions?", yes)?;
             client.delete("/api/v1/sessions")?;
-            say("signed out of all console sessions; API keys and tokens stay");
+            write_stderr("signed out of all console sessions; API keys and tokens stay");
             Ok(())
         }
     }

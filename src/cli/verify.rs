@@ -11,7 +11,7 @@ use super::client::Client;
 use crate::client::connection::{ClientCredential, Remote, SettingSource};
 use crate::model::text::percent_encode;
 use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::terminal::prompt;
 
 /// Longest body that `api` sends, in bytes.
@@ -99,7 +99,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
         ));
     }
     client.revoke()?;
-    say(&format!("revoked {hint}"));
+    write_stderr(&format!("revoked {hint}"));
     Ok(())
 }
 

@@ -119,7 +119,7 @@ impl HostServer {
         if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
-        answer(&self.url, request.call())
+        read_answer(&self.url, request.call())
     }
 
     pub fn post(&self, path: &str, body: &str) -> Result<ServerAnswer, RequestError> {
@@ -130,7 +130,7 @@ impl HostServer {
             .header(header::AUTHORIZATION, bearer.as_str())
             .header(CLOCK_HEADER, Clock::System.now().to_string())
             .header(header::CONTENT_TYPE, "application/json");
-        answer(&self.url, request.send(body))
+        read_answer(&self.url, request.send(body))
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
@@ -163,7 +163,7 @@ impl HostServer {
     }
 }
 
-fn answer(
+fn read_answer(
     url: &str,
     answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<ServerAnswer, RequestError> {

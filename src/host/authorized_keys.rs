@@ -83,8 +83,8 @@ fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     // sshd may say the fingerprint in another digest than ours; then it gets every key of the login, and compares.
     let fingerprint = offered.as_deref().filter(|text| is_fingerprint(text));
     let now = Clock::System.now();
-    let keys = find(&folder, &settings, &login, fingerprint, now)?;
-    let lines = lines(&keys, &login, fingerprint, now, &settings)?;
+    let keys = find_keys(&folder, &settings, &login, fingerprint, now)?;
+    let lines = key_lines(&keys, &login, fingerprint, now, &settings)?;
     if lines.is_empty() {
         return Ok(());
     }
@@ -125,7 +125,7 @@ fn without_system_accounts(login: &Username, mut keys: Vec<TrustedKey>) -> Vec<T
 }
 
 /// The keys of a login: as the server says, or when it can't be asked, as the cache does.
-pub fn find(
+pub fn find_keys(
     folder: &HostFolder,
     settings: &Settings,
     login: &Username,
@@ -185,7 +185,7 @@ pub fn from_copy(
 }
 
 /// The lines for this machine's sshd.
-pub fn lines(
+pub fn key_lines(
     keys: &[TrustedKey],
     login: &Username,
     fingerprint: Option<&str>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::asking::{HostServer, RequestError};
-use super::authorized_keys::{find, from_copy, lines};
+use super::authorized_keys::{find_keys, from_copy, key_lines};
 use super::cache::KeyCache;
 use super::enroll::{COMMAND, DROP_IN};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, USER, own_user};
@@ -238,8 +238,8 @@ fn show_keys(
         return findings.bad(&format!("Keycroft has no login {login:?}"));
     };
     let now = Clock::System.now();
-    let asked = find(folder, settings, &name, None, now)
-        .and_then(|keys| lines(&keys, &name, None, now, settings));
+    let asked = find_keys(folder, settings, &name, None, now)
+        .and_then(|keys| key_lines(&keys, &name, None, now, settings));
     match asked {
         Err(failure) => findings.failure(&failure)?,
         Ok(keys) => {

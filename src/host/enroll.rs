@@ -23,7 +23,7 @@ use crate::model::host::parse_host_name;
 use crate::model::secret::SecretForm;
 use crate::terminal::environment::path_variable;
 use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, INVALID, USAGE};
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::EnrollOut;
 
 /// How long the server may take to enroll.
@@ -99,13 +99,17 @@ pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Fail
     }
     let user = find_user()?;
     let folder = HostFolder::make(&wanted.place, user.id, user.group)?;
-    let settings = join(wanted, remote, &address, &folder)?;
+    let settings = obtain_credential(wanted, remote, &address, &folder)?;
     match refresh(&folder, &settings)? {
-        Synced::Fetched { keys } => say(&format!("fetched {keys} SSH keys into the cache")),
-        Synced::Unchanged { keys } => say(&format!("the cache is up to date with {keys} SSH keys")),
+        Synced::Fetched { keys } => {
+            write_stderr(&format!("fetched {keys} SSH keys into the cache"))
+        }
+        Synced::Unchanged { keys } => {
+            write_stderr(&format!("the cache is up to date with {keys} SSH keys"))
+        }
     }
     set_sshd_up(wanted, &program, &replaced)?;
-    prove(&program, &wanted.place)?;
+    test_lookup(&program, &wanted.place)?;
     reload(wanted);
     let expected = ExpectedCommand {
         command: COMMAND,
@@ -113,16 +117,16 @@ pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Fail
     };
     let loopback = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     for warning in inspect::match_blocks(&wanted.sshd_folder, loopback, &expected) {
-        say(&format!("warning: {warning}"));
+        write_stderr(&format!("warning: {warning}"));
     }
     if !wanted.no_timers {
         timers::install(&program, &wanted.place)?;
     }
-    say(&format!(
+    write_stderr(&format!(
         "{} is now a host of {}",
         settings.name, settings.server
     ));
-    say("  next: keycroft host check");
+    write_stderr("  next: keycroft host check");
     Ok(())
 }
 
@@ -179,7 +183,7 @@ fn find_user() -> Result<MachineUser, Failure> {
             USER,
         ],
     )?;
-    say(&format!("created the system user {USER}"));
+    write_stderr(&format!("created the system user {USER}"));
     machine::user(USER).ok_or_else(|| {
         Failure::new(
             FAILED,
@@ -189,7 +193,7 @@ fn find_user() -> Result<MachineUser, Failure> {
 }
 
 /// Ensures a host credential that the server accepts; spends the code only without one.
-fn join(
+fn obtain_credential(
     wanted: &EnrollArguments,
     remote: &Remote,
     address: &ServerAddress,
@@ -197,8 +201,8 @@ fn join(
 ) -> Result<Settings, Failure> {
     let expiry_time = expiry_word(ExpiryTime::Auto.expiries()?).to_owned();
     let sshd_time_zone = find_time_zone(&wanted.sshd_folder)?;
-    if let Some(settings) = joined(address, folder)? {
-        say(&format!(
+    if let Some(settings) = find_enrollment(address, folder)? {
+        write_stderr(&format!(
             "this machine is enrolled already, as {}",
             settings.name
         ));
@@ -243,7 +247,7 @@ fn join(
         own_authority,
     };
     folder.write_settings(&settings)?;
-    say(&format!(
+    write_stderr(&format!(
         "enrolled as {} ({}); its credential is in {}",
         settings.name,
         settings.id,
@@ -270,7 +274,10 @@ fn enrollment_failure(rejection: RequestError) -> Failure {
 }
 
 /// The settings of an earlier run whose credential the server still accepts.
-fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Settings>, Failure> {
+fn find_enrollment(
+    address: &ServerAddress,
+    folder: &HostFolder,
+) -> Result<Option<Settings>, Failure> {
     if folder.credential()?.is_none() {
         return Ok(None);
     }
@@ -287,7 +294,7 @@ fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Setting
     match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
         Err(RequestError::Definite(_)) => {
-            say("the server no longer accepts the credential of an earlier enrollment");
+            write_stderr("the server no longer accepts the credential of an earlier enrollment");
             Ok(None)
         }
         Err(unreachable) => Err(unreachable.into()),
@@ -454,7 +461,7 @@ fn set_sshd_up(
     let text = drop_in(program, &wanted.place, replaced);
     let before = fs::read_to_string(&path).ok();
     if before.as_deref() == Some(&text) {
-        say(&format!("{} exists already", path.display()));
+        write_stderr(&format!("{} exists already", path.display()));
     } else {
         fs::create_dir_all(&folder)
             .and_then(|()| write_root_file(&path, &text))
@@ -463,7 +470,7 @@ fn set_sshd_up(
     let proved = require_command(wanted, program);
     match (&proved, before) {
         (Ok(()), before) if before.as_deref() != Some(&text) => {
-            say(&format!("wrote {}", path.display()));
+            write_stderr(&format!("wrote {}", path.display()));
         }
         (Err(_), Some(before)) => {
             let _ = write_root_file(&path, &before);
@@ -498,7 +505,7 @@ fn require_command(wanted: &EnrollArguments, program: &Path) -> Result<(), Failu
 }
 
 /// Performs a lookup as sshd does it.
-fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
+fn test_lookup(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
     let (program, folder) = (program.to_string_lossy(), place.folder.to_string_lossy());
     let command = [
         &program,
@@ -516,7 +523,7 @@ fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
         Failure { message, ..failure }
     })?;
     if printed.is_empty() {
-        say(&format!("a lookup as {USER} works"));
+        write_stderr(&format!("a lookup as {USER} works"));
         return Ok(());
     }
     Err(Failure::new(
@@ -535,9 +542,9 @@ fn reload(wanted: &EnrollArguments) {
             .iter()
             .any(|unit| run_program("systemctl", &["reload", unit]).is_ok());
     if told {
-        say("reloaded sshd");
+        write_stderr("reloaded sshd");
     } else {
-        say("sshd was not reloaded: reload it (kill -HUP, or restart it)");
+        write_stderr("sshd was not reloaded: reload it (kill -HUP, or restart it)");
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::asking::HostServer;
 use super::folder::{HostFolder, HostFolderArguments, Settings};
 use crate::terminal::exit::Failure;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::EnrollOut;
 
 /// How long each request may take.
@@ -31,6 +31,6 @@ pub fn rotate(folder: &HostFolder, settings: &Settings) -> Result<(), Failure> {
     let rotated: EnrollOut = answer.parse().map_err(Failure::from)?;
     folder.write_credential(&Zeroizing::new(rotated.secret))?;
     HostServer::of(folder, settings, TIME)?.keys_of(NOBODY, None)?;
-    say("rotated the credential of this host; the old one is revoked at the next sync");
+    write_stderr("rotated the credential of this host; the old one is revoked at the next sync");
     Ok(())
 }

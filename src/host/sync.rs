@@ -9,7 +9,7 @@ use super::rotate::rotate;
 use super::sshd::ExpiryTime;
 use crate::clock::Clock;
 use crate::terminal::exit::Failure;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::AuthorizedKeysOut;
 
 /// How long refreshing the cache may take.
@@ -46,7 +46,7 @@ pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failu
     let (cache, left_out) = KeyCache::of(&keys, answer.header("ETag").unwrap_or_default(), now);
     folder.write(CACHE, cache.encode().as_bytes())?;
     if left_out > 0 {
-        say(&format!(
+        write_stderr(&format!(
             "keycroft: {left_out} incomplete keys from the server are left out"
         ));
     }
@@ -68,8 +68,8 @@ pub fn sync(place: &HostFolderArguments) -> Result<(), Failure> {
         folder.write_settings(&settings)?;
     }
     match refresh(&folder, &settings)? {
-        Synced::Fetched { keys } => say(&format!("fetched {keys} keys")),
-        Synced::Unchanged { keys } => say(&format!("nothing changed; {keys} keys")),
+        Synced::Fetched { keys } => write_stderr(&format!("fetched {keys} keys")),
+        Synced::Unchanged { keys } => write_stderr(&format!("nothing changed; {keys} keys")),
     }
     Ok(())
 }

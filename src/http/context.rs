@@ -16,7 +16,7 @@ use crate::model::address::untrusted_forwarder_advice;
 use crate::model::error::Error;
 use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
-use crate::model::text::{cut, sanitize};
+use crate::model::text::{sanitize, truncate};
 use crate::model::time::Time;
 use crate::transport::Peer;
 use crate::wire::FORWARDING_HEADERS;
@@ -177,7 +177,7 @@ impl RequestContext<'_> {
 
     /// The path for the log, cut to `most` characters.
     pub fn logged_path(&self, most: usize) -> String {
-        cut(&self.shown_path(), most)
+        truncate(&self.shown_path(), most)
     }
 
     /// The origin of the request, for the audit log.

@@ -133,7 +133,7 @@ pub struct PageRequest {
 }
 
 /// Rejects every query parameter.
-pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
+pub fn reject_parameters(context: &RequestContext<'_>) -> Result<(), Problem> {
     Query::read(context, &[]).check()
 }
 

@@ -98,7 +98,7 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 /// The first characters of `text`, at most `most`, with an ellipsis if some are left out.
-pub fn cut(text: &str, most: usize) -> String {
+pub fn truncate(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

@@ -237,7 +237,7 @@ pub fn restore(
         .then(|| DatabaseLock::acquire(path, LockRole::Command, LOCK_WAIT))
         .transpose()?;
     let reject =
-        |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
+        |error: Error| OpenError::new(path, &format!("can't be restored: {}", error_text(&error)));
     let unfinished = UnfinishedDatabase::beside(path)?;
     let connection = copy_pages(backup, &unfinished.path).map_err(|error| reject(error.into()))?;
     migrate::migrate(&connection, backup)?;
@@ -265,7 +265,7 @@ pub fn restore(
     Ok(restored)
 }
 
-fn say(error: &Error) -> String {
+fn error_text(error: &Error) -> String {
     match error {
         Error::Fault(text) => text.clone(),
         other => other.to_string(),

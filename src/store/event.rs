@@ -14,7 +14,7 @@ use crate::model::event::{
 };
 use crate::model::event_action::{all_names, is_group};
 use crate::model::secret::Digest;
-use crate::model::text::{cut, sanitize};
+use crate::model::text::{sanitize, truncate};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -110,8 +110,8 @@ pub(super) fn new_event(
         actor_user: actor.user,
         credential: actor.credential.map(|id| id.to_string()),
         target_kind: details.target.kind.to_owned(),
-        target_id: cut(&details.target.id, TARGET_CHARACTERS_MAX),
-        target_name: cut(&details.target.name, TARGET_CHARACTERS_MAX),
+        target_id: truncate(&details.target.id, TARGET_CHARACTERS_MAX),
+        target_name: truncate(&details.target.name, TARGET_CHARACTERS_MAX),
         target_owner: details.target.owner,
         address: origin.address.map(|address| address.to_string()),
         program: origin

@@ -230,12 +230,15 @@ pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String
         "SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name",
     )?;
     let found = statement.query_map([], |row| {
-        Ok((row.get::<_, String>(0)?, bare(&row.get::<_, String>(1)?)))
+        Ok((
+            row.get::<_, String>(0)?,
+            normalized_sql(&row.get::<_, String>(1)?),
+        ))
     })?;
     found.collect()
 }
 
-fn bare(sql: &str) -> String {
+fn normalized_sql(sql: &str) -> String {
     let code = sql
         .lines()
         .map(|line| line.split_once("--").map_or(line, |(code, _)| code));

@@ -93,10 +93,10 @@ impl DatabaseLock {
                 && holder.role == LockRole::Server
                 && since.elapsed() >= ROLE_WRITTEN_WITHIN
             {
-                return Err(OpenError::locked(path, &who(Some(&holder))));
+                return Err(OpenError::locked(path, &holder_text(Some(&holder))));
             }
             if Instant::now() >= deadline {
-                return Err(OpenError::locked(path, &who(holder.as_ref())));
+                return Err(OpenError::locked(path, &holder_text(holder.as_ref())));
             }
             thread::sleep(RETRY_AFTER);
         }
@@ -212,7 +212,7 @@ fn check(lock_path: &Path, file: &File, owner: &fs::Metadata) -> Result<(), Open
 }
 
 /// The words for a process that holds the lock.
-fn who(holder: Option<&LockHolder>) -> String {
+fn holder_text(holder: Option<&LockHolder>) -> String {
     match holder {
         Some(holder) => format!("process {} ({})", holder.pid, holder.role.as_str()),
         None => "another process".to_owned(),

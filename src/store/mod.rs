@@ -207,7 +207,7 @@ impl Store {
     ) -> Result<T, Error> {
         let revokes = permit.action.revokes();
         self.run(revokes, Durability::Synced, move |select| {
-            write::act(select, permit, job)
+            write::perform(select, permit, job)
         })
     }
 
@@ -231,7 +231,7 @@ impl Store {
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.run(false, Durability::Synced, move |select| {
-            write::attempt(select, || job(select))
+            write::run_in_savepoint(select, || job(select))
         })
     }
 
@@ -241,7 +241,7 @@ impl Store {
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.run(false, Durability::Relaxed, move |select| {
-            write::attempt(select, || job(select))
+            write::run_in_savepoint(select, || job(select))
         })
     }
 

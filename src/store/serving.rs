@@ -38,7 +38,7 @@ impl Store {
     /// Runs a fixed statement without waiting for it. It is lost if the database can't be written.
     fn note_later(&self, job: impl FnOnce(&Select) -> Result<(), Error> + Send + 'static) {
         let work = move |select: Result<&Select, Error>| {
-            let pending = select.and_then(|select| write::attempt(select, || job(select)));
+            let pending = select.and_then(|select| write::run_in_savepoint(select, || job(select)));
             FinishedJob {
                 answer: Box::new(|_| ()),
                 failure: pending.err(),

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::Store;
 use super::idempotency::REQUEST_KEPT_SECONDS;
 use super::read::Select;
-use super::write::attempt;
+use super::write::run_in_savepoint;
 use super::writer::{FinishedJob, Message, WriteJob};
 use crate::model::error::Error;
 use crate::model::time::Time;
@@ -55,7 +55,8 @@ impl Store {
     /// Sweeps without waiting for the result, for the batches that ordinary requests start.
     pub fn sweep_some(&self, now: Time, rows_max: usize) {
         let work = move |select: Result<&Select, Error>| {
-            let swept = select.and_then(|select| attempt(select, || select.sweep(now, rows_max)));
+            let swept =
+                select.and_then(|select| run_in_savepoint(select, || select.sweep(now, rows_max)));
             let failure = swept.err();
             if let Some(error) = &failure {
                 log::warn!("sweeping: {error}");

@@ -49,7 +49,7 @@ pub(super) struct Pending {
 pub type NumberedUse = (i64, LastUse);
 
 /// Keeps the later use of each secret.
-fn keep(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
+fn keep_latest(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
     match uses.iter_mut().find(|(known, _)| *known == number) {
         Some((_, known)) if known.at <= last.at => *known = last,
         Some(_) => {}
@@ -89,7 +89,7 @@ impl SeenExpirations {
     }
 }
 
-const fn unused(day: Day) -> UsageDay {
+const fn empty_day(day: Day) -> UsageDay {
     UsageDay {
         day,
         uses: 0,
@@ -105,7 +105,7 @@ impl Pending {
     const fn new(id: Id, day: Day) -> Self {
         Self {
             id,
-            today: unused(day),
+            today: empty_day(day),
             earlier: Vec::new(),
             last: None,
             others: Vec::new(),
@@ -140,7 +140,7 @@ impl Pending {
     fn on(&mut self, day: Day) -> &mut UsageDay {
         if self.today.day != day {
             let known = self.earlier.iter().position(|one| one.day == day);
-            let day = known.map_or(unused(day), |place| self.earlier.swap_remove(place));
+            let day = known.map_or(empty_day(day), |place| self.earlier.swap_remove(place));
             self.earlier.push(std::mem::replace(&mut self.today, day));
         }
         &mut self.today
@@ -185,7 +185,7 @@ pub struct PendingUse {
 impl PendingUse {
     fn add(&mut self, pending: &Pending) {
         for last in pending.uses() {
-            keep(&mut self.uses, last.clone());
+            keep_latest(&mut self.uses, last.clone());
         }
     }
 }

@@ -46,7 +46,7 @@ impl Deref for Write<'_> {
 }
 
 /// Runs `job` completely or without effect. A panic in it counts as an internal error.
-pub(super) fn attempt<T>(
+pub(super) fn run_in_savepoint<T>(
     select: &Select,
     job: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -71,13 +71,13 @@ pub(super) fn attempt<T>(
 }
 
 /// Carries out one act and adds its event.
-pub(super) fn act<T>(
+pub(super) fn perform<T>(
     select: &Select,
     permit: Permit,
     job: impl FnOnce(&Write<'_>) -> Result<(T, AuditDetails), Error>,
 ) -> Result<T, Error> {
-    let result = attempt(select, || {
-        let write = open(select, &permit)?;
+    let result = run_in_savepoint(select, || {
+        let write = open_write(select, &permit)?;
         if let Some(once) = &permit.once {
             select.require_first_time(once, permit.now)?;
         }
@@ -97,7 +97,7 @@ pub(super) fn act<T>(
         && let Some(details) = rejection(error)
         && !select.connection.is_autocommit()
     {
-        attempt(select, || {
+        run_in_savepoint(select, || {
             let (at, action) = (permit.now, permit.action.as_str());
             select.add_rejection(at, action, &permit.actor, &permit.origin, &details)
         })?;
@@ -144,7 +144,7 @@ fn permit_actor(permit: &Permit, write: &Write<'_>) -> crate::model::event::Acto
 }
 
 /// Checks the right behind a permit again: a right that was lost meanwhile does not count.
-fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
+fn open_write<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
     let mut write = Write {
         select,
         now: permit.now,

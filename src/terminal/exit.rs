@@ -23,7 +23,7 @@ pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found somethi
 8 too many requests, 10 verify: invalid, 130 interrupted.";
 
 /// Writes `text` and a line end to standard error. A closed standard error is not a failure.
-pub fn say(text: &str) {
+pub fn write_stderr(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", sanitize(text));
 }
@@ -78,14 +78,14 @@ impl Failure {
 
     pub fn print(&self) {
         if let Some(problem) = &self.problem {
-            say(problem);
+            write_stderr(problem);
             return;
         }
         if !self.message.is_empty() {
-            say(&format!("keycroft: {}", self.message));
+            write_stderr(&format!("keycroft: {}", self.message));
         }
         if let Some(hint) = &self.hint {
-            say(&format!("  try: {hint}"));
+            write_stderr(&format!("  try: {hint}"));
         }
     }
 }

@@ -11,7 +11,7 @@ mod progress;
 mod terminal;
 
 use super::exit::sanitize;
-pub use super::exit::say;
+pub use super::exit::write_stderr;
 use super::exit::{DONE, FAILED, Failure, INVALID};
 use crate::model::time::Time;
 use layout::CellText;
@@ -26,14 +26,14 @@ pub fn ask(text: &str) {
 
 /// Writes `text` and a line end to standard output. When the reader is gone, the command ends silently.
 pub fn line(text: &str) -> Result<(), Failure> {
-    match put(text) {
+    match print_text(text) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::quiet(DONE)),
         Err(error) => Err(Failure::new(FAILED, format!("standard output: {error}"))),
     }
 }
 
-fn put(text: &str) -> io::Result<()> {
+fn print_text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush())
 }
@@ -126,7 +126,8 @@ impl Cell {
         let Some(text) = time else {
             return Self::new("", nothing);
         };
-        let shown = Time::parse(text).map_or_else(|_| text.to_owned(), |time| relative(time, now));
+        let shown =
+            Time::parse(text).map_or_else(|_| text.to_owned(), |time| relative_time(time, now));
         Self {
             brief: shown
                 .split_once(" (")
@@ -158,7 +159,7 @@ impl Cell {
 }
 
 /// `in 30d (2026-12-22)`, `5m ago`.
-pub fn relative(time: Time, now: Time) -> String {
+pub fn relative_time(time: Time, now: Time) -> String {
     if time > now {
         return format!("in {} ({})", rounded(time.since(now)), time.day());
     }
@@ -178,7 +179,7 @@ fn rounded(duration: std::time::Duration) -> String {
 }
 
 /// A lifetime in words for standard error.
-pub fn until(expires_at: Option<&str>, now: Time) -> String {
+pub fn lifetime_text(expires_at: Option<&str>, now: Time) -> String {
     match expires_at {
         None => "never expires".to_owned(),
         Some(text) => match Time::parse(text) {
@@ -216,7 +217,7 @@ pub fn table(
     }
     if rows.is_empty() {
         if !format.quiet {
-            say(empty);
+            write_stderr(empty);
         }
         return Ok(());
     }
@@ -277,14 +278,14 @@ impl Out {
             .create_new(true)
             .mode(0o600)
             .open(path)
-            .map_err(|error| rejected(path, &error))?;
+            .map_err(|error| file_failure(path, &error))?;
         Ok(SecretDestination {
             file: Some((file, path.clone())),
         })
     }
 }
 
-fn rejected(path: &Path, error: &io::Error) -> Failure {
+fn file_failure(path: &Path, error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::AlreadyExists {
         return Failure::new(
             INVALID,
@@ -301,7 +302,7 @@ impl SecretDestination {
     /// Writes the secret alone to its destination.
     pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
         let written = match self.file {
-            None => put(secret).map_err(|error| format!("standard output: {error}")),
+            None => print_text(secret).map_err(|error| format!("standard output: {error}")),
             Some((mut file, path)) => writeln!(file, "{secret}")
                 .and_then(|()| file.sync_all())
                 .map_err(|error| format!("{}: {error}", path.display())),
@@ -339,7 +340,7 @@ mod tests {
             (1_000_001, "in 1s (1970-01-12)"),
             (3_592_000, "in 30d (1970-02-11)"),
         ] {
-            assert_eq!(relative(Time::from_unix(seconds), now), said);
+            assert_eq!(relative_time(Time::from_unix(seconds), now), said);
         }
     }
 

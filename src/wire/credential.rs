@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{given, present, text};
+use super::{non_null, nullable, text};
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{
     CredentialChange, Kind, LastUse, NewCredential, Record, RequestedGrace, Rotation, UsageDay,
@@ -51,7 +51,7 @@ impl ApiKeyIn {
             .note
             .and_then(|note| faults.take("note", parse_note(&note)))
             .flatten();
-        let end = end(
+        let end = requested_expiration(
             &mut faults,
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
@@ -74,7 +74,7 @@ impl ApiKeyIn {
     }
 }
 
-pub(super) fn end(
+pub(super) fn requested_expiration(
     faults: &mut FieldErrors,
     expires_in: Option<&str>,
     expires_at: Option<&str>,
@@ -104,8 +104,8 @@ pub(super) fn changed_end(
             None
         }
         (Some(None), None) | (None, Some(None)) => Some(RequestedExpiration::In(Lifetime::Endless)),
-        (Some(Some(text)), None) => Some(end(faults, Some(&text), None)),
-        (None, Some(Some(text))) => Some(end(faults, None, Some(&text))),
+        (Some(Some(text)), None) => Some(requested_expiration(faults, Some(&text), None)),
+        (None, Some(Some(text))) => Some(requested_expiration(faults, None, Some(&text))),
     }
 }
 
@@ -113,19 +113,19 @@ pub(super) fn changed_end(
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub note: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_in: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub permissions: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub disabled: Option<bool>,
 }
 
@@ -218,7 +218,7 @@ impl RotateIn {
             Some(grace) => parse_grace(grace),
         };
         let grace = faults.take("grace", grace);
-        let end = end(
+        let end = requested_expiration(
             &mut faults,
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
@@ -251,7 +251,7 @@ impl TokenIn {
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_name(&name)));
-        let end = end(&mut faults, self.expires_in.as_deref(), None);
+        let end = requested_expiration(&mut faults, self.expires_in.as_deref(), None);
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
@@ -333,7 +333,7 @@ pub struct OperatorTokenIn {
 impl OperatorTokenIn {
     pub fn parse(self) -> Result<RequestedExpiration, Error> {
         let mut faults = FieldErrors::default();
-        let end = end(&mut faults, self.expires_in.as_deref(), None);
+        let end = requested_expiration(&mut faults, self.expires_in.as_deref(), None);
         faults.check()?;
         Ok(end)
     }

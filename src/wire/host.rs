@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SshKeyOptionsOut, given, present, text, whole};
+use super::{SshKeyOptionsOut, non_null, nullable, text, whole_number};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, FieldErrors};
 use crate::model::group::parse_group_name;
@@ -101,19 +101,19 @@ impl HostLoginOut {
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub groups: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub shared_logins: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub cache_age_max: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub paused: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub rotation_requested: Option<bool>,
 }
 
@@ -197,7 +197,10 @@ fn shared_list(
 #[serde(deny_unknown_fields, default)]
 pub struct EnrollmentCodeIn {
     /// 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_number"
+    )]
     pub uses: Option<u32>,
     /// `24h` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -107,14 +107,14 @@ impl AuditArchiveIn {
 pub struct NothingIn {}
 
 /// Distinguishes `null` (`Some(None)`) from absent (`None`).
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// A field that may be absent but not `null`, whose meaning would be unclear.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn non_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
@@ -162,7 +162,7 @@ fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>
     WholeNumber::deserialize(deserializer).map(|whole| Some(whole.0))
 }
 
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     Ok(Option::<WholeNumber>::deserialize(deserializer)?.map(|whole| whole.0))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, present, text};
+use super::{non_null, nullable, text};
 use crate::model::email_address::EmailAddress;
 use crate::model::error::{Error, FieldErrors};
 use crate::model::notice_channel::{
@@ -104,13 +104,13 @@ impl NoticeChannelIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoticeChannelPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub members: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub admins: Option<bool>,
 }
 
@@ -206,10 +206,10 @@ impl NoticePreferencesOut {
 #[serde(deny_unknown_fields, default)]
 pub struct NoticePreferencesPatch {
     /// A link is sent to it. `null` removes the address.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub email: Option<Option<String>>,
     /// Kinds, each with the ids of all channels on which it is wanted.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub kinds: Option<BTreeMap<String, Vec<String>>>,
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::credential::{changed_end, end};
-use super::{given, present, text};
+use super::credential::{changed_end, requested_expiration};
+use super::{non_null, nullable, text};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, FieldError, FieldErrors};
 use crate::model::ssh_key::{
@@ -40,15 +40,15 @@ pub struct SshKeyIn {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyOptionsIn {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub restrict: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub no_touch_required: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub verify_required: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub command: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub permitopen: Option<Option<Vec<String>>>,
 }
 
@@ -129,7 +129,7 @@ impl SshKeyIn {
         if let (None, false, Some(Ok(_))) = (&name, is_named, &key) {
             faults.add("name", "enter a name for the key: it has no usable comment");
         }
-        let end = end(
+        let end = requested_expiration(
             &mut faults,
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
@@ -202,19 +202,19 @@ fn against_policy(rejection: ImportRejection) -> Error {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
     /// A replacement for the key.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub public_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_in: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
     /// Absent members stay.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub options: Option<Option<SshKeyOptionsIn>>,
     /// Accept the new key although another user has it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::host::HostLoginOut;
-use super::{SecondFactorOut, given, present, text};
+use super::{SecondFactorOut, non_null, nullable, text};
 use crate::model::error::{Error, FieldErrors};
 use crate::model::group::Group;
 use crate::model::password::Password;
@@ -72,14 +72,14 @@ impl UserIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub display_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub disabled: Option<bool>,
     /// All permissions granted beyond the role.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub permissions: Option<Vec<String>>,
 }
 
@@ -211,9 +211,9 @@ pub struct ServiceIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServicePatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub permissions: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     /// Permissions of the service for each role; a role that is absent keeps its own.
     pub roles: Option<BTreeMap<String, Vec<String>>>,
 }
@@ -264,7 +264,7 @@ pub struct ServiceOut {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
+        deserialize_with = "nullable"
     )]
     pub last_used_at: Option<Option<String>>,
     /// The number of users' credentials with a permission of the service; likewise.

@@ -11,7 +11,7 @@ use super::super::lookup::find_id;
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, USAGE};
-use crate::terminal::output::{self, Cell, Out, relative, say, until};
+use crate::terminal::output::{self, Cell, Out, lifetime_text, relative_time, write_stderr};
 use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 const PATH: &str = "/api/v1/hosts";
@@ -55,12 +55,12 @@ pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), F
         "keycroft host enroll-code",
     )?;
     let hosts = if made.uses_left == 1 { "host" } else { "hosts" };
-    say(&format!(
+    write_stderr(&format!(
         "an enrollment code for {} {hosts}; {}",
         made.uses_left,
-        until(Some(&made.expires_at), client.now())
+        lifetime_text(Some(&made.expires_at), client.now())
     ));
-    say(&format!(
+    write_stderr(&format!(
         "  on the machine, as root: keycroft host enroll {} --code-file FILE",
         client.connection.server.as_str()
     ));
@@ -87,7 +87,7 @@ fn shared(host: &HostOut) -> String {
 }
 
 /// `keycroft host list`.
-pub fn list(client: &Client) -> Result<(), Failure> {
+pub fn list_hosts(client: &Client) -> Result<(), Failure> {
     let listed = client.list(PATH)?;
     if client.connection.json {
         return output::line(&listed.json());
@@ -124,7 +124,7 @@ pub fn list(client: &Client) -> Result<(), Failure> {
 }
 
 /// `keycroft host show`.
-pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
+pub fn show_host(client: &Client, given: &str) -> Result<(), Failure> {
     let id = find_id(client, PATH, "host", given)?;
     let answer = client.get(&format!("{PATH}/{id}"))?;
     if client.connection.json {
@@ -150,7 +150,7 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
                 "cache refreshed",
                 Cell::time(host.cached_at.as_deref(), "never", now),
             ),
-            ("clock", clock(&host).into()),
+            ("clock", clock_text(&host).into()),
             (
                 "allowed addresses",
                 if host.allowed_addresses.is_empty() {
@@ -172,7 +172,7 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
     )
 }
 
-fn clock(host: &HostOut) -> String {
+fn clock_text(host: &HostOut) -> String {
     match host.clock_ahead_seconds {
         None => "unknown".to_owned(),
         Some(ahead) if ahead.unsigned_abs() <= CLOCK_SECONDS_MAX.unsigned_abs() => {
@@ -233,18 +233,18 @@ pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Fail
     }
     let host: HostOut = answer.parse()?;
     if host.paused {
-        say(&format!(
+        write_stderr(&format!(
             "paused {}: it admits nobody after its next sync",
             host.name
         ));
     } else {
-        say(&format!("resumed {}", host.name));
+        write_stderr(&format!("resumed {}", host.name));
     }
     Ok(())
 }
 
 /// `keycroft host edit`.
-pub fn edit(client: &Client, wanted: EditHost) -> Result<(), Failure> {
+pub fn edit_host(client: &Client, wanted: EditHost) -> Result<(), Failure> {
     let shared_logins = parse_shared(&wanted.shared_logins)?;
     let patch = HostPatch {
         name: wanted.name,
@@ -269,7 +269,7 @@ pub fn edit(client: &Client, wanted: EditHost) -> Result<(), Failure> {
         return output::line(&answer.text);
     }
     let host: HostOut = answer.parse()?;
-    say(&format!("saved {} ({})", host.name, host.id));
+    write_stderr(&format!("saved {} ({})", host.name, host.id));
     Ok(())
 }
 
@@ -289,7 +289,7 @@ fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failu
 }
 
 /// `keycroft host delete`.
-pub fn delete(client: &Client, given: &[String], yes: bool) -> Result<(), Failure> {
+pub fn delete_host(client: &Client, given: &[String], yes: bool) -> Result<(), Failure> {
     let mut deletions = Vec::new();
     let mut name = String::new();
     for host in given {
@@ -298,7 +298,7 @@ pub fn delete(client: &Client, given: &[String], yes: bool) -> Result<(), Failur
         let host: HostOut = client.get(&path)?.parse()?;
         let contact = host.last_contact_at.as_deref();
         let contact = match contact.and_then(|text| Time::parse(text).ok()) {
-            Some(time) => format!("last contact {}", relative(time, client.now())),
+            Some(time) => format!("last contact {}", relative_time(time, client.now())),
             None => "no contact yet".to_owned(),
         };
         deletions.push(Deletion {

@@ -17,11 +17,11 @@ use crate::wire::{
 };
 
 pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
-    ok(&me(context, caller)?)
+    query::reject_parameters(context)?;
+    ok(&account_json(context, caller)?)
 }
 
-fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
+fn account_json(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
     let notices = context.app().open_account_notices(caller)?;
     let factors = context.app().own_second_factors(caller)?;
     let email = context.app().own_email(caller)?.unwrap_or_default();
@@ -46,13 +46,13 @@ pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller) -> ApiR
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: MeIn = body::json(context)?;
     let Some(name) = wanted.display_name else {
-        return ok(&me(context, caller)?);
+        return ok(&account_json(context, caller)?);
     };
     let name = parse_name(&name).map_err(|message| Error::field("display_name", message))?;
     let user = context.app().rename_self(caller, name)?;
     ok(&MeOut {
         display_name: user.display_name,
-        ..me(context, caller)?
+        ..account_json(context, caller)?
     })
 }
 

@@ -94,7 +94,7 @@ pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
 }
 
 pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let record = context
         .app()
@@ -103,7 +103,7 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
 }
 
 pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let days = context
         .app()
         .usage(caller, &scope(context, caller)?, KIND, id(context)?)?;

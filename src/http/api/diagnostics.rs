@@ -13,7 +13,7 @@ use crate::wire::{AdviceOut, DiagnosticsOut};
 const BACKUP_SECONDS: u64 = 7 * 86_400;
 
 pub fn show_diagnostics(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     ok(&facts(context, caller)?)
 }
 

@@ -27,7 +27,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context
         .app()
         .delete_group(caller, context.parameter(0).to_owned())?;
@@ -43,7 +43,7 @@ pub fn add_member(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn remove_member(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context
         .app()
         .remove_group_member(caller, context.parameter(0).to_owned(), member(context)?)?;

@@ -18,7 +18,7 @@ pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn show_host(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     ok(&HostOut::new(
         &context.app().host(caller, context.id("host")?)?,
     ))
@@ -34,7 +34,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context.app().delete_host(caller, context.id("host")?)?;
     no_content()
 }
@@ -56,7 +56,7 @@ pub fn create_code(context: &RequestContext<'_>, caller: &Caller) -> Result<Resp
 }
 
 pub fn delete_code(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let id = context.id("enrollment code")?;
     context.app().delete_enrollment_code(caller, id)?;
     no_content()

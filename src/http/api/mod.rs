@@ -51,7 +51,7 @@ fn created<T: Serialize>(value: &T) -> ApiResult {
 
 /// 204.
 fn no_content() -> ApiResult {
-    Ok(headers::empty(204))
+    Ok(headers::empty_response(204))
 }
 
 /// A page of a list.

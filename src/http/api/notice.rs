@@ -17,7 +17,7 @@ pub fn list_channels(context: &RequestContext<'_>, caller: &Caller) -> ApiResult
 }
 
 pub fn show_channel(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let id = context.id("channel")?;
     ok(&NoticeChannelOut::new(
         &context.app().notice_channel(caller, id)?,
@@ -45,7 +45,7 @@ pub fn edit_channel(context: &RequestContext<'_>, caller: &Caller) -> ApiResult 
 }
 
 pub fn delete_channel(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let id = context.id("channel")?;
     context.app().delete_notice_channel(caller, id)?;
     no_content()
@@ -63,7 +63,7 @@ pub fn test_channel(context: &RequestContext<'_>, caller: &Caller) -> ApiResult 
 
 /// `GET /api/v1/me/notices`.
 pub fn show_preferences(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let preferences = context.app().notice_preferences(caller)?;
     ok(&NoticePreferencesOut::new(&preferences))
 }

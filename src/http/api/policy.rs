@@ -7,7 +7,7 @@ use crate::model::caller::Caller;
 use crate::wire::{NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 pub fn show_policy(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     ok(&PolicyOut::new(&context.app().policy(caller)?))
 }
 

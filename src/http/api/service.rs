@@ -19,7 +19,7 @@ pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> ApiResult
 
 /// With its use, which lists leave out.
 pub fn show_service(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let service = context.app().service(caller, context.parameter(0))?;
     let uses = context
         .app()
@@ -63,7 +63,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context
         .app()
         .delete_service(caller, context.parameter(0).to_owned())?;

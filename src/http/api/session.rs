@@ -26,7 +26,7 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context.app().end(
         caller,
         &App::own(caller, KIND)?,
@@ -38,7 +38,7 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete_all(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context.app().revoke_sessions(caller, None)?;
     no_content()
 }

@@ -38,7 +38,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
     ok(&SshKeyOut::new(&key, context.now))
@@ -46,7 +46,7 @@ pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult 
 
 /// The key as text, in the form of a `.pub` file.
 pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
     let text = key.public_line() + "\n";
@@ -67,7 +67,7 @@ pub fn show_text_to_anybody(context: &RequestContext<'_>) -> ApiResult {
 }
 
 pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
     let shared_with = Some(context.app().others_with_ssh_key(caller, &key)?);
@@ -96,7 +96,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = App::own_ssh_keys(caller)?;
     context.app().delete_ssh_key(caller, &scope, id(context)?)?;
     no_content()
@@ -131,7 +131,7 @@ pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult 
 }
 
 pub fn delete_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = scope_to_delete(context, caller)?;
     context.app().delete_ssh_key(caller, &scope, id(context)?)?;
     no_content()

@@ -48,7 +48,7 @@ pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(KIND.name())?;
     let record = context.app().credential(caller, &scope, KIND, id)?;
@@ -75,7 +75,7 @@ pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(KIND.name())?;
     ok(&UsageOut::new(

@@ -52,7 +52,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let user = context.app().user(caller, &username(context)?)?;
     let factors = context.app().second_factors_of(caller, &user)?;
     ok(&UserOut {
@@ -71,7 +71,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context.app().delete_user(caller, &username(context)?)?;
     no_content()
 }
@@ -88,7 +88,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> ApiResul
 
 /// Removes the second factors; the link lets the user choose a new password.
 pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let code = context
         .app()
         .reset_second_factor(caller, &username(context)?)?;
@@ -98,7 +98,7 @@ pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Api
 }
 
 pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let preview = context
         .app()
         .offboard_preview(caller, &username(context)?)?;
@@ -166,7 +166,7 @@ pub fn token_usage(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(Kind::Session.name())?;
     let record = context

@@ -1,6 +1,6 @@
 //! Deleting several credentials or SSH keys at once.
 
-use super::{Answer, done, frame, list, show, show_again};
+use super::{Answer, done, frame, list, page_response, show_again};
 use crate::app::{App, CredentialScope, Holders, OwnedItem, WithDerived};
 use crate::html::Markup;
 use crate::html::bulk::{self as pages, BulkDelete, BulkRow};
@@ -78,7 +78,7 @@ pub(super) fn delete(
         return done(&picked.back, "nothing-picked");
     }
     match input.value("confirm").map(str::trim) {
-        None => show(question(context, caller, picked, &things, input)),
+        None => page_response(question(context, caller, picked, &things, input)),
         Some(typed) if typed == things.len().to_string() => {
             // All of them or none: an item that can't be deleted here is reported first.
             let scopes = things

@@ -1,6 +1,6 @@
 //! `/device`: approving the login of a device (RFC 8628, 3.3).
 
-use super::{Answer, form, frame, page, query, show, show_again};
+use super::{Answer, form, frame, page, page_response, query, show_again};
 use crate::app::DeviceApproval;
 use crate::html::Markup;
 use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
@@ -24,7 +24,7 @@ pub fn enter(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         values,
         errors: Vec::new(),
     };
-    show(pages::enter(&frame(context, caller), &input))
+    page_response(pages::enter(&frame(context, caller), &input))
 }
 
 fn code(input: &Input) -> &str {
@@ -33,7 +33,7 @@ fn code(input: &Input) -> &str {
 
 pub fn look_up(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match context.app().device_login(caller, code(&input)) {
-        Ok(login) => show(question(context, caller, login, Input::default())?),
+        Ok(login) => page_response(question(context, caller, login, Input::default())?),
         Err(Error::NotFound(_)) => {
             let sentence = "no login waits for this code: check it for typing errors, or start the login again on the device";
             show_again(
@@ -90,7 +90,7 @@ pub fn approve(context: &RequestContext<'_>, caller: &Caller, mut input: Input) 
     let login = app.device_login(caller, code(&input))?;
     let offered = offered(caller, &login);
     if form::is_filled(&mut input, &offered) {
-        return show(question(context, caller, login, input)?);
+        return page_response(question(context, caller, login, input)?);
     }
     match try_approve(context, caller, &input, &offered) {
         Ok(login) => Ok(page(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::ssh_key::row as ssh_key_row;
-use super::{Answer, bulk, frame, list, query, show};
+use super::{Answer, bulk, frame, list, page_response, query};
 use crate::app::{Holders, ListExtent, OwnedItem};
 use crate::html::api_key::ApiKeyRow;
 use crate::html::form::Input;
@@ -135,7 +135,7 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .collect(),
         offered: Role::Member.permissions(),
     };
-    show(pages::inventory_list(&frame(context, caller), &view))
+    page_response(pages::inventory_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.

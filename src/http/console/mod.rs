@@ -78,13 +78,13 @@ fn page(status: u16, markup: Markup) -> Response {
     response
 }
 
-fn show(markup: Markup) -> Answer {
+fn page_response(markup: Markup) -> Answer {
     Ok(page(200, markup))
 }
 
 /// Redirects to `path`, so that reloading does not repeat the act (RFC 9110, 15.4.4).
 fn see_other(path: impl Into<String>) -> Response {
-    let mut response = headers::empty(303);
+    let mut response = headers::empty_response(303);
     response
         .headers
         .push(("Location".into(), path.into().into()));
@@ -416,10 +416,10 @@ pub fn wants_page(context: &RequestContext<'_>) -> bool {
 /// The help page, for users and visitors.
 pub fn help(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
-        Some(caller) => show(html::help::help_page(Visitor::SignedIn(&frame(
+        Some(caller) => page_response(html::help::help_page(Visitor::SignedIn(&frame(
             context, &caller,
         )))),
-        None => show(html::help::help_page(Visitor::Outside(&outside(
+        None => page_response(html::help::help_page(Visitor::Outside(&outside(
             context, "",
         )))),
     }
@@ -430,7 +430,7 @@ pub fn first(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
         Some(caller) => overview::show_overview(context, &caller),
         None if context.app().has_admin()? => Ok(see_other("/login")),
-        None => show(html::sign_in::first_start(&outside(context, ""))),
+        None => page_response(html::sign_in::first_start(&outside(context, ""))),
     }
 }
 

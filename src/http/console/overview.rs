@@ -1,7 +1,7 @@
 //! `/`: the overview of a signed-in user.
 
 use super::ssh_key::row as ssh_key_row;
-use super::{Answer, frame, show};
+use super::{Answer, frame, page_response};
 use crate::app::{App, CredentialScope, Holders, ListExtent, OwnedItem};
 use crate::html::overview::{self as pages, Overview, Part, Parts};
 use crate::html::ssh_key_list::SshKeyRow;
@@ -88,5 +88,5 @@ pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         current: caller.credential()?.id,
         attention,
     };
-    show(pages::overview_page(&frame(context, caller), &view))
+    page_response(pages::overview_page(&frame(context, caller), &view))
 }

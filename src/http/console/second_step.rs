@@ -152,7 +152,7 @@ pub fn show_step(context: &RequestContext<'_>) -> Answer {
 /// `POST /login/code`.
 pub fn send_code(context: &RequestContext<'_>) -> Answer {
     send_step(context, |input, pending, browser| {
-        let answer = passkey::answer(
+        let answer = passkey::passkey_answer(
             context,
             input,
             "passkey",
@@ -289,7 +289,7 @@ pub fn send_passkey(context: &RequestContext<'_>) -> Answer {
         session: session_secret(context),
     };
     let purpose = ChallengePurpose::SignIn;
-    let result = passkey::answer(context, &input, "passkey", purpose, &browser, None)
+    let result = passkey::passkey_answer(context, &input, "passkey", purpose, &browser, None)
         .and_then(|answer| answer.ok_or_else(|| Error::field("passkey", "no passkey was sent")))
         .and_then(|answer| {
             let origin = context.origin(Channel::Console);

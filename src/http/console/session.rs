@@ -1,6 +1,6 @@
 //! `/sessions`.
 
-use super::{Answer, bulk, done, frame, list, show};
+use super::{Answer, bulk, done, frame, list, page_response};
 use crate::app::{App, Holders, ListExtent, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -32,7 +32,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .collect(),
         current: caller.credential()?.id,
     };
-    show(pages::session_list(&frame(context, caller), &view))
+    page_response(pages::session_list(&frame(context, caller), &view))
 }
 
 /// Signs out one session by its button, or those that were picked.

@@ -1,6 +1,6 @@
 //! `/ssh-keys`.
 
-use super::{Answer, bulk, done_with, form, frame, list, page, show, show_again};
+use super::{Answer, bulk, done_with, form, frame, list, page, page_response, show_again};
 use crate::app::{App, Holders, ListExtent, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -44,7 +44,7 @@ pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
     }
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<SshKey, Problem> {
+fn find_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Result<SshKey, Problem> {
     let id = context.id("SSH key")?;
     Ok(context
         .app()
@@ -78,7 +78,7 @@ pub fn list_ssh_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .filter_map(|one| row(one, context.now))
             .collect(),
     };
-    show(ssh_key_list::ssh_key_list(&frame(context, caller), &view))
+    page_response(ssh_key_list::ssh_key_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -108,7 +108,7 @@ fn new_form(
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(new_form(context, caller, Input::default())?)
+    page_response(new_form(context, caller, Input::default())?)
 }
 
 /// The options of a form that differ from `present`; `None` for a form without these fields.
@@ -162,9 +162,9 @@ fn try_add(
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let key = facts(&find(context, caller)?, context.now);
+    let key = facts(&find_ssh_key(context, caller)?, context.now);
     let logins = context.app().logins(caller)?;
-    show(pages::ssh_key_page(
+    page_response(pages::ssh_key_page(
         &frame(context, caller),
         &SshKeyPage { key, logins },
     ))
@@ -175,7 +175,7 @@ fn edit_form(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let key = find(context, caller)?;
+    let key = find_ssh_key(context, caller)?;
     let view = SshKeyEdit {
         key: facts(&key, context.now),
         policy: context.app().present_policy()?,
@@ -186,7 +186,7 @@ fn edit_form(
 }
 
 pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(edit_form(context, caller, Input::default())?)
+    page_response(edit_form(context, caller, Input::default())?)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -207,7 +207,7 @@ fn try_edit(
     input: &Input,
 ) -> Result<SshKey, Problem> {
     let (expires_in, expires_at) = form::end(input)?;
-    let key = find(context, caller)?;
+    let key = find_ssh_key(context, caller)?;
     // The field contains the present key. Only another text is another key, which the present policy has to allow.
     let public_key = form::filled(input, "public_key").filter(|text| *text != key.public_line());
     let patch = SshKeyPatch {
@@ -231,12 +231,12 @@ fn try_edit(
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let key = facts(&find(context, caller)?, context.now);
+    let key = facts(&find_ssh_key(context, caller)?, context.now);
     Ok(page(200, pages::delete(&frame(context, caller), &key)))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let key = find(context, caller)?;
+    let key = find_ssh_key(context, caller)?;
     context
         .app()
         .delete_ssh_key(caller, &App::own_ssh_keys(caller)?, key.id)?;

@@ -64,7 +64,7 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> HostRes
         && has_tag(context, &tag)
     {
         context.app().note_contact(caller, true, clock(context))?;
-        return Ok(tagged(headers::empty(304), &tag));
+        return Ok(tagged(headers::empty_response(304), &tag));
     }
     let found = context.app().host_keys(caller, &wanted)?;
     let items = found.keys.iter().map(LoginKeyOut::new).collect();
@@ -128,7 +128,7 @@ fn keys_answer(
         context.app().remember_sent_keys(caller, &tag, as_of)?;
     }
     let response = if has_tag(context, &tag) && !out.rotate_credential {
-        headers::empty(304)
+        headers::empty_response(304)
     } else {
         headers::bytes_of("application/json", 200, text)
     };
@@ -169,7 +169,7 @@ pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> HostResul
     let logins = LoginIn::parse_all(&logins)?;
     context.app().note_contact(caller, false, clock(context))?;
     context.app().report_logins(caller, logins)?;
-    Ok(headers::empty(204))
+    Ok(headers::empty_response(204))
 }
 
 /// Calls `handler` with the calling host.

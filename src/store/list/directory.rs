@@ -22,7 +22,7 @@ pub enum Membership {
 }
 
 /// The number of live credentials of an owner; `kind` and `owner` are conditions on `x`.
-fn live(conditions: &str, now: &str) -> String {
+fn live_count_sql(conditions: &str, now: &str) -> String {
     format!(
         "(SELECT count(*) FROM credentials x WHERE {conditions} AND x.deleted_at IS NULL AND x.disabled_at IS NULL \
          AND x.expired_seen_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > {now}))"
@@ -74,7 +74,7 @@ impl Select {
         source.end_conditions();
         let held = |source: &mut ListSource, kind: &str| {
             let now = source.bind(now.unix());
-            live(&format!("x.user_id = u.id AND x.kind = '{kind}'"), &now)
+            live_count_sql(&format!("x.user_id = u.id AND x.kind = '{kind}'"), &now)
         };
         let key = match query.order.column {
             Column::Status => "CASE WHEN u.disabled_at IS NOT NULL THEN 2 WHEN u.password_hash IS NULL THEN 1 ELSE 0 END".to_owned(),
@@ -127,7 +127,7 @@ impl Select {
             Column::Permissions => PERMISSIONS.to_owned(),
             Column::ApiKeys => {
                 let now = source.bind(now.unix());
-                live("x.service_id = s.id", &now)
+                live_count_sql("x.service_id = s.id", &now)
             }
             Column::LastUsed => last_used("c.service_id = s.id"),
             Column::Created => "s.id".to_owned(),
