@@ -98,8 +98,8 @@ pub fn login_line(bytes: &[u8]) {
             assert!(tag.starts_with("sshd[") || tag.starts_with("sshd-session["));
             message
         };
-        let said = format!("Accepted publickey for {} from ", login.login);
-        assert!(message.starts_with(&said), "{line}");
+        let printed = format!("Accepted publickey for {} from ", login.login);
+        assert!(message.starts_with(&printed), "{line}");
     }
 }
 

@@ -111,8 +111,8 @@ pub fn assert_one_line(line: &str, given: &ImportedKey) {
         assert!(digits.len() == 14 && digits.bytes().all(|b| b.is_ascii_digit()));
         if expiry.ends_with('Z') {
             let last = Time::from_unix(expires_at.unix() - 1).to_string();
-            let said: String = last.chars().filter(char::is_ascii_digit).collect();
-            assert_eq!(digits, said);
+            let message: String = last.chars().filter(char::is_ascii_digit).collect();
+            assert_eq!(digits, message);
         }
     }
     if !given.allowed_addresses.is_everywhere() {

@@ -124,7 +124,7 @@ pub fn form(bytes: &[u8]) {
     };
     in_lab(|lab| {
         let body = lab.fill(&String::from_utf8_lossy(body));
-        let whole = format!(
+        let complete = format!(
             "form_token={}&nonce=1795348800-abcdefghijabcdefghij&{body}",
             lab.form_token
         );
@@ -134,7 +134,7 @@ pub fn form(bytes: &[u8]) {
             .header("Cookie", &format!("keycroft-session={}", lab.alice_session))
             .header("Sec-Fetch-Site", "same-origin");
         let kind = "application/x-www-form-urlencoded";
-        let answer = asking.clone().body(kind, whole).send();
+        let answer = asking.clone().body(kind, complete).send();
         // A rejected form echoes only the typed values: no secret of others.
         if !body.contains("kc") {
             lab.assert_answer(&answer);

@@ -83,22 +83,23 @@ pub enum Polled {
 pub struct PollLimiter(HashMap<Id, PollRecord>);
 
 struct PollRecord {
-    asked_at: Time,
+    requested_at: Time,
     interval: Duration,
     expires_at: Time,
 }
 
 impl PollLimiter {
     /// Records a poll. Returns the new interval if it was too soon.
-    fn ask(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
+    fn record_poll(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
         if self.0.len() >= PACES_MAX {
             self.0.retain(|_, pace| pace.expires_at > now);
         }
         let full = self.0.len() >= PACES_MAX;
         match self.0.get_mut(&login.code) {
             Some(pace) => {
-                let too_soon = now >= pace.asked_at && now.since(pace.asked_at) < pace.interval;
-                pace.asked_at = now;
+                let too_soon =
+                    now >= pace.requested_at && now.since(pace.requested_at) < pace.interval;
+                pace.requested_at = now;
                 if too_soon {
                     pace.interval += INTERVAL;
                 }
@@ -107,7 +108,7 @@ impl PollLimiter {
             None if full => Some(INTERVAL),
             None => {
                 let pace = PollRecord {
-                    asked_at: now,
+                    requested_at: now,
                     interval: INTERVAL,
                     expires_at: login.expires_at,
                 };
@@ -172,7 +173,7 @@ impl App {
         }
         match login.answer {
             None => {
-                let slower = self.paces().ask(&login, now);
+                let slower = self.poll_limiter().record_poll(&login, now);
                 Ok(slower.map_or(Polled::Pending, Polled::SlowDown))
             }
             Some(DeviceDecision::Denied) => Ok(Polled::Denied),
@@ -244,7 +245,7 @@ impl App {
         });
         match fetched {
             Ok((secret, id)) => {
-                self.paces().forget(code);
+                self.poll_limiter().forget(code);
                 let record = self.read.record(id)?.ok_or(Error::NotFound("token"))?;
                 Ok(Polled::Token(Box::new(Issued { record, secret })))
             }
@@ -357,9 +358,9 @@ impl App {
         Ok(answered)
     }
 
-    fn paces(&self) -> std::sync::MutexGuard<'_, PollLimiter> {
+    fn poll_limiter(&self) -> std::sync::MutexGuard<'_, PollLimiter> {
         self.shared
-            .paces
+            .poll_limiter
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -408,7 +409,7 @@ mod tests {
             address: None,
             permissions: None,
             lifetime: None,
-            asked_at: NOW,
+            requested_at: NOW,
             expires_at,
             answer: None,
             user: None,
@@ -418,15 +419,15 @@ mod tests {
     #[test]
     fn poll_limiter_is_bounded_and_drops_expired_entries() {
         let later = NOW.after(INTERVAL);
-        let mut paces = PollLimiter::default();
+        let mut poll_limiter = PollLimiter::default();
         for _ in 0..PACES_MAX {
-            assert_eq!(paces.ask(&login(later), NOW), None);
+            assert_eq!(poll_limiter.record_poll(&login(later), NOW), None);
         }
         let one_more = login(later);
-        assert_eq!(paces.ask(&one_more, NOW), Some(INTERVAL));
-        assert_eq!(paces.0.len(), PACES_MAX);
+        assert_eq!(poll_limiter.record_poll(&one_more, NOW), Some(INTERVAL));
+        assert_eq!(poll_limiter.0.len(), PACES_MAX);
         // Expired ones make room.
-        assert_eq!(paces.ask(&one_more, later), None);
-        assert_eq!(paces.0.len(), 1);
+        assert_eq!(poll_limiter.record_poll(&one_more, later), None);
+        assert_eq!(poll_limiter.0.len(), 1);
     }
 }

@@ -536,24 +536,24 @@ mod tests {
                 4 => (1..=30_u64).prop_map(|hours| hours * 3_600),
                 1 => 1..200_000_u64,
             ]),
-            makers_end in proptest::option::of(NOW.unix() + 1..NOW.unix() + 200_000),
+            creator_expiration in proptest::option::of(NOW.unix() + 1..NOW.unix() + 200_000),
         ) {
             let mut policy = Policy::default();
             policy.token.default = Lifetime::hours(default.min(max));
             policy.token.max = Lifetime::hours(max);
-            let makers_end = makers_end.map(Time::from_unix);
+            let creator_expiration = creator_expiration.map(Time::from_unix);
             let asked = wanted.map_or(RequestedExpiration::Unsaid, |seconds| {
                 RequestedExpiration::In(Lifetime::For(Duration::from_secs(seconds)))
             });
-            match token_end(&policy, asked, &creator(makers_end, AllowedAddresses::default()), NOW) {
+            match token_end(&policy, asked, &creator(creator_expiration, AllowedAddresses::default()), NOW) {
                 Ok(end) => {
                     let end = end.expect("a token has an end");
                     prop_assert!(end > NOW);
                     prop_assert!(end <= NOW.after(Duration::from_secs(max * 3_600)));
-                    prop_assert!(makers_end.is_none_or(|creators| end <= creators));
+                    prop_assert!(creator_expiration.is_none_or(|creators| end <= creators));
                     let seconds = wanted.unwrap_or(default.min(max) * 3_600);
                     let last = NOW.after(Duration::from_secs(seconds));
-                    prop_assert_eq!(end, makers_end.map_or(last, |creators| creators.min(last)));
+                    prop_assert_eq!(end, creator_expiration.map_or(last, |creators| creators.min(last)));
                 }
                 Err(error) => {
                     let seconds = wanted.expect("the default is always given");

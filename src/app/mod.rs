@@ -84,7 +84,7 @@ pub struct AppState {
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
     sent_keys: host::SentKeysByHost,
-    paces: Arc<std::sync::Mutex<device_login::PollLimiter>>,
+    poll_limiter: Arc<std::sync::Mutex<device_login::PollLimiter>>,
     downloads: Arc<std::sync::Mutex<event::Downloads>>,
     limits: rate_limit::RateLimits,
     /// Never stored, so that nobody who reads a backup can forge a signature. Signatures end with the process.
@@ -107,7 +107,7 @@ impl AppState {
             LockRole::Server,
             SERVER_LOCK_WAIT,
         )?;
-        Self::over(store, clock)
+        Self::with_store(store, clock)
     }
 
     /// Opens the database at `path`.
@@ -117,10 +117,10 @@ impl AppState {
 
     /// Opens the database with the time limits `waits`.
     pub fn open_with(path: &Path, clock: Clock, waits: WriterTimeouts) -> Result<Self, OpenError> {
-        Self::over(Store::open_with(path, waits)?, clock)
+        Self::with_store(Store::open_with(path, waits)?, clock)
     }
 
-    fn over(store: Store, clock: Clock) -> Result<Self, OpenError> {
+    fn with_store(store: Store, clock: Clock) -> Result<Self, OpenError> {
         let counters = store.counters()?;
         Ok(Self {
             store,
@@ -129,7 +129,7 @@ impl AppState {
             counters: Arc::default(),
             sent_keys: host::SentKeysByHost::default(),
             clock,
-            paces: Arc::default(),
+            poll_limiter: Arc::default(),
             downloads: Arc::default(),
             process_key: Arc::new(random_bytes()),
         })

@@ -373,7 +373,7 @@ fn insert(
     require_allowed(&new.key, policy)?;
     let allowed_addresses = within_power(write, new.allowed_addresses)?;
     let mut expires_at = policy.ssh_key_lifetime().end(WHAT, new.end, write.now)?;
-    if let Some(by) = new.ends_by {
+    if let Some(by) = new.expires_by {
         if by <= write.now {
             return Err(Error::field(
                 "public_key",
@@ -473,7 +473,7 @@ fn import_key(
         allowed_addresses: Some(imported.allowed_addresses)
             .filter(|allowed_addresses| !allowed_addresses.is_everywhere()),
         options: imported.options,
-        ends_by: None,
+        expires_by: None,
         allow_shared,
     };
     let rejected = |message: String| Ok(ImportOutcome::Rejected(message));

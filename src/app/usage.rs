@@ -73,8 +73,8 @@ impl App {
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         let first = Day::from_number(now.day().number() - DAYS + 1);
         let mut known = self.read.usages(ids, first)?;
-        let whole = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
-        Ok(ids.iter().map(whole).collect())
+        let complete = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
+        Ok(ids.iter().map(complete).collect())
     }
 
     /// Every day from `first` on, with `known` stored uses and pending ones.

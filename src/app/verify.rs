@@ -103,9 +103,9 @@ impl App {
             .filter(|credential| credential.kind == kind)
             .map(|credential| as_seen(credential, seen))
             .ok_or(REJECTED)?;
-        let over = newly_expired(&credential, used.now);
-        if over != SeenExpirations::default() {
-            uses.note_expired(credential.id, over, used.now);
+        let expired = newly_expired(&credential, used.now);
+        if expired != SeenExpirations::default() {
+            uses.note_expired(credential.id, expired, used.now);
         }
         let Some(which) = credential.which(&presented.digest, used.now) else {
             return Err(REJECTED);

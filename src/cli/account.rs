@@ -78,7 +78,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     if json && let Some(Ok(answer)) = &me {
         return output::line(&answer.text);
     }
-    let said = |done: &Result<(), Failure>| {
+    let printed = |done: &Result<(), Failure>| {
         done.as_ref().map_or_else(
             |failure| format!("no: {}", failure.message),
             |()| "yes".to_owned(),
@@ -89,7 +89,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
         ("server", server.as_str().into()),
         ("server from", source.into()),
         ("context", Cell::maybe(context.as_deref())),
-        ("reached", said(&reached).into()),
+        ("reached", printed(&reached).into()),
         (
             "credential",
             Cell::maybe(credential.as_ref().map(|(hint, _)| hint.as_str())),

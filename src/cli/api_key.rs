@@ -236,7 +236,7 @@ pub const KEY_HEADINGS: [&str; 7] = [
 ];
 
 fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
-    let listed = client.list(path)?;
+    let listed = client.list_items(path)?;
     if client.connection.json {
         return output::line(&listed.json());
     }

@@ -210,10 +210,10 @@ fn failed(error: OpenError) -> Failure {
 }
 
 fn report_restore(path: &str, restored: &Restored) {
-    let made = restored
+    let as_of = restored
         .made_at
         .map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
-    eprintln!("restored {path} as of {made}");
+    eprintln!("restored {path} as of {as_of}");
     if let Some(moved) = &restored.moved_to {
         eprintln!("the previous database is now {}", moved.display());
     }

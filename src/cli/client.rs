@@ -65,7 +65,7 @@ impl ApiAnswer {
 pub struct ApiList {
     items: Vec<Box<RawValue>>,
     /// The answer of the server, when it has one page.
-    whole: Option<Zeroizing<String>>,
+    complete: Option<Zeroizing<String>>,
 }
 
 impl ApiList {
@@ -87,8 +87,8 @@ impl ApiList {
 
     /// The list as the API answers it; of several pages, with all items in one.
     pub fn json(&self) -> String {
-        if let Some(whole) = &self.whole {
-            return whole.to_string();
+        if let Some(complete) = &self.complete {
+            return complete.to_string();
         }
         let items: Vec<&str> = self.items.iter().map(|item| item.get()).collect();
         format!("{{\"items\":[{}],\"next\":null}}", items.join(","))
@@ -168,11 +168,11 @@ impl Client {
     }
 
     pub fn get(&self, path: &str) -> Result<ApiAnswer, Failure> {
-        self.ask(Method::GET, path, None)
+        self.request(Method::GET, path, None)
     }
 
     pub fn delete(&self, path: &str) -> Result<ApiAnswer, Failure> {
-        self.ask(Method::DELETE, path, None)
+        self.request(Method::DELETE, path, None)
     }
 
     /// Sends `body` as JSON.
@@ -187,7 +187,7 @@ impl Client {
 
     /// Sends a PUT without a body.
     pub fn put(&self, path: &str) -> Result<ApiAnswer, Failure> {
-        self.ask(Method::PUT, path, Some(("application/json", b"{}")))
+        self.request(Method::PUT, path, Some(("application/json", b"{}")))
     }
 
     fn send<T: Serialize>(
@@ -199,7 +199,7 @@ impl Client {
         let bytes = Zeroizing::new(
             serde_json::to_vec(body).map_err(|error| Failure::new(FAILED, error.to_string()))?,
         );
-        self.ask(method, path, Some(("application/json", &bytes)))
+        self.request(method, path, Some(("application/json", &bytes)))
     }
 
     /// Sends a form, as OAuth needs it, and returns the answer with any status.
@@ -213,7 +213,7 @@ impl Client {
             .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
         let body = Zeroizing::new(pairs.join("&"));
-        let (status, _, text) = self.ask_any(
+        let (status, _, text) = self.exchange(
             Method::POST,
             path,
             Some(("application/x-www-form-urlencoded", body.as_bytes())),
@@ -226,7 +226,7 @@ impl Client {
         let body = Zeroizing::new(format!("token={}", *self.connection.credential()?.secret));
         let form = Some(("application/x-www-form-urlencoded", body.as_bytes()));
         self.without_credential()?
-            .ask(Method::POST, "/oauth/revoke", form)
+            .request(Method::POST, "/oauth/revoke", form)
             .map(drop)
     }
 
@@ -236,39 +236,40 @@ impl Client {
     }
 
     /// All items of a list. `path` may have a query.
-    pub fn list(&self, path: &str) -> Result<ApiList, Failure> {
+    pub fn list_items(&self, path: &str) -> Result<ApiList, Failure> {
         let mark = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{mark}limit={PART_ITEMS}");
-        let (mut all, mut next) = self.part(&path)?;
+        let (mut all, mut next) = self.list_page(&path)?;
         while let Some(after) = next {
-            let (part, further) = self.part(&format!("{path}&after={}", percent_encode(&after)))?;
+            let (part, further) =
+                self.list_page(&format!("{path}&after={}", percent_encode(&after)))?;
             all.items.extend(part.items);
-            all.whole = None;
+            all.complete = None;
             next = further;
         }
         Ok(all)
     }
 
     /// One page of a list, and the `after` of the next.
-    pub fn part(&self, path: &str) -> Result<(ApiList, Option<String>), Failure> {
+    pub fn list_page(&self, path: &str) -> Result<(ApiList, Option<String>), Failure> {
         let answer = self.get(path)?;
         let part: ListOut<Box<RawValue>> = answer.parse()?;
         let listed = ApiList {
             items: part.items,
-            whole: Some(answer.text),
+            complete: Some(answer.text),
         };
         Ok((listed, part.next))
     }
 
     /// Sends a request with the credential, if any, and returns a successful answer.
-    pub fn ask(
+    pub fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<ApiAnswer, Failure> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let (status, headers, text) = self.ask_any(method, path, body)?;
+        let (status, headers, text) = self.exchange(method, path, body)?;
         if (200..300).contains(&status) {
             self.notice(&headers);
             return Ok(ApiAnswer { text });
@@ -277,7 +278,7 @@ impl Client {
     }
 
     /// Sends the same request and returns the answer with any status.
-    pub fn ask_any(
+    pub fn exchange(
         &self,
         method: Method,
         path: &str,
@@ -285,7 +286,7 @@ impl Client {
     ) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
         let agent = match &self.backend {
             Backend::Http(agent) => agent,
-            Backend::Local(local) => return local.ask(&method, path, body),
+            Backend::Local(local) => return local.exchange(&method, path, body),
         };
         let mut request = Request::builder()
             .method(method)

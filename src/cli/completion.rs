@@ -135,7 +135,7 @@ impl CompletedNames {
         let client = client.ok()?;
         client.without_notices();
         let path = format!("{}?limit=200", self.path());
-        let (listed, _next) = client.part(&path).ok()?;
+        let (listed, _next) = client.list_page(&path).ok()?;
         listed.parse().ok()
     }
 }

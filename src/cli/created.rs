@@ -22,7 +22,7 @@ pub fn name_created(client: &Client, path: &str, id: &str) {
     for (noun, list) in [("API key", "api-keys"), ("token", "tokens")] {
         // A service has no tokens.
         let listed = client
-            .list(&format!("{owner}/{list}"))
+            .list_items(&format!("{owner}/{list}"))
             .and_then(|listed| listed.parse::<Created>());
         all.extend(
             listed

@@ -157,10 +157,10 @@ fn show_event(client: &Client, number: i64) -> Result<(), Failure> {
         .filter(|after| *after > 1)
         .ok_or_else(missing)?;
     let path = format!("/api/v1/events?limit=1&after={after}");
-    let all = client.part(&format!("{path}&all=true"));
+    let all = client.list_page(&format!("{path}&all=true"));
     let (listed, _next) = match all {
         // Without audit:read there are one's own events.
-        Err(failure) if failure.code == FORBIDDEN => client.part(&path)?,
+        Err(failure) if failure.code == FORBIDDEN => client.list_page(&path)?,
         other => other?,
     };
     let events: Vec<EventOut> = listed.parse()?;
@@ -214,7 +214,7 @@ fn for_each_event(
     let mut left = limit;
     while left > 0 {
         let part = left.min(PART);
-        let (listed, next) = client.part(&format!(
+        let (listed, next) = client.list_page(&format!(
             "/api/v1/events{}",
             query(wanted, part, after.as_deref())
         ))?;

@@ -46,7 +46,7 @@ mod tests {
     fn token_notice_is_shown_in_the_last_10_minutes_on_a_terminal() {
         const DAY: i64 = 86_400;
         let now = Time::from_unix(1_000_000);
-        for (kind, seconds, said) in [
+        for (kind, seconds, message) in [
             (Kind::ApiKey, 14 * DAY + 1, None),
             (
                 Kind::ApiKey,
@@ -66,9 +66,9 @@ mod tests {
             let notice = of_credential(&credential, end, now, true);
             let in_a_job = of_credential(&credential, end, now, false);
             assert_eq!(in_a_job, notice.clone().filter(|_| kind == Kind::ApiKey));
-            match said {
+            match message {
                 None => assert_eq!(notice, None, "{kind} {seconds}"),
-                Some(said) => assert!(notice.unwrap().contains(said), "{kind} {seconds}"),
+                Some(message) => assert!(notice.unwrap().contains(message), "{kind} {seconds}"),
             }
         }
     }

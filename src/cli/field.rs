@@ -59,13 +59,13 @@ fn run_with_field(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
         .stderr(Stdio::inherit())
         .output()
         .map_err(fail)?;
-    let said = Zeroizing::new(done.stdout);
+    let message = Zeroizing::new(done.stdout);
     if !done.status.success() {
         let code = done.status.code().and_then(|code| u8::try_from(code).ok());
         return Err(Failure::quiet(code.unwrap_or(FAILED)));
     }
     // A list prints one value, an export one a line, and some commands none.
-    for value in serde_json::Deserializer::from_slice(&said).into_iter::<Value>() {
+    for value in serde_json::Deserializer::from_slice(&message).into_iter::<Value>() {
         let value = value.map_err(|_| Failure::new(USAGE, "this command prints no fields"))?;
         match value.get("items").and_then(Value::as_array) {
             Some(items) => items.iter().try_for_each(|item| print_field(item, name))?,

@@ -76,7 +76,7 @@ pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
     let client = arguments.place.client()?;
     match arguments.command {
         GroupCommand::List => {
-            let listed = client.list(PATH)?;
+            let listed = client.list_items(PATH)?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -151,7 +151,7 @@ fn group_row(group: &GroupOut, now: Time) -> Vec<Cell> {
 
 /// The group with this name: the API has no path to one alone.
 fn find_group(client: &Client, name: &str) -> Result<GroupOut, Failure> {
-    let groups: Vec<GroupOut> = client.list("/api/v1/groups")?.parse()?;
+    let groups: Vec<GroupOut> = client.list_items("/api/v1/groups")?.parse()?;
     let found = groups.into_iter().find(|one| one.name == name);
     found.ok_or_else(|| {
         Failure::new(NOT_FOUND, format!("group {name:?} not found")).hint("keycroft group list")
@@ -268,7 +268,7 @@ pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
     match arguments.command {
         ServiceCommand::Print(wanted) => super::proxy::print(&wanted),
         ServiceCommand::List => {
-            let listed = client.list(PATH)?;
+            let listed = client.list_items(PATH)?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -425,14 +425,14 @@ fn changed_role_permissions(
         )
     })?;
     let known = ["member=", "admin="];
-    if let Some(strange) = give
+    if let Some(unexpected) = give
         .iter()
         .chain(take)
         .find(|one| !known.iter().any(|role| one.starts_with(role)))
     {
         return Err(Failure::new(
             USAGE,
-            format!("{strange}: expected the role member or admin"),
+            format!("{unexpected}: expected the role member or admin"),
         )
         .hint(format!("--give member={}:submit", service.name)));
     }

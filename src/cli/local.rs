@@ -103,7 +103,7 @@ impl Local {
 
     /// Sends a request; again when the server went away before it answered. A request that creates something names
     /// itself, so that it is carried out once.
-    pub fn ask(
+    pub fn exchange(
         &self,
         method: &Method,
         path: &str,
@@ -407,7 +407,7 @@ pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> 
     };
     let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
     let sent = Some(("application/json", &body[..]));
-    match local.ask(&Method::POST, "/api/v1/backups", sent) {
+    match local.exchange(&Method::POST, "/api/v1/backups", sent) {
         Ok((204, ..)) => Ok(()),
         Ok((_, _, text)) => Err(text.to_string()),
         Err(failure) => Err(failure.message),

@@ -29,7 +29,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
             Err(failure) => return Err(failure),
         }
     }
-    let all: Vec<ListedName> = client.list(path)?.parse()?;
+    let all: Vec<ListedName> = client.list_items(path)?.parse()?;
     if let Some(found) = all
         .iter()
         .find(|one| id_in(given).is_some_and(|id| id.as_str() == one.id))

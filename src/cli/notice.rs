@@ -47,7 +47,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
 /// Names all API keys and SSH keys of one's own that end soon, as far as the credential may see them.
 pub fn of_everything(client: &Client) {
     for noun in ["api-key", "ssh-key"] {
-        if let Ok(listed) = client.list(&format!("/api/v1/{noun}s")) {
+        if let Ok(listed) = client.list_items(&format!("/api/v1/{noun}s")) {
             of_list(client, noun, &listed);
         }
     }

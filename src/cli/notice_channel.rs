@@ -182,7 +182,7 @@ fn row(channel: &NoticeChannelOut, now: Time) -> Vec<Cell> {
 }
 
 fn list_channels(client: &Client) -> Result<(), Failure> {
-    let listed = client.list(PATH)?;
+    let listed = client.list_items(PATH)?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -227,7 +227,7 @@ fn channel_path(channel: &NoticeChannelOut) -> String {
 
 /// The channel with this name or id.
 fn find_channel(client: &Client, name: &str) -> Result<NoticeChannelOut, Failure> {
-    let channels: Vec<NoticeChannelOut> = client.list(PATH)?.parse()?;
+    let channels: Vec<NoticeChannelOut> = client.list_items(PATH)?.parse()?;
     let found = channels
         .into_iter()
         .find(|channel| channel.name == name || channel.id == name);
@@ -245,7 +245,7 @@ pub fn test_channel(client: &Client, name: &str) -> Result<(), Failure> {
     let begun = Instant::now();
     loop {
         let deliveries: Vec<NoticeDeliveryOut> =
-            client.list("/api/v1/notices/deliveries")?.parse()?;
+            client.list_items("/api/v1/notices/deliveries")?.parse()?;
         if let Some(delivery) = deliveries.into_iter().find(|one| one.id == sent.id) {
             if client.connection.json {
                 output::line(&serde_json::to_string(&delivery).unwrap_or_default())?;
@@ -275,7 +275,7 @@ fn report(delivery: &NoticeDeliveryOut) -> Result<(), Failure> {
 
 /// `keycroft notice deliveries`.
 pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
-    let listed = client.list("/api/v1/notices/deliveries")?;
+    let listed = client.list_items("/api/v1/notices/deliveries")?;
     if client.connection.json {
         return output::line(&listed.json());
     }

@@ -61,7 +61,7 @@ impl Client {
             .ok()
             .filter(|_| is_problem(headers));
         let Some(problem) = problem else {
-            return self.strange(status, headers);
+            return self.unexpected(status, headers);
         };
         let code = match status {
             401 => SIGN_IN_NEEDED,
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// An answer that does not come from a Keycroft server.
-    fn strange(&self, status: u16, headers: &HeaderMap) -> Failure {
+    fn unexpected(&self, status: u16, headers: &HeaderMap) -> Failure {
         let server = self.connection.server.as_str();
         if let Some(place) = headers
             .get(header::LOCATION)

@@ -202,7 +202,7 @@ const HEADINGS: [&str; 7] = [
 ];
 
 fn list_ssh_keys(client: &Client, scope: &UserScope) -> Result<(), Failure> {
-    let listed = client.list(&scope.path())?;
+    let listed = client.list_items(&scope.path())?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -250,7 +250,7 @@ fn find_ssh_key(
         let answer = client.get(&format!("{path}/{id}"))?;
         return Ok((answer.parse()?, answer.text.to_string()));
     }
-    let keys: Vec<SshKeyOut> = client.list(&path)?.parse()?;
+    let keys: Vec<SshKeyOut> = client.list_items(&path)?.parse()?;
     let key = keys.into_iter().find(|key| key.id == id).ok_or_else(|| {
         Failure::new(NOT_FOUND, format!("no {WHAT} has the name or id {given:?}"))
     })?;

@@ -86,12 +86,12 @@ fn is_private(file: &Path, text: &str) -> Failure {
 
 /// The one key in ssh-agent.
 pub fn from_agent() -> Result<String, Failure> {
-    let told = Command::new("ssh-add")
+    let printed = Command::new("ssh-add")
         .arg("-L")
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Failure::new(FAILED, format!("ssh-add: {error}")))?;
-    let text = String::from_utf8_lossy(&told.stdout);
+    let text = String::from_utf8_lossy(&printed.stdout);
     let keys: Vec<PublicKey> = text
         .lines()
         .filter_map(|line| PublicKey::parse(line, &any_rules()).ok())

@@ -44,7 +44,7 @@ struct FileResult {
 
 /// Imports files.
 pub fn import_ssh_keys(client: &Client, import: &ImportSshKeys) -> Result<(), Failure> {
-    let told = if import.path.is_dir() {
+    let results = if import.path.is_dir() {
         if import.user.is_some() {
             let failure = Failure::new(
                 USAGE,
@@ -69,7 +69,7 @@ pub fn import_ssh_keys(client: &Client, import: &ImportSshKeys) -> Result<(), Fa
             lines,
         }]
     };
-    show_results(client, &told)
+    show_results(client, &results)
 }
 
 fn name_file(mut failure: Failure, path: &Path) -> Failure {
@@ -210,8 +210,8 @@ fn import_text(
             allow_shared,
         };
         let answer = client.post(&path, &body)?;
-        let told: ImportOut = answer.parse()?;
-        all.extend(told.lines.into_iter().map(|line| ImportLineOut {
+        let results: ImportOut = answer.parse()?;
+        all.extend(results.lines.into_iter().map(|line| ImportLineOut {
             line: line.line + part.lines_before,
             ..line
         }));
@@ -271,11 +271,11 @@ fn text_parts(text: &str) -> Vec<TextPart> {
 
 const HEADINGS: [&str; 5] = ["user", "file and line", "outcome", "name", "why not"];
 
-fn show_results(client: &Client, told: &[FileResult]) -> Result<(), Failure> {
-    let lines = || told.iter().flat_map(|file| &file.lines);
+fn show_results(client: &Client, results: &[FileResult]) -> Result<(), Failure> {
+    let lines = || results.iter().flat_map(|file| &file.lines);
     let count = |outcome: &str| lines().filter(|line| line.outcome == outcome).count();
     if client.connection.json {
-        let files: Vec<serde_json::Value> = told
+        let files: Vec<serde_json::Value> = results
             .iter()
             .map(|file| {
                 serde_json::json!({"file": file.file, "username": file.user, "lines": file.lines})
@@ -283,7 +283,7 @@ fn show_results(client: &Client, told: &[FileResult]) -> Result<(), Failure> {
             .collect();
         output::line(&serde_json::json!({ "items": files }).to_string())?;
     } else {
-        let rows: Vec<Vec<Cell>> = told
+        let rows: Vec<Vec<Cell>> = results
             .iter()
             .flat_map(|file| file.lines.iter().map(|line| row(file, line)))
             .collect();

@@ -94,7 +94,7 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         TokenCommand::List { owner } => {
-            let listed = client.list(&owner.path("tokens"))?;
+            let listed = client.list_items(&owner.path("tokens"))?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -302,7 +302,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         SessionCommand::List { owner } => {
-            let listed = client.list(&owner.path("sessions"))?;
+            let listed = client.list_items(&owner.path("sessions"))?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -322,7 +322,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
             owner,
         } => {
             let path = owner.path("sessions");
-            let listed: Vec<SessionOut> = client.list(&path)?.parse()?;
+            let listed: Vec<SessionOut> = client.list_items(&path)?.parse()?;
             let mut deletions = Vec::new();
             for given in &sessions {
                 let id = find_id(&client, &path, "session", given)?;
@@ -342,7 +342,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
         SessionCommand::Show { session, owner } => {
             let path = owner.path("sessions");
             let id = find_id(&client, &path, "session", &session)?;
-            let listed: Vec<SessionOut> = client.list(&path)?.parse()?;
+            let listed: Vec<SessionOut> = client.list_items(&path)?.parse()?;
             let found = listed.into_iter().find(|one| one.id == id);
             let found = found.ok_or_else(|| {
                 Failure::new(NOT_FOUND, format!("session {session:?} not found"))

@@ -345,7 +345,7 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
 }
 
 fn list_users(client: &Client) -> Result<(), Failure> {
-    let listed = client.list("/api/v1/users")?;
+    let listed = client.list_items("/api/v1/users")?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -399,12 +399,12 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: LinkOut = answer.parse()?;
+    let fresh: LinkOut = answer.parse()?;
     write_stderr(&format!(
         "one-time link for a new password of {name}, valid for a day:"
     ));
-    warn_of_loopback(client, &made.link);
-    output::line(&made.link)
+    warn_of_loopback(client, &fresh.link);
+    output::line(&fresh.link)
 }
 
 fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
@@ -412,12 +412,12 @@ fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: LinkOut = answer.parse()?;
+    let fresh: LinkOut = answer.parse()?;
     write_stderr(&format!(
         "removed the second factors of {name}; they choose a new password within a day at this link, which works once:"
     ));
-    warn_of_loopback(client, &made.link);
-    output::line(&made.link)
+    warn_of_loopback(client, &fresh.link);
+    output::line(&fresh.link)
 }
 
 /// The credentials of a user in one line.
@@ -498,16 +498,16 @@ fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Res
             return Err(failure);
         }
     };
-    let made: TokenOut = answer.parse()?;
-    let secret = Zeroizing::new(made.secret.unwrap_or_default());
+    let fresh: TokenOut = answer.parse()?;
+    let secret = Zeroizing::new(fresh.secret.unwrap_or_default());
     place.put(
         &secret,
-        &format!("keycroft token delete {} --user {name}", made.id),
+        &format!("keycroft token delete {} --user {name}", fresh.id),
     )?;
     write_stderr(&format!(
         "created a token of {name} ({}), {}",
-        made.id,
-        output::lifetime_text(made.expires_at.as_deref(), client.now())
+        fresh.id,
+        output::lifetime_text(fresh.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }

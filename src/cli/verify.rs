@@ -35,7 +35,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         .map(|permission| format!("permission={}", percent_encode(permission)))
         .collect();
     let (status, headers, text) =
-        client.ask_any(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
+        client.exchange(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
     match status {
         204 => {}
         401 => return Err(Failure::new(NOT_ACTIVE, "invalid")),
@@ -158,7 +158,7 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
         .as_ref()
         .map(|body| ("application/json", body.as_slice()));
     let (status, headers, text): (u16, HeaderMap, Zeroizing<String>) =
-        client.ask_any(method.clone(), &arguments.path, sent)?;
+        client.exchange(method.clone(), &arguments.path, sent)?;
     if !text.is_empty() {
         output::line(&text)?;
     }

@@ -448,15 +448,15 @@ fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(fail("it is empty".to_owned()));
     };
-    let said = std::process::Command::new(program)
+    let printed = std::process::Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::null())
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|error| fail(format!("{program}: {error}")))?;
-    let text = Zeroizing::new(said.stdout);
-    if !said.status.success() {
-        return Err(fail(format!("{program} exited with {}", said.status)));
+    let text = Zeroizing::new(printed.stdout);
+    if !printed.status.success() {
+        return Err(fail(format!("{program} exited with {}", printed.status)));
     }
     let text = std::str::from_utf8(&text).map_err(|_| fail("its output is not text".to_owned()))?;
     ClientCredential::parse(text, SettingSource::Command(context.to_owned())).map(Some)

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::asking::{HostServer, RequestError};
 use super::cache::{KeyCache, TrustedKey};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings};
 use super::machine;
+use super::server::{HostServer, RequestError};
 use super::sshd::{Expiries, understood};
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
@@ -132,11 +132,11 @@ pub fn find_keys(
     fingerprint: Option<&str>,
     now: Time,
 ) -> Result<Vec<TrustedKey>, Failure> {
-    let mut server = HostServer::of(folder, settings, SERVER_TIME)?;
+    let mut server = HostServer::from_settings(folder, settings, SERVER_TIME)?;
     let mut answer = server.keys_of(login.as_str(), fingerprint);
     if matches!(answer, Err(RequestError::Definite(_))) {
         // The credential may have been rotated since it was read.
-        let again = HostServer::of(folder, settings, SERVER_TIME)?;
+        let again = HostServer::from_settings(folder, settings, SERVER_TIME)?;
         if !again.has_secret_of(&server) {
             server = again;
             answer = server.keys_of(login.as_str(), fingerprint);
@@ -145,7 +145,11 @@ pub fn find_keys(
     match answer {
         Ok(answer) => {
             refresh_behind(folder, now);
-            let keys = answer.items.iter().filter_map(TrustedKey::of).collect();
+            let keys = answer
+                .items
+                .iter()
+                .filter_map(TrustedKey::from_item)
+                .collect();
             Ok(without_system_accounts(login, keys))
         }
         Err(RequestError::Definite(why)) => Err(Failure::new(
@@ -192,19 +196,19 @@ pub fn key_lines(
     now: Time,
     settings: &Settings,
 ) -> Result<Vec<String>, Failure> {
-    let asked_for = keys.iter().filter(|key| {
+    let requested = keys.iter().filter(|key| {
         key.login == *login
             && fingerprint.is_none_or(|wanted| key.key.fingerprint() == wanted)
             && key.expires_at.is_none_or(|end| end > now)
     });
-    let asked_for: Vec<&TrustedKey> = asked_for.collect();
+    let requested: Vec<&TrustedKey> = requested.collect();
     // Most keys have no end; then nobody has to know which sshd this is.
-    let expiries = if asked_for.iter().any(|key| key.expires_at.is_some()) {
+    let expiries = if requested.iter().any(|key| key.expires_at.is_some()) {
         settings.expiries()?
     } else {
         Expiries::Utc
     };
-    let (asked_for, left_out) = understood(asked_for, |key: &TrustedKey| &key.options);
+    let (requested, left_out) = understood(requested, |key: &TrustedKey| &key.options);
     for (key, why) in left_out {
         machine::log(&format!("{} of {login}: {why}", key.key.fingerprint()));
     }
@@ -218,7 +222,7 @@ pub fn key_lines(
         )
         .ok()
     };
-    Ok(asked_for.iter().filter_map(line).collect())
+    Ok(requested.iter().filter_map(line).collect())
 }
 
 /// Lets another process refresh the cache, which sshd does not wait for.

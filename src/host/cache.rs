@@ -31,17 +31,17 @@ pub struct TrustedKey {
 
 impl TrustedKey {
     /// Parses a key of the server; `None` when any part of it is incomplete.
-    pub fn of(item: &LoginKeyOut) -> Option<Self> {
+    pub fn from_item(item: &LoginKeyOut) -> Option<Self> {
         let expires_at = match &item.expires_at {
             None => None,
             Some(text) => Some(Time::parse(text).ok()?),
         };
         let key = PublicKey::from_stored(&item.key, "").ok()?;
-        let is_said = key.fingerprint() == item.fingerprint && key.kind().name() == item.kind;
+        let is_consistent = key.fingerprint() == item.fingerprint && key.kind().name() == item.kind;
         Some(Self {
             login: Username::parse(&item.login).ok()?,
             is_shared: item.shared,
-            key: Some(key).filter(|_| is_said)?,
+            key: Some(key).filter(|_| is_consistent)?,
             expires_at,
             allowed_addresses: AllowedAddresses::parse(&item.allowed_addresses).ok()?,
             options: item.options.parse().ok()?,
@@ -194,8 +194,12 @@ pub struct KeyCache {
 
 impl KeyCache {
     /// The cache of an answer without incomplete keys, and the number of those.
-    pub fn of(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
-        let trusted: Vec<TrustedKey> = answer.items.iter().filter_map(TrustedKey::of).collect();
+    pub fn from_answer(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
+        let trusted: Vec<TrustedKey> = answer
+            .items
+            .iter()
+            .filter_map(TrustedKey::from_item)
+            .collect();
         let mut lines = String::new();
         for key in &trusted {
             key.write(&mut lines);
@@ -238,9 +242,9 @@ impl KeyCache {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let whole = text.strip_suffix('\n')?;
-        let end = whole.rfind("\nend ")? + 1;
-        let digest = whole.get(end + "end ".len()..)?;
+        let complete = text.strip_suffix('\n')?;
+        let end = complete.rfind("\nend ")? + 1;
+        let digest = complete.get(end + "end ".len()..)?;
         if Digest::new(text.get(..end)?.as_bytes()).hex() != digest {
             return None;
         }
@@ -319,7 +323,8 @@ mod tests {
             ],
             cache_age_max: 600,
         };
-        let (cache, left_out) = KeyCache::of(&answer, "\"abc\"", Time::from_unix(1_000_000));
+        let (cache, left_out) =
+            KeyCache::from_answer(&answer, "\"abc\"", Time::from_unix(1_000_000));
         assert_eq!(left_out, 0);
         cache
     }
@@ -443,13 +448,13 @@ mod tests {
         for (place, change) in change.iter().enumerate() {
             let mut bad = item("alice", None);
             change(&mut bad);
-            assert!(TrustedKey::of(&bad).is_none(), "{place}");
+            assert!(TrustedKey::from_item(&bad).is_none(), "{place}");
             let answer = AuthorizedKeysOut {
                 rotate_credential: false,
                 items: vec![bad, item("bob", None)],
                 cache_age_max: 1,
             };
-            let (cache, left_out) = KeyCache::of(&answer, "\"x\"", Time::from_unix(0));
+            let (cache, left_out) = KeyCache::from_answer(&answer, "\"x\"", Time::from_unix(0));
             assert_eq!((cache.keys, left_out), (1, 1));
         }
     }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::asking::{HostServer, RequestError};
 use super::authorized_keys::{find_keys, from_copy, key_lines};
 use super::cache::KeyCache;
 use super::enroll::{COMMAND, DROP_IN};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, USER, own_user};
+use super::server::{HostServer, RequestError};
 use super::sshd::inspect::{
     ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
     check_time_zone,
@@ -152,7 +152,7 @@ fn check_server(
 ) -> Result<(), Failure> {
     let name = &settings.server;
     let before = Clock::System.now();
-    let asked = HostServer::of(folder, settings, SERVER_TIME).map(|server| {
+    let asked = HostServer::from_settings(folder, settings, SERVER_TIME).map(|server| {
         let answer = server.get(
             "/api/v1/hosts/self/authorized-keys?username=keycroft-check",
             None,

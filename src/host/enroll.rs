@@ -10,9 +10,9 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::asking::{HostServer, RequestError};
 use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
+use super::server::{HostServer, RequestError};
 use super::sshd::inspect::{self, ExpectedCommand};
 use super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
 use super::sshd::{self, ExpiryTime};
@@ -291,7 +291,7 @@ fn find_enrollment(
             folder.place().folder.display()
         )));
     }
-    match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
+    match HostServer::from_settings(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
         Err(RequestError::Definite(_)) => {
             write_stderr("the server no longer accepts the credential of an earlier enrollment");
@@ -537,11 +537,11 @@ fn reload(wanted: &EnrollArguments) {
     if wanted.no_reload {
         return;
     }
-    let told = timers::has_systemd()
+    let result = timers::has_systemd()
         && ["ssh.service", "sshd.service"]
             .iter()
             .any(|unit| run_program("systemctl", &["reload", unit]).is_ok());
-    if told {
+    if result {
         write_stderr("reloaded sshd");
     } else {
         write_stderr("sshd was not reloaded: reload it (kill -HUP, or restart it)");

@@ -125,8 +125,8 @@ impl HostFolder {
     pub fn make(place: &HostFolderArguments, user: u32, group: u32) -> Result<Self, Failure> {
         let path = &place.folder;
         if fs::symlink_metadata(path).is_err() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|error| failed(path, error))?;
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            created.map_err(|error| failed(path, error))?;
             std::os::unix::fs::lchown(path, Some(user), Some(group))
                 .map_err(|error| failed(path, error))?;
         }

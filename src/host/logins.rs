@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::asking::HostServer;
 use super::folder::{HostFolder, HostFolderArguments};
+use super::server::HostServer;
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
 use crate::model::time::Time;
@@ -57,7 +57,7 @@ pub fn report_logins(wanted: &ReportLogins) -> Result<(), Failure> {
         Some(path) => from_file(path, &mut after, now)?,
         None => from_journal(&mut after, now)?,
     };
-    let server = HostServer::of(&folder, &settings, REPORT_TIME)?;
+    let server = HostServer::from_settings(&folder, &settings, REPORT_TIME)?;
     for part in logins.chunks(LOGINS_MAX) {
         server.report(part)?;
     }
@@ -119,17 +119,17 @@ fn from_journal(reported: &mut Reported, now: Time) -> Result<Vec<LoginIn>, Fail
     };
     // Trusted fields of journald (with an underscore), which other programs can't forge: sshd of root.
     command.args(["_UID=0", "_COMM=sshd", "+", "_UID=0", "_COMM=sshd-session"]);
-    let said = command
+    let printed = command
         .stdin(Stdio::null())
         .output()
         .map_err(|error| logins_failure(format!("journalctl: {error}")))?;
-    if !said.status.success() {
-        let words = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+    if !printed.status.success() {
+        let words = String::from_utf8_lossy(&printed.stderr).trim().to_owned();
         return Err(logins_failure(format!("journalctl: {words}"))
             .hint("the group systemd-journal for keycroft-host, or --file FILE"));
     }
     let mut logins = Vec::new();
-    for line in said.stdout.split(|byte| *byte == b'\n') {
+    for line in printed.stdout.split(|byte| *byte == b'\n') {
         if let Some(cursor) = line.strip_prefix(b"-- cursor: ") {
             reported.cursor = Some(String::from_utf8_lossy(cursor).into_owned());
         }

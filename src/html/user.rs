@@ -149,7 +149,7 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
 }
 
 /// The answer to a repeated form for a link.
-pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
+pub fn link_already_created(frame: &Frame, username: &str) -> Markup {
     let path = format!("/admin/users/{username}");
     let content = html! {
         h1 { "Already created" }

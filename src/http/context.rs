@@ -158,14 +158,14 @@ impl RequestContext<'_> {
 
     /// The reported user agent, made safe to store and show.
     pub fn program(&self) -> Option<Cow<'_, str>> {
-        let said = self.request.header("User-Agent")?;
-        let plain = said.len() <= PROGRAM_CHARACTERS_MAX
-            && said.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-            && matches!(hide_secrets(said), Cow::Borrowed(_));
+        let header = self.request.header("User-Agent")?;
+        let plain = header.len() <= PROGRAM_CHARACTERS_MAX
+            && header.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+            && matches!(hide_secrets(header), Cow::Borrowed(_));
         let program = if plain {
-            Cow::Borrowed(said)
+            Cow::Borrowed(header)
         } else {
-            Cow::Owned(sanitize(said, PROGRAM_CHARACTERS_MAX))
+            Cow::Owned(sanitize(header, PROGRAM_CHARACTERS_MAX))
         };
         (!program.is_empty()).then_some(program)
     }

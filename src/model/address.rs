@@ -278,8 +278,8 @@ mod tests {
         let four =
             (0..4_u8, 0..=2_u8, 0..=32_u8).prop_map(|(a, b, bits)| format!("10.{a}.{b}.0/{bits}"));
         let six = (0..4_u16, 0..=128_u8).prop_map(|(a, bits)| format!("fd00:{a}::/{bits}"));
-        let whole = |text: String| text.parse::<IpNet>().unwrap().trunc().to_string();
-        proptest::collection::vec(prop_oneof![four, six].prop_map(whole), 0..4)
+        let complete = |text: String| text.parse::<IpNet>().unwrap().trunc().to_string();
+        proptest::collection::vec(prop_oneof![four, six].prop_map(complete), 0..4)
             .prop_map(|entries| AllowedAddresses::parse(&entries).unwrap())
     }
 

@@ -457,8 +457,8 @@ mod tests {
                 .permit_with_password(BuiltinPermission::Metrics, Action::Sweep)
                 .map(|permit| permit.actor.name)
         };
-        for good in [at(0), at(-600)] {
-            assert_eq!(ask(Kind::Session, good).as_deref(), Ok("slurm"));
+        for valid in [at(0), at(-600)] {
+            assert_eq!(ask(Kind::Session, valid).as_deref(), Ok("slurm"));
         }
         for bad in [None, at(-601), at(1)] {
             let rejected = ask(Kind::Session, bad);

@@ -74,7 +74,7 @@ pub struct DeviceLogin {
     pub permissions: Option<Permissions>,
     /// The lifetime requested by the device, then that chosen by the person; `None`: the policy's default.
     pub lifetime: Option<Lifetime>,
-    pub asked_at: Time,
+    pub requested_at: Time,
     pub expires_at: Time,
     pub answer: Option<DeviceDecision>,
     /// The user who approved it.

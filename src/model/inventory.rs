@@ -332,12 +332,12 @@ mod tests {
 
     #[test]
     fn inventory_item_has_its_kind_and_state() {
-        let said = both(Some(MADE)).map(|item| {
+        let message = both(Some(MADE)).map(|item| {
             assert_eq!(item.owner(), OwnerId::User(UserId(1)));
             assert_eq!((item.created_at(), item.expires_at()), (MADE, Some(MADE)));
             format!("{}, {}, {}", item.as_str(), item.kind(), item.name())
         });
-        assert_eq!(said, ["token, token, ci", "ssh-key, SSH key, laptop"]);
+        assert_eq!(message, ["token, token, ci", "ssh-key, SSH key, laptop"]);
     }
 
     #[test]
@@ -390,14 +390,14 @@ mod tests {
 
     #[test]
     fn expiration_within_14_days_is_soon() {
-        let ends_soon = |seconds: i64| {
+        let expires_soon = |seconds: i64| {
             let now = Time::from_unix(MADE.unix() - seconds);
             both(Some(MADE)).map(|item| item.fits(InventoryFilter::ExpiresSoon, now))
         };
-        assert_eq!(ends_soon(1_209_601), [false; 2]);
-        assert_eq!(ends_soon(1_209_600), [true; 2]);
-        assert_eq!(ends_soon(1), [true; 2]);
-        assert_eq!(ends_soon(0), [false; 2]);
+        assert_eq!(expires_soon(1_209_601), [false; 2]);
+        assert_eq!(expires_soon(1_209_600), [true; 2]);
+        assert_eq!(expires_soon(1), [true; 2]);
+        assert_eq!(expires_soon(0), [false; 2]);
         for item in both(None) {
             assert!(
                 item.fits(InventoryFilter::NoExpiry, MADE)

@@ -259,7 +259,7 @@ impl NoticeMessage {
 
     /// An old backup, or none.
     pub fn backup_old(last: Option<Time>) -> Self {
-        let made = last.map_or_else(
+        let last_backup = last.map_or_else(
             || "No backup of the Keycroft database exists.".to_owned(),
             |at| {
                 format!(
@@ -269,13 +269,13 @@ impl NoticeMessage {
             },
         );
         let body = format!(
-            "{made} Create one with keycroft backup, or enable keycroft-backup.timer on the server."
+            "{last_backup} Create one with keycroft backup, or enable keycroft-backup.timer on the server."
         );
         let subject = "The last backup is older than a week".to_owned();
         let subject = last.map_or_else(|| "No backup exists".to_owned(), |_| subject);
-        let made = last.map_or_else(String::new, |at| at.to_string());
+        let last_backup = last.map_or_else(String::new, |at| at.to_string());
         Self::new(NoticeKind::BackupOld, subject, body, "/admin/diagnostics")
-            .with("last_backup_at", made)
+            .with("last_backup_at", last_backup)
     }
 
     /// The certificate of the server expires soon.

@@ -478,8 +478,8 @@ mod tests {
     #[test]
     fn full_hours_have_no_remainder() {
         let seconds = |seconds| Lifetime::For(std::time::Duration::from_secs(seconds));
-        for whole in [3_600, 7_200, 86_400] {
-            assert!(is_whole_hours(seconds(whole)), "{whole}");
+        for complete in [3_600, 7_200, 86_400] {
+            assert!(is_whole_hours(seconds(complete)), "{complete}");
         }
         for other in [0, 1, 3_599, 3_601, 5_400, 86_399] {
             assert!(!is_whole_hours(seconds(other)), "{other}");

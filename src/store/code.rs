@@ -131,15 +131,15 @@ impl Select {
     }
 
     /// Spends one use of a code, within the act that it authorizes.
-    pub(super) fn spend_code(
+    pub(super) fn consume_code(
         &self,
         presented: &Presented,
         purpose: Purpose,
         now: Time,
     ) -> Result<UsedCode, Error> {
         let code = self.code(presented, purpose, now)?;
-        let spent = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.as_str(), now.unix()])?;
-        if spent != 1 {
+        let consumed = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.as_str(), now.unix()])?;
+        if consumed != 1 {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             });

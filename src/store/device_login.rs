@@ -64,7 +64,7 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
                 u64::try_from(seconds).unwrap_or(0),
             ))
         }),
-        asked_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
+        requested_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
         expires_at: time(row, 11)?.ok_or_else(|| invalid(11))?,
         answer,
         user: row.get::<_, Option<i64>>(9)?.map(UserId),

@@ -249,11 +249,11 @@ fn normalized_sql(sql: &str) -> String {
 
 fn differences(found: &[(String, String)], wanted: &[(String, String)]) -> Vec<String> {
     let missing = wanted.iter().filter(|one| !found.contains(one));
-    let strange = found
+    let unexpected = found
         .iter()
         .filter(|one| !wanted.iter().any(|(name, _)| *name == one.0));
     missing
-        .chain(strange)
+        .chain(unexpected)
         .map(|(name, _)| name.clone())
         .collect()
 }

@@ -282,8 +282,8 @@ mod tests {
         }
         fs::write(&path, &bytes).unwrap();
         assert!(check(&path).is_ok(), "a reader does not look at it");
-        let said = open_to_write(&path).err().unwrap().to_string();
-        assert!(said.ends_with(DAMAGED), "{said}");
+        let message = open_to_write(&path).err().unwrap().to_string();
+        assert!(message.ends_with(DAMAGED), "{message}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
 

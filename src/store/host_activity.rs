@@ -87,7 +87,7 @@ impl HostNotes {
     }
 
     /// Puts back records that could not be stored, without replacing later ones.
-    pub(super) fn give_back(&self, earlier: PendingContacts) {
+    pub(super) fn restore_unwritten(&self, earlier: PendingContacts) {
         let mut pending = lock(&self.0);
         for (host, (contact, copied)) in earlier.contacts {
             let known = pending.contacts.entry(host).or_insert((contact, None));

@@ -175,8 +175,8 @@ impl Select {
         let sql =
             format!("SELECT {COLUMNS} {TABLES} WHERE k.number IN (SELECT value FROM json_each(?))");
         let found = self.all(&sql, [number_list(numbers.iter().copied())], read_found)?;
-        let whole = |(number, key): (i64, Option<SshKey>)| key.map(|key| (number, key));
-        Ok(found.into_iter().filter_map(whole).collect())
+        let complete = |(number, key): (i64, Option<SshKey>)| key.map(|key| (number, key));
+        Ok(found.into_iter().filter_map(complete).collect())
     }
 
     /// SSH keys by id; deleted or damaged ones are left out.

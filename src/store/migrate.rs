@@ -256,7 +256,7 @@ mod tests {
         connection.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    fn whole(connection: &Connection) -> bool {
+    fn complete(connection: &Connection) -> bool {
         let verdict: String = connection
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
@@ -333,7 +333,7 @@ mod tests {
             found[version(&killed).unwrap() as usize] += 1;
             run_steps(&killed, STEPS).unwrap();
             assert_eq!(content(&killed), finished, "killed at {number}");
-            assert!(whole(&killed));
+            assert!(complete(&killed));
         }
         assert!(
             found[1] > 0 && found[2] > 0 && found[3] > 0,

@@ -139,9 +139,9 @@ impl Select {
 
     /// Turns the counts of past minutes into events; at most `rows_max` rows.
     pub(super) fn settle_rejections(&self, now: Time, rows_max: i64) -> Result<(), Error> {
-        let over = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
+        let expired = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
         let (from, to) = (now.unix() - WINDOW_SECONDS + 1, now.unix());
-        for counted in self.counted(over, params![from, to, rows_max])? {
+        for counted in self.counted(expired, params![from, to, rows_max])? {
             if counted.more > 0 {
                 let mut event = self.counted_event(&counted)?;
                 event.at = now;

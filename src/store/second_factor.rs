@@ -1,4 +1,4 @@
-//! The tables `totp`, `recovery_codes`, `passkeys` and `spent_challenges`.
+//! The tables `totp`, `recovery_codes`, `passkeys` and `consumed_challenges`.
 
 use rusqlite::{Row, params};
 
@@ -188,7 +188,7 @@ impl Select {
     }
 
     /// Checks a proof without spending it.
-    fn find_proof(
+    fn find_factor_proof(
         &self,
         user: &User,
         proof: &FactorProof,
@@ -229,10 +229,10 @@ impl Select {
     /// # Errors
     /// [`Error::Invalid`] for a wrong or missing one; [`Error::AgainstPolicy`] when policy demands one that the user lacks.
     pub fn check_factor(&self, user: &User, factor: &Factor, now: Time) -> Result<(), Error> {
-        self.judge_factor(user, factor, now).map(|_| ())
+        self.verify_factor(user, factor, now).map(|_| ())
     }
 
-    fn judge_factor(
+    fn verify_factor(
         &self,
         user: &User,
         factor: &Factor,
@@ -241,8 +241,8 @@ impl Select {
         let factors = self.second_factors(user.id)?;
         match factor {
             Factor::Proof(proof) => {
-                let (spending, method) = self.find_proof(user, proof, now)?;
-                Ok((Some(spending), method))
+                let (consumption, method) = self.find_factor_proof(user, proof, now)?;
+                Ok((Some(consumption), method))
             }
             Factor::None if factors.any() => Err(Error::field(
                 "code",
@@ -279,14 +279,14 @@ impl Select {
     }
 
     /// Spends the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
-    pub(super) fn spend_factor(
+    pub(super) fn consume_factor(
         &self,
         user: &User,
         factor: &Factor,
         now: Time,
     ) -> Result<SignInMethod, Error> {
-        let (spending, method) = self.judge_factor(user, factor, now)?;
-        match spending {
+        let (consumption, method) = self.verify_factor(user, factor, now)?;
+        match consumption {
             Some(FactorConsumption::TotpStep(step)) => {
                 let sql = "UPDATE totp SET last_step = ?1, last_used_at = ?2 WHERE user_id = ?3 AND last_step < ?1";
                 if self.execute(sql, params![step, now.unix(), user.id.0])? != 1 {
@@ -306,7 +306,7 @@ impl Select {
         }
         match factor {
             Factor::Proof(FactorProof::Passkey(answer)) => {
-                self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
+                self.consume_challenge(&answer.challenge, answer.challenge_expires_at)?;
             }
             Factor::New(new, recovery_codes) => {
                 match new {
@@ -326,7 +326,7 @@ impl Select {
     }
 
     /// Spends a passkey that signs in alone: it must have verified its user.
-    pub(super) fn spend_passkey(
+    pub(super) fn consume_passkey(
         &self,
         user: &User,
         answer: &PasskeyAnswer,
@@ -337,7 +337,7 @@ impl Select {
             return Err(wrong_passkey(PasskeyError::UserVerification));
         }
         self.note_passkey_use(id, asserted, now)?;
-        self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
+        self.consume_challenge(&answer.challenge, answer.challenge_expires_at)?;
         Ok(SignInMethod::Passkey)
     }
 
@@ -371,7 +371,7 @@ impl Select {
         self.execute(sql, values).map(|_| ())
     }
 
-    fn spend_challenge(&self, challenge: &Digest, expires_at: Time) -> Result<(), Error> {
+    fn consume_challenge(&self, challenge: &Digest, expires_at: Time) -> Result<(), Error> {
         let sql = "INSERT OR IGNORE INTO spent_challenges (digest, expires_at) VALUES (?, ?)";
         if self.execute(sql, params![challenge.as_bytes(), expires_at.unix()])? == 1 {
             Ok(())
@@ -408,7 +408,7 @@ impl Select {
     }
 
     fn insert_passkey(&self, user: UserId, new: &NewPasskey, now: Time) -> Result<Id, Error> {
-        self.spend_challenge(&new.challenge, new.challenge_expires_at)?;
+        self.consume_challenge(&new.challenge, new.challenge_expires_at)?;
         if self.second_factors(user)?.passkeys as usize >= PASSKEYS_MAX {
             return Err(Error::Conflict(format!(
                 "You have {PASSKEYS_MAX} passkeys, the most there can be; delete one first."
@@ -471,8 +471,8 @@ impl Write<'_> {
     ///
     /// # Errors
     /// As [`Select::check_factor`].
-    pub fn spend_factor_of(&self, user: &User, factor: &Factor) -> Result<SignInMethod, Error> {
-        self.spend_factor(user, factor, self.now)
+    pub fn consume_factor_of(&self, user: &User, factor: &Factor) -> Result<SignInMethod, Error> {
+        self.consume_factor(user, factor, self.now)
     }
 
     /// Adds a factor of a user; `recovery_codes` when it is the first. Returns whether it was.

@@ -338,8 +338,8 @@ impl Uses {
     }
 
     /// Puts back requests that could not be stored.
-    pub(super) fn give_back_host_notes(&self, pending: host_activity::PendingContacts) {
-        self.hosts.give_back(pending);
+    pub(super) fn restore_host_notes(&self, pending: host_activity::PendingContacts) {
+        self.hosts.restore_unwritten(pending);
     }
 
     /// Returns whether there is anything to store.
@@ -366,7 +366,7 @@ impl Uses {
     }
 
     /// Merges back the uses that were taken and not stored, without replacing later ones.
-    pub(super) fn give_back(&self, unwritten: &[Id]) {
+    pub(super) fn restore_unwritten(&self, unwritten: &[Id]) {
         let mut gathered = lock(&self.gathered);
         let mut taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.in_flight));
         for id in unwritten {

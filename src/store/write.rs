@@ -178,18 +178,18 @@ fn open_write<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Erro
             if select.password_hash(user.id)?.as_deref() != Some(hash) {
                 return Err(Error::WrongPassword);
             }
-            write.method = Some(select.spend_factor(&user, factor, permit.now)?);
+            write.method = Some(select.consume_factor(&user, factor, permit.now)?);
         }
         Right::Passkey(answer) => {
             let user = enabled_user(select, answer.user.ok_or(Error::WrongPassword)?)?;
-            write.method = Some(select.spend_passkey(&user, answer, permit.now)?);
+            write.method = Some(select.consume_passkey(&user, answer, permit.now)?);
         }
         Right::Presented(presented) => select.require_secret(presented, permit.now)?,
         Right::Code { presented, purpose } => {
-            let spent = select.spend_code(presented, *purpose, permit.now)?;
-            write.code_user = spent.user;
-            write.code_groups = spent.groups;
-            write.code_creator = spent.creator;
+            let consumed = select.consume_code(presented, *purpose, permit.now)?;
+            write.code_user = consumed.user;
+            write.code_groups = consumed.groups;
+            write.code_creator = consumed.creator;
         }
     }
     Ok(write)

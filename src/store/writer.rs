@@ -452,7 +452,7 @@ impl WriterLoop {
             self.notices.raise();
         }
         self.note_health(result.is_ok() && !self.is_on_reserve());
-        self.mind_reserve(revokes, &result);
+        self.watch_reserve(revokes, &result);
         for answer in answers {
             answer(result.clone());
         }
@@ -460,7 +460,7 @@ impl WriterLoop {
 
     /// Makes the most of a full disk: merges the WAL, which then restarts in the space that it has. A revocation that
     /// found no room although the disk has some (a quota) succeeds at the second attempt.
-    fn mind_reserve(&mut self, revokes: bool, result: &Result<(), Error>) {
+    fn watch_reserve(&mut self, revokes: bool, result: &Result<(), Error>) {
         if let (true, Err(Error::StorageFull), Some(reserve)) = (revokes, result, &mut self.reserve)
         {
             reserve.release();

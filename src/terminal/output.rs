@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn times_are_relative_and_rounded_down() {
         let now = Time::from_unix(1_000_000);
-        for (seconds, said) in [
+        for (seconds, message) in [
             (1_000_000, "0s ago"),
             (999_941, "59s ago"),
             (999_940, "1m ago"),
@@ -340,7 +340,7 @@ mod tests {
             (1_000_001, "in 1s (1970-01-12)"),
             (3_592_000, "in 30d (1970-02-11)"),
         ] {
-            assert_eq!(relative_time(Time::from_unix(seconds), now), said);
+            assert_eq!(relative_time(Time::from_unix(seconds), now), message);
         }
     }
 

@@ -22,8 +22,8 @@ const FULL: Rejection =
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// How often a new connection checks whether those that must make room have closed, and at most how many times.
-const LEAVING_LOOK: Duration = Duration::from_millis(2);
-const LEAVING_LOOKS_MAX: usize = 50;
+const CLOSING_CHECK: Duration = Duration::from_millis(2);
+const CLOSING_CHECKS_MAX: usize = 50;
 
 /// A connection on its way to its worker.
 pub struct AcceptedConnection {
@@ -120,9 +120,9 @@ impl Acceptor {
 
     /// A place in the registry. Waits for connections that are making room.
     async fn place(&self, peer: SocketAddr) -> Result<RegisteredConnection, NoCapacity> {
-        for _ in 0..LEAVING_LOOKS_MAX {
+        for _ in 0..CLOSING_CHECKS_MAX {
             match self.registry.enter(peer, self.first) {
-                Err(NoCapacity::ForAMoment) => tokio::time::sleep(LEAVING_LOOK).await,
+                Err(NoCapacity::ForAMoment) => tokio::time::sleep(CLOSING_CHECK).await,
                 entered => return entered,
             }
         }

@@ -43,7 +43,7 @@ pub enum Body {
 
 impl Body {
     /// A body in one piece.
-    pub fn whole(bytes: Vec<u8>) -> Self {
+    pub fn complete(bytes: Vec<u8>) -> Self {
         if bytes.is_empty() {
             return Self::Empty;
         }

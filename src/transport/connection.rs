@@ -107,7 +107,7 @@ async fn drive<F: Future>(
     finish: impl Fn(Pin<&mut F>) -> bool,
 ) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut told = false;
+    let mut is_stopping = false;
     poll_fn(|cx| {
         watch.slot.wakes(cx.waker());
         let mut ends = watch.is_stopping();
@@ -115,7 +115,7 @@ async fn drive<F: Future>(
             if watch.drops_when_overdue() {
                 return Poll::Ready(None);
             }
-            if watch.slot.is_leaving() {
+            if watch.slot.is_closing() {
                 // It was idle when it was chosen. A request that came in between is answered.
                 if watch.slot.phase() != Phase::Busy {
                     return Poll::Ready(None);
@@ -123,8 +123,8 @@ async fn drive<F: Future>(
                 ends = true;
             }
         }
-        if ends && !told {
-            told = true;
+        if ends && !is_stopping {
+            is_stopping = true;
             if !finish(future.as_mut()) {
                 return Poll::Ready(None);
             }

@@ -32,14 +32,14 @@ pub fn request(
     for (name, value) in &parts.headers {
         headers.push((name.as_str().to_owned(), text(value)));
     }
-    let over = body.is_none();
+    let is_empty = body.is_none();
     let body = body.unwrap_or_default();
     let request = if https {
         rouille::Request::fake_https_from(peer, method, target, headers, body)
     } else {
         rouille::Request::fake_http_from(peer, method, target, headers, body)
     };
-    if over {
+    if is_empty {
         drop(request.data());
     }
     request
@@ -249,17 +249,17 @@ fn body(
     if size == Some(0) {
         return Ok((Body::Empty, None));
     }
-    let whole = matches!(lane, Lane::Quick) || size.is_some_and(|size| size <= WHOLE_BYTES_MAX);
-    if whole {
+    let is_short = matches!(lane, Lane::Quick) || size.is_some_and(|size| size <= WHOLE_BYTES_MAX);
+    if is_short {
         let mut bytes = Vec::with_capacity(size.unwrap_or(0));
         reader.read_to_end(&mut bytes)?;
-        return Ok((Body::whole(bytes), None));
+        return Ok((Body::complete(bytes), None));
     }
     let mut first = Vec::with_capacity(PART_BYTES);
     let limit = WHOLE_BYTES_MAX as u64;
     reader.by_ref().take(limit).read_to_end(&mut first)?;
     if first.len() < WHOLE_BYTES_MAX {
-        return Ok((Body::whole(first), None));
+        return Ok((Body::complete(first), None));
     }
     let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
     let body = Body::Parts {

@@ -349,12 +349,12 @@ mod tests {
             let text = format!("{first}{}\r\n", lines.concat());
             let bytes = text.as_bytes();
             ends.sort_unstable();
-            let whole = HeadProgress::default().look(bytes);
+            let complete = HeadProgress::default().look(bytes);
             let pieces = found_in_pieces(bytes, &ends);
             // A head with several faults may be rejected for either of them.
-            let both_rejected = matches!((&pieces, &whole), (HeadScan::Rejected(_), HeadScan::Rejected(_)));
-            prop_assert!(both_rejected || pieces == whole, "{pieces:?}, {whole:?}");
-            if let HeadScan::Head(length) = whole {
+            let both_rejected = matches!((&pieces, &complete), (HeadScan::Rejected(_), HeadScan::Rejected(_)));
+            prop_assert!(both_rejected || pieces == complete, "{pieces:?}, {complete:?}");
+            if let HeadScan::Head(length) = complete {
                 let head = &text[..length];
                 prop_assert!(head.ends_with("\r\n\r\n"));
                 prop_assert_eq!(head.matches('\n').count(), head.matches("\r\n").count());

@@ -264,7 +264,7 @@ impl StopPlan {
         acceptors: Vec<tokio::task::JoinHandle<()>>,
         workers: Vec<UnboundedSender<AcceptedConnection>>,
     ) {
-        self.stop.told(1).await;
+        self.stop.called(1).await;
         for acceptor in acceptors {
             acceptor.abort();
             let _ = acceptor.await;
@@ -272,13 +272,13 @@ impl StopPlan {
         self.registry.stop();
         let finished = async {
             let mut emptied = std::pin::pin!(self.registry.emptied());
-            let mut told_again = std::pin::pin!(self.stop.told(2));
+            let mut called_again = std::pin::pin!(self.stop.called(2));
             std::future::poll_fn(|cx| {
                 let emptied = emptied.as_mut().poll(cx);
                 if emptied.is_ready() {
                     return emptied;
                 }
-                told_again.as_mut().poll(cx)
+                called_again.as_mut().poll(cx)
             })
             .await;
         };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::Peer;
-use super::settings::{CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, LEAVING_MAX, TransportSettings};
+use super::settings::{CLOSING_MAX, CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, TransportSettings};
 
 /// The event that a connection waits for, which sets its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ pub struct Slot {
     state: AtomicU64,
     /// Set when the registry has decided something about this connection.
     attention: AtomicBool,
-    leaving: AtomicBool,
+    closing: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -69,8 +69,8 @@ impl Slot {
     }
 
     /// Returns whether the connection was chosen to make room.
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Relaxed)
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
     }
 
     /// Sets the waker. Called once, since a task keeps its waker.
@@ -113,7 +113,7 @@ pub struct Registry {
 struct ConnectionTable {
     slots: Vec<Option<Arc<Slot>>>,
     free: Vec<usize>,
-    leaving: usize,
+    closing: usize,
     per_address: HashMap<IpAddr, usize>,
 }
 
@@ -178,7 +178,7 @@ impl Registry {
                 Self::make_room(&mut table, Some(address))?;
             }
         }
-        if table.len() - table.leaving >= self.connections_max {
+        if table.len() - table.closing >= self.connections_max {
             Self::make_room(&mut table, None)?;
         }
         let worker = self.least_busy();
@@ -213,7 +213,7 @@ impl Registry {
             mark,
             state: AtomicU64::new(phase as u64 | self.now() << 3),
             attention: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             waker: OnceLock::new(),
         });
         let key = if let Some(key) = table.free.pop() {
@@ -334,23 +334,23 @@ impl Registry {
         table: &mut ConnectionTable,
         may_leave: impl Fn(&Slot) -> bool,
     ) -> Result<(), NoCapacity> {
-        if table.leaving >= LEAVING_MAX {
+        if table.closing >= CLOSING_MAX {
             return Err(NoCapacity::ForAMoment);
         }
         let chosen = table
             .slots
             .iter()
             .flatten()
-            .filter(|slot| !slot.is_leaving() && slot.phase() != Phase::Busy)
+            .filter(|slot| !slot.is_closing() && slot.phase() != Phase::Busy)
             .filter(|slot| may_leave(slot))
             .min_by_key(|slot| {
                 let (phase, since) = slot.waiting();
                 (phase != Phase::Idle, since)
             });
         let slot = chosen.ok_or(NoCapacity::Really)?;
-        slot.leaving.store(true, Relaxed);
+        slot.closing.store(true, Relaxed);
         slot.alert();
-        table.leaving += 1;
+        table.closing += 1;
         Ok(())
     }
 
@@ -365,8 +365,8 @@ impl Registry {
         let mut table = self.table();
         table.slots[place.key] = None;
         table.free.push(place.key);
-        if place.slot.is_leaving() {
-            table.leaving -= 1;
+        if place.slot.is_closing() {
+            table.closing -= 1;
         }
         let address = counted_as(place.slot.peer);
         if let Some(count) = table.per_address.get_mut(&address) {

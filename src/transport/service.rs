@@ -283,12 +283,12 @@ impl Waiting {
             return Poll::Ready(Ok(finish(response, self.then)));
         }
         if self.watches
-            && let Poll::Ready(gone) = self.watch.poll_gone(cx)
+            && let Poll::Ready(disconnected) = self.watch.poll_disconnect(cx)
         {
             self.watches = false;
-            self.ticket.gone.store(true, Relaxed);
+            self.ticket.disconnected.store(true, Relaxed);
             // A broken connection ends here; the pool notices that nobody waits.
-            gone?;
+            disconnected?;
         }
         Poll::Pending
     }

@@ -16,7 +16,7 @@ use super::socket::{ClientStream, SCRATCH};
 use super::watch::{Framing, Watch};
 
 /// Passed to hyper in place of a rejected head; the service answers the rejection.
-const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
+const PLACEHOLDER_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 /// The answer to a head that took too long.
 const HEAD_TOO_SLOW: Rejection = Rejection::new(408, "The head of the request took too long.");
 
@@ -172,7 +172,7 @@ impl Stream {
     fn reject(&mut self, rejection: Rejection, cursor: &mut ReadBufCursor<'_>) {
         self.watch.rejection.set(Some(rejection));
         self.carry = Vec::new();
-        cursor.put_slice(STAND_IN);
+        cursor.put_slice(PLACEHOLDER_HEAD);
         self.stage = Stage::Handed;
     }
 

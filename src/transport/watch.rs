@@ -83,7 +83,7 @@ impl Watch {
 
     /// Polls a client that waits for an answer. Ready with `Ok` when it sends no more (it left, or waits half-closed),
     /// with an error when the connection is broken.
-    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_gone(cx)
+    pub fn poll_disconnect(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_disconnect(cx)
     }
 }

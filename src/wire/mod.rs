@@ -135,8 +135,8 @@ impl<'de> Deserialize<'de> for WholeNumber {
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
-                let whole = u32::try_from(number);
-                whole
+                let complete = u32::try_from(number);
+                complete
                     .map(WholeNumber)
                     .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
@@ -159,11 +159,11 @@ impl<'de> Deserialize<'de> for WholeNumber {
 
 /// As [`given`].
 fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    WholeNumber::deserialize(deserializer).map(|whole| Some(whole.0))
+    WholeNumber::deserialize(deserializer).map(|complete| Some(complete.0))
 }
 
 fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    Ok(Option::<WholeNumber>::deserialize(deserializer)?.map(|whole| whole.0))
+    Ok(Option::<WholeNumber>::deserialize(deserializer)?.map(|complete| complete.0))
 }
 
 fn text<T: ToString>(value: Option<T>) -> Option<String> {

@@ -160,9 +160,9 @@ impl SshKeyIn {
         let pasted = key.unwrap_or_else(|| Err(Error::Invalid(Vec::new())))?;
         let name = name.ok_or_else(|| Error::Invalid(Vec::new()))?;
         // The earlier of two expirations counts, as in sshd.
-        let (end, ends_by) = match (end, pasted.expires_at) {
+        let (end, expires_by) = match (end, pasted.expires_at) {
             (RequestedExpiration::Unsaid, Some(at)) => (RequestedExpiration::At(at), None),
-            (end, ends_by) => (end, ends_by),
+            (end, expires_by) => (end, expires_by),
         };
         Ok(NewSshKey {
             name,
@@ -170,7 +170,7 @@ impl SshKeyIn {
             end,
             allowed_addresses,
             options: options.unwrap_or_default(),
-            ends_by,
+            expires_by,
             allow_shared: self.allow_shared,
         })
     }

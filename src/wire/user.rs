@@ -232,9 +232,9 @@ impl ServicePatch {
             admin: read("roles.admin", roles.remove(Role::Admin.as_str())),
             seen: None,
         };
-        for strange in roles.keys() {
+        for unexpected in roles.keys() {
             let message = "unknown role: use member or admin";
-            faults.add(&format!("roles.{strange}"), message);
+            faults.add(&format!("roles.{unexpected}"), message);
         }
         faults.check()?;
         Ok(change)

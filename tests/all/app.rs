@@ -81,8 +81,8 @@ fn setup_creates_an_admin() {
         password: Some(Password::chosen(PASSWORD, "founder").unwrap()),
     };
     let link = Presented::parse(&link).unwrap();
-    let made = site.app().set_up(link, user, origin(), site.clock.now());
-    assert_eq!(made.unwrap().role, Role::Admin);
+    let created = site.app().set_up(link, user, origin(), site.clock.now());
+    assert_eq!(created.unwrap().role, Role::Admin);
 }
 
 #[test]
@@ -148,9 +148,9 @@ fn key_page_lists_events_and_created_credentials() {
         .unwrap();
     let uses = |id| -> u64 { days[&id].iter().map(|day| day.uses).sum() };
     assert_eq!((uses(made_id), uses(id_of(&child))), (2, 0));
-    let made = app.created_by(&bob, &scope, Kind::ApiKey, made_id).unwrap();
-    let made: Vec<Id> = made.iter().map(|record| record.id).collect();
-    assert_eq!(made, [id_of(&child)]);
+    let created = app.created_by(&bob, &scope, Kind::ApiKey, made_id).unwrap();
+    let created: Vec<Id> = created.iter().map(|record| record.id).collect();
+    assert_eq!(created, [id_of(&child)]);
     let keys = app
         .ssh_keys_created_by(&bob, &scope, Kind::ApiKey, made_id)
         .unwrap();
@@ -239,11 +239,11 @@ fn policy_change_by_the_operator_is_audited_and_applies() {
         token_lifetime_max: Some(max),
         ..PolicyChange::default()
     };
-    let said = site
+    let message = site
         .app()
         .change_policy(&site.app().operator(0), change)
         .unwrap();
-    assert_eq!(said.token.max, max);
+    assert_eq!(message.token.max, max);
     let alice = caller(&site, &site.alice);
     assert_eq!(site.app().policy(&alice).unwrap().token.max, max);
 }
@@ -275,9 +275,9 @@ fn inventory_pages_follow_one_another() {
     }
     let alice = caller(&site, &site.alice);
     let (app, show) = (site.app(), InventoryFilter::Everything);
-    let whole = app.inventory_after(&alice, show, None, 100).unwrap();
-    let count = whole.items.len();
-    assert!(count >= 5 && whole.next.is_none());
+    let complete = app.inventory_after(&alice, show, None, 100).unwrap();
+    let count = complete.items.len();
+    assert!(count >= 5 && complete.next.is_none());
     let exact = app.inventory_after(&alice, show, None, count).unwrap();
     assert!(exact.next.is_none());
     let part = app.inventory_after(&alice, show, None, count - 1).unwrap();
@@ -300,9 +300,9 @@ fn expired_ssh_key_is_valid_again_with_a_later_expiration() {
         .send()
         .expect(200);
     let path = format!("/api/v1/api-keys/{}/explain", id_of(&key));
-    let said = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
-    let said = said.json();
-    assert_eq!(said["valid"], true, "{said}");
+    let message = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
+    let message = message.json();
+    assert_eq!(message["valid"], true, "{message}");
 }
 
 #[test]
@@ -383,7 +383,7 @@ fn event_distinguishes_disabling_from_enabling() {
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
     let bob = caller(&site, &site.bob);
     let scope = App::own(&bob, Kind::ApiKey).unwrap();
-    for (disabled, said) in [(true, "yes"), (false, "no")] {
+    for (disabled, message) in [(true, "yes"), (false, "no")] {
         site.ask("PATCH", &path)
             .bearer(&site.bob)
             .json(&json!({ "disabled": disabled }))
@@ -395,7 +395,7 @@ fn event_distinguishes_disabling_from_enabling() {
             .unwrap();
         let after = &events[0].after;
         assert!(
-            after.contains("disabled") && after.contains(said),
+            after.contains("disabled") && after.contains(message),
             "{after}"
         );
     }
@@ -442,7 +442,7 @@ fn ssh_key_obeys_the_policy_at_commit_time() {
             end: RequestedExpiration::Unsaid,
             allowed_addresses: None,
             options: KeyOptions::default(),
-            ends_by: None,
+            expires_by: None,
             allow_shared: false,
         };
         site.app().add_ssh_key(&bob, &scope, new, None)

@@ -49,16 +49,20 @@ pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), F
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: EnrollmentCodeOut = answer.parse()?;
+    let created: EnrollmentCodeOut = answer.parse()?;
     place.put(
-        made.secret.as_deref().unwrap_or_default(),
+        created.secret.as_deref().unwrap_or_default(),
         "keycroft host enroll-code",
     )?;
-    let hosts = if made.uses_left == 1 { "host" } else { "hosts" };
+    let hosts = if created.uses_left == 1 {
+        "host"
+    } else {
+        "hosts"
+    };
     write_stderr(&format!(
         "an enrollment code for {} {hosts}; {}",
-        made.uses_left,
-        lifetime_text(Some(&made.expires_at), client.now())
+        created.uses_left,
+        lifetime_text(Some(&created.expires_at), client.now())
     ));
     write_stderr(&format!(
         "  on the machine, as root: keycroft host enroll {} --code-file FILE",
@@ -88,7 +92,7 @@ fn shared(host: &HostOut) -> String {
 
 /// `keycroft host list`.
 pub fn list_hosts(client: &Client) -> Result<(), Failure> {
-    let listed = client.list(PATH)?;
+    let listed = client.list_items(PATH)?;
     if client.connection.json {
         return output::line(&listed.json());
     }

@@ -126,7 +126,7 @@ fn result(mut answer: Response<Body>) -> TryResult {
     let reader = answer.body_mut().as_reader();
     let _ = reader.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * DETAIL_CHARACTERS_MAX)]);
-    let said = sanitize(&text, DETAIL_CHARACTERS_MAX);
+    let message = sanitize(&text, DETAIL_CHARACTERS_MAX);
     match code {
         200..300 => TryResult::Delivered { status },
         300..400 => TryResult::Failed {
@@ -140,7 +140,7 @@ fn result(mut answer: Response<Body>) -> TryResult {
         },
         _ => TryResult::Failed {
             status,
-            detail: said,
+            detail: message,
             is_of_channel: true,
         },
     }

@@ -8,10 +8,10 @@ use crate::wire::{AuditArchiveIn, BackupIn};
 
 /// Records a backup in the audit log. The command creates the copy itself.
 pub fn record(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
-    let made: BackupIn = body::json(context)?;
+    let created: BackupIn = body::json(context)?;
     context
         .app()
-        .record_backup(caller, &made.name, made.bytes)?;
+        .record_backup(caller, &created.name, created.bytes)?;
     no_content()
 }
 

@@ -69,7 +69,7 @@ fn question(
         here: context.address(),
         offered,
         requested: login.permissions,
-        asked_at: login.asked_at,
+        requested_at: login.requested_at,
         policy: context.app().present_policy()?,
         input,
     };

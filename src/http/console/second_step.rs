@@ -30,7 +30,7 @@ struct Destination {
 }
 
 impl Destination {
-    fn of(input: &Input) -> Self {
+    fn from_input(input: &Input) -> Self {
         Self {
             next: next_path(input),
             kept: kept(input),
@@ -196,7 +196,7 @@ fn send_step(
     let input = form::read(context)?;
     let (browser, _) = browser(context);
     require_form_token(context, &browser, &input)?;
-    let destination = Destination::of(&input);
+    let destination = Destination::from_input(&input);
     let Some(pending) = pending(context, &browser)? else {
         return Ok(start_again(context, destination));
     };
@@ -283,7 +283,7 @@ pub fn send_passkey(context: &RequestContext<'_>) -> Answer {
     let input = form::read(context)?;
     let (browser, _) = browser(context);
     require_form_token(context, &browser, &input)?;
-    let destination = Destination::of(&input);
+    let destination = Destination::from_input(&input);
     let known = Browser {
         digest: browser_digest(context, &browser),
         session: session_secret(context),

@@ -217,14 +217,14 @@ fn try_edit(
     let gone = permissions
         .as_ref()
         .map(|left| service.permissions.without(left));
-    let but_gone = |given: Permissions| {
+    let without_removed = |given: Permissions| {
         gone.as_ref()
             .map_or(given.clone(), |gone| given.without(gone))
     };
     let change = ServiceChange {
         permissions,
-        member: member.map(but_gone),
-        admin: admin.map(but_gone),
+        member: member.map(without_removed),
+        admin: admin.map(without_removed),
         seen: Some((service.permissions, by_role)),
     };
     let (service, _) = context.app().edit_service(caller, service.name, change)?;

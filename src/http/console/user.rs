@@ -326,7 +326,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
         Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
         Err(Problem::App(Error::AlreadyDone { .. })) => Ok(page(
             409,
-            pages::link_already_made(&frame(context, caller), user.username.as_str()),
+            pages::link_already_created(&frame(context, caller), user.username.as_str()),
         )),
         Err(problem) => show_again(problem, input, "", |input| {
             let errors = input.errors;

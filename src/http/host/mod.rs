@@ -80,8 +80,8 @@ fn must_rotate(context: &RequestContext<'_>, caller: &Caller) -> Result<bool, Pr
 
 /// The reported time of the host's clock.
 fn clock(context: &RequestContext<'_>) -> Option<Time> {
-    let said = context.request.header(CLOCK_HEADER)?;
-    Time::parse(said).ok()
+    let header = context.request.header(CLOCK_HEADER)?;
+    Time::parse(header).ok()
 }
 
 /// The requested filter; `None` for an invalid name or fingerprint, which no key has.
@@ -110,21 +110,21 @@ fn keys_answer(
     context: &RequestContext<'_>,
     caller: &Caller,
     items: Vec<LoginKeyOut>,
-    whole: Option<crate::app::KeyListValidity>,
+    complete: Option<crate::app::KeyListValidity>,
 ) -> HostResult {
     let host = context.app().calling_host(caller)?;
     let out = AuthorizedKeysOut {
         items,
         cache_age_max: host.cache_age_max.as_secs(),
-        rotate_credential: whole.is_some() && must_rotate(context, caller)?,
+        rotate_credential: complete.is_some() && must_rotate(context, caller)?,
     };
     let text =
         serde_json::to_vec(&out).expect("our own shapes have only string keys and can be written");
     let tag = format!("\"{}\"", &Digest::new(&text).hex()[..32]);
     context
         .app()
-        .note_contact(caller, whole.is_some(), clock(context))?;
-    if let Some(as_of) = whole {
+        .note_contact(caller, complete.is_some(), clock(context))?;
+    if let Some(as_of) = complete {
         context.app().remember_sent_keys(caller, &tag, as_of)?;
     }
     let response = if has_tag(context, &tag) && !out.rotate_credential {

@@ -184,8 +184,8 @@ fn grace_until_unused_ends_by_use_and_quiet_time() {
         (10, Some(50), Some(100), false),
         (20_000, Some(19_999), Some(19_999), true),
     ] {
-        let over = grace.has_ended(at(now), current.map(at), previous.map(at));
-        assert_eq!(over, has_ended, "{now} {current:?} {previous:?}");
+        let expired = grace.has_ended(at(now), current.map(at), previous.map(at));
+        assert_eq!(expired, has_ended, "{now} {current:?} {previous:?}");
     }
     assert_eq!(grace.earliest_end(at(100)), at(3_700));
     assert_eq!(grace.earliest_end(at(19_000)), at(20_000));

@@ -195,8 +195,8 @@ fn check_application(application: &[u8]) -> Result<(), KeyRejection> {
 
 /// Checks that both numbers are positive and odd, and the exponent at least 3. Returns the size of the modulus.
 fn check_rsa(exponent: &[u8], modulus: &[u8]) -> Result<u32, KeyRejection> {
-    let exponent_bits = odd_bits(exponent).ok_or(KeyRejection::RsaInvalid)?;
-    let bits = odd_bits(modulus).ok_or(KeyRejection::RsaInvalid)?;
+    let exponent_bits = bit_length(exponent).ok_or(KeyRejection::RsaInvalid)?;
+    let bits = bit_length(modulus).ok_or(KeyRejection::RsaInvalid)?;
     if bits > RSA_BITS_MAX {
         return Err(KeyRejection::RsaTooLong { bits });
     }
@@ -208,7 +208,7 @@ fn check_rsa(exponent: &[u8], modulus: &[u8]) -> Result<u32, KeyRejection> {
 }
 
 /// The size in bits of a number (RFC 4251 section 5, `mpint`) that is positive and odd.
-fn odd_bits(number: &[u8]) -> Option<u32> {
+fn bit_length(number: &[u8]) -> Option<u32> {
     let (&first, &last) = (number.first()?, number.last()?);
     if first >= 0x80 || last & 1 == 0 {
         return None;

@@ -99,7 +99,7 @@ pub struct NewSshKey {
     /// The options of sshd.
     pub options: KeyOptions,
     /// The expiration is never later than this.
-    pub ends_by: Option<Time>,
+    pub expires_by: Option<Time>,
     /// Allows a key that another user has.
     pub allow_shared: bool,
 }
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn version_changes_with_every_editable_field() {
-        let made = SshKey {
+        let created = SshKey {
             id: Id::random(),
             owner: UserId(1),
             name: "laptop".into(),
@@ -227,15 +227,15 @@ mod tests {
             looked_up: None,
             used: None,
         };
-        let mut changed = [(); 5].map(|()| made.clone());
+        let mut changed = [(); 5].map(|()| created.clone());
         changed[0].name = "desktop".into();
         changed[1].key = PublicKey::parse(ECDSA_P256, &KeyRules::default()).unwrap();
         changed[2].allowed_addresses = AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap();
         changed[3].expires_at = Some(Time::from_unix(2));
         changed[4].options.restrict = true;
         let mut seen: Vec<String> = changed.iter().map(SshKey::version).collect();
-        seen.push(made.version());
-        assert_eq!(made.version(), made.clone().version());
+        seen.push(created.version());
+        assert_eq!(created.version(), created.clone().version());
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 6);

@@ -36,7 +36,7 @@ pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
     format!("(c.expired_seen_at IS NOT NULL OR coalesce(c.expires_at <= {now}, 0){idle})")
 }
 
-/// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::of`].
+/// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::from_record`].
 fn status(kind: Kind, now: &str) -> String {
     let soon = match kind {
         Kind::Token => SOON_TOKEN,
@@ -299,10 +299,10 @@ mod tests {
                         let is_sort = step.starts_with("USE TEMP B-TREE");
                         assert!(is_index || is_sort, "{column:?}: {steps:?}");
                     }
-                    let whole = |step: &&String| step.contains("FOR ORDER BY");
+                    let complete = |step: &&String| step.contains("FOR ORDER BY");
                     let is_read = matches!(column, Column::Expires | Column::LastUsed);
                     assert!(
-                        !is_read || !steps.iter().any(|step| whole(&step)),
+                        !is_read || !steps.iter().any(|step| complete(&step)),
                         "{steps:?}"
                     );
                 }

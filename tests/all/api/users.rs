@@ -44,7 +44,7 @@ fn edit(site: &Site, name: &str, body: &Value) -> Value {
 #[test]
 fn invitation_is_valid_once() {
     let site = Site::new();
-    let made = add(
+    let created = add(
         &site,
         &json!({"username": "carol", "display_name": "Carol", "role": "member"}),
     );
@@ -54,10 +54,10 @@ fn invitation_is_valid_once() {
     expected["second_factor"] = none;
     assert_eq!(user(&site, "carol"), expected);
     expected.as_object_mut().unwrap().remove("second_factor");
-    let invitation = code(&made["invitation"], "/invitation");
+    let invitation = code(&created["invitation"], "/invitation");
     assert!(invitation.starts_with("kce_"));
-    expected["invitation"] = made["invitation"].clone();
-    assert_eq!(made, expected);
+    expected["invitation"] = created["invitation"].clone();
+    assert_eq!(created, expected);
     let accept = |path: &str, code: &str| {
         site.ask("POST", path)
             .bearer(code)
@@ -86,12 +86,12 @@ fn invitation_is_valid_once() {
     assert_eq!(accept("/api/v1/invitation", &late), 401);
     // A user created with a password gets no invitation.
     let site = Site::new();
-    let made = add(&site, &json!({"username": "dora", "password": PASSWORD}));
+    let created = add(&site, &json!({"username": "dora", "password": PASSWORD}));
     assert_eq!(
         (
-            made.get("invitation"),
-            &made["display_name"],
-            &made["has_password"]
+            created.get("invitation"),
+            &created["display_name"],
+            &created["has_password"]
         ),
         (None, &json!("dora"), &json!(true))
     );
@@ -187,9 +187,9 @@ fn setup_code_creates_one_admin_and_expires() {
         .json(&json!({"username": "x", "password": "short", "display_name": "\u{0}"}))
         .send();
     assert_eq!(answer.expect(422).fields(), ["display_name", "password"]);
-    let made = set_up(&second, "founder").expect(201).json();
+    let created = set_up(&second, "founder").expect(201).json();
     assert_eq!(
-        (&made["username"], &made["role"]),
+        (&created["username"], &created["role"]),
         (&json!("founder"), &json!("admin"))
     );
     set_up(&second, "another").expect(401);

@@ -139,7 +139,10 @@ fn login_saves_the_ca_file() {
     );
     let done = login("lab.pem");
     assert_eq!(done.code, 0, "{done:?}");
-    assert!(lab.good("whoami").starts_with("username\talice\n"));
+    assert!(
+        lab.expect_success("whoami")
+            .starts_with("username\talice\n")
+    );
     // From another folder, too.
     let elsewhere = lab.command().arg("whoami").current_dir("/").done();
     assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
@@ -192,12 +195,12 @@ fn certificate_that_clients_reject_warns_at_start() {
     };
     let fine = served(&self_signed(|_| ()));
     assert!(!fine.contains("WARN"), "{fine}");
-    let over = served(&self_signed(|params| {
+    let ended = served(&self_signed(|params| {
         params.not_after = date_time_ymd(2021, 1, 1);
     }));
     assert!(
-        over.contains("c.pem: the certificate expired") && over.contains("days ago"),
-        "{over}"
+        ended.contains("c.pem: the certificate expired") && ended.contains("days ago"),
+        "{ended}"
     );
     let early = served(&self_signed(|params| {
         params.not_before = date_time_ymd(2090, 1, 1);

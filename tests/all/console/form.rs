@@ -90,13 +90,13 @@ fn every_fault_of_a_new_key_names_its_field() {
         (422, "permissions", "access", "whatever"),
         (422, "permissions", "permissions", "nonsense"),
     ];
-    let mut made = site.count("SELECT count(*) FROM credentials");
+    let mut created = site.count("SELECT count(*) FROM credentials");
     for (status, field, set, value) in bad {
         if set == "expires_in" && value == "11d" {
             // Not offered, but within the policy: as valid as the same by its date.
             let page = bob.submit(&form.clone().set(set, value).set("name", "eleven"));
             assert_eq!(page.status, 200, "{}", page.text());
-            made += 1;
+            created += 1;
             continue;
         }
         let mut form = form.clone().set(set, value);
@@ -117,7 +117,7 @@ fn every_fault_of_a_new_key_names_its_field() {
         }
         require_rejected(&mut bob, &form, status, &[field]);
     }
-    assert_eq!(site.count("SELECT count(*) FROM credentials"), made);
+    assert_eq!(site.count("SELECT count(*) FROM credentials"), created);
     // Several at once.
     let fresh = bob.open("/api-keys/new").form("/api-keys/new");
     let form = fresh

@@ -33,7 +33,7 @@ fn device_login_completes() {
             shown.computer.as_str(),
             shown.program.as_str(),
             shown.lifetime,
-            shown.asked_at
+            shown.requested_at
         ),
         ("gpu1", "keycroft/1", Some(Lifetime::hours(8)), START)
     );
@@ -72,12 +72,12 @@ fn device_login_completes() {
         .own_events(&caller, keycroft::app::EventCondition::default(), None, 10)
         .unwrap()
         .items;
-    let told: Vec<(&str, &str)> = events
+    let output: Vec<(&str, &str)> = events
         .iter()
         .map(|event| (event.action.as_str(), event.actor.as_str()))
         .collect();
     assert_eq!(
-        told[..2],
+        output[..2],
         [("token.create", "alice"), ("device.approve", "alice")]
     );
 }

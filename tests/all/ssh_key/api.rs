@@ -389,7 +389,7 @@ fn key_inherits_the_callers_allowed_addresses() {
     one(&site, "PATCH", &limited, &open["id"], Some(&replaced)).expect(403);
     one(&site, "DELETE", &limited, &open["id"], None).expect(204);
     let text = format!("{ECDSA_P384} kept\nfrom=\"10.0.0.1\" {ECDSA_P521} beyond");
-    let told = site
+    let output = site
         .ask("POST", "/api/v1/ssh-keys/import")
         .bearer(&limited)
         .json(&json!({"text": text}))
@@ -397,7 +397,7 @@ fn key_inherits_the_callers_allowed_addresses() {
         .expect(200)
         .json();
     assert_eq!(
-        (told["added"].clone(), told["refused"].clone()),
+        (output["added"].clone(), output["refused"].clone()),
         (json!(1), json!(1))
     );
     assert_eq!(

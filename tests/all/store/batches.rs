@@ -113,10 +113,10 @@ fn act_without_its_event_is_rolled_back() {
         lab.stranger()
             .execute_batch(&format!("DROP TRIGGER no_events; CREATE TRIGGER no_events BEFORE INSERT ON events BEGIN SELECT raise({failing}, 'the test says no'); END"))
             .unwrap();
-        let made = lab.api_key(&lab.bob, "unheard", ENDLESS);
+        let created = lab.api_key(&lab.bob, "unheard", ENDLESS);
         assert!(
-            matches!(made, Err(Error::Fault(_) | Error::Unavailable { .. })),
-            "{failing}: {made:?}"
+            matches!(created, Err(Error::Fault(_) | Error::Unavailable { .. })),
+            "{failing}: {created:?}"
         );
         let role = keycroft::model::user::UserChange {
             disabled: Some(keycroft::model::user::Disabled::Yes),

@@ -235,15 +235,19 @@ fn rejected_anonymous_requests_barely_grow_the_log() {
                 .status,
             201
         );
-        let (status, said) = server.terminate();
+        let (status, message) = server.terminate();
         assert!(status.success());
-        assert!(said.len() < bytes_max, "{level}: {} bytes", said.len());
-        assert!(said.lines().all(|line| line.len() < 200), "{said}");
-        let changes = said
+        assert!(
+            message.len() < bytes_max,
+            "{level}: {} bytes",
+            message.len()
+        );
+        assert!(message.lines().all(|line| line.len() < 200), "{message}");
+        let changes = message
             .lines()
             .filter(|line| line.contains("POST /api/v1/api-keys 201"))
             .count();
-        assert_eq!(changes, 1, "a change is logged: {said}");
-        assert_eq!(said.contains("POST /aaa"), level == "debug", "{said}");
+        assert_eq!(changes, 1, "a change is logged: {message}");
+        assert_eq!(message.contains("POST /aaa"), level == "debug", "{message}");
     }
 }

@@ -156,7 +156,7 @@ fn code_seen_expired_stays_expired() {
     let end = NOW.after(Purpose::PasswordReset.lifetime());
     assert!(asked(end).is_err());
     assert!(asked(NOW).is_err(), "the clock went back");
-    let spent = lab.app.set_password_by_code(
+    let consumed = lab.app.set_password_by_code(
         present(),
         Purpose::PasswordReset,
         "blue teapots sing at dawn",
@@ -164,7 +164,7 @@ fn code_seen_expired_stays_expired() {
         origin(),
         NOW,
     );
-    assert!(spent.is_err());
+    assert!(consumed.is_err());
 }
 
 #[test]
@@ -186,8 +186,8 @@ fn clock_changes_never_break_endless_credentials() {
         let caller = lab.caller(&endless).unwrap();
         let scope = App::own(&caller, Kind::ApiKey).unwrap();
         let name = format!("made at {}", now.unix());
-        let made = lab.api_key(&endless, &name, for_seconds(3_600));
-        match made {
+        let created = lab.api_key(&endless, &name, for_seconds(3_600));
+        match created {
             Ok(key) => assert_eq!(lab.is_good(&key), now < Time::LAST, "{now}"),
             // At the last second, no expiration can lie ahead.
             Err(error) => assert_eq!(now, Time::LAST, "{error:?}"),

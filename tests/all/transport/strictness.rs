@@ -385,8 +385,8 @@ fn bytes_behind_a_body_obey_the_same_rules() {
                 assert!(client.answer().body.ends_with("body: hello\n"));
                 client.send(second);
             }
-            let said = client.rest();
-            assert!(said.starts_with("HTTP/1.1 400 "), "{said:?}");
+            let message = client.rest();
+            assert!(message.starts_with("HTTP/1.1 400 "), "{message:?}");
         }
     }
 }

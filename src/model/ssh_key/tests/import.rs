@@ -65,7 +65,7 @@ fn option_is_kept_or_reported_by_name() {
             )
         })
     };
-    let good = [
+    let valid = [
         (r#"expiry-time="20300101Z""#, Some(1_893_456_001), ""),
         (
             r#"Expiry-Time="203001010000z",FROM="::1""#,
@@ -88,7 +88,7 @@ fn option_is_kept_or_reported_by_name() {
             "10.0.0.0/8 2001:db8::/32",
         ),
     ];
-    for (options, expires_at, addresses) in good {
+    for (options, expires_at, addresses) in valid {
         assert_eq!(
             kept(options),
             Ok((expires_at, addresses.to_owned())),

@@ -31,8 +31,8 @@ fn near_key() -> impl Strategy<Value = String> {
         let mut text = String::new();
         for (part, from, to) in parts {
             let (from, to) = (from.index(part.len() + 1), to.index(part.len() + 1));
-            let whole = cut == 0 || from >= to || !part.is_ascii();
-            text.push_str(if whole { part } else { &part[from..to] });
+            let complete = cut == 0 || from >= to || !part.is_ascii();
+            text.push_str(if complete { part } else { &part[from..to] });
         }
         text
     })

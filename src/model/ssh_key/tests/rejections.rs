@@ -108,11 +108,11 @@ fn every_paste_mistake_has_its_reason() {
         let shown: String = text.chars().take(300).collect();
         let outcome = parse(&text).err();
         assert_eq!(outcome, Some(rejection), "{shown:?}");
-        let said = format!("{rejection} {rejection:?}");
+        let message = format!("{rejection} {rejection:?}");
         let is_repeated = text
             .split_whitespace()
-            .any(|word| word.len() > 20 && said.contains(word));
-        assert!(!is_repeated, "{said}");
+            .any(|word| word.len() > 20 && message.contains(word));
+        assert!(!is_repeated, "{message}");
         seen.insert(rejection.to_string());
     }
     // All reasons but the four with separate tests, each with its own sentence; two sizes of RSA make two more.
@@ -355,8 +355,8 @@ fn broken_base64() -> Vec<(String, KeyRejection)> {
 
 #[test]
 fn noncanonical_key_is_rejected() {
-    let good = modulus(3072);
-    let mut even = good.clone();
+    let valid = modulus(3072);
+    let mut even = valid.clone();
     *even.last_mut().unwrap() &= 0xfe;
     let point = &blob_of(ECDSA_P256)[39..];
     let mut off_curve = point.to_vec();
@@ -374,30 +374,30 @@ fn noncanonical_key_is_rejected() {
     };
     let sk = |application: &[u8]| line("sk-ssh-ed25519@openssh.com", &[&[7; 32], application]);
     assert_eq!(p256(point), ECDSA_P256);
-    assert_eq!(rsa(&[1, 0, 1], &good).len(), RSA_3072.len());
-    assert!(parse(&rsa(&[1, 0, 1], &good)).is_ok());
-    assert!(parse(&rsa(&[3], &good)).is_ok());
+    assert_eq!(rsa(&[1, 0, 1], &valid).len(), RSA_3072.len());
+    assert!(parse(&rsa(&[1, 0, 1], &valid)).is_ok());
+    assert!(parse(&rsa(&[3], &valid)).is_ok());
     assert!(parse(&rsa(&[1, 0, 1], &modulus(16_384))).is_ok());
     assert!(parse(&sk(b"ssh:laptop")).is_ok());
     let table = [
-        (rsa(&[1], &good), KeyRejection::RsaInvalid),
-        (rsa(&[2], &good), KeyRejection::RsaInvalid),
-        (rsa(&[1, 0, 0], &good), KeyRejection::RsaInvalid),
-        (rsa(&[], &good), KeyRejection::RsaInvalid),
-        (rsa(&[0xff], &good), KeyRejection::RsaInvalid),
-        (rsa(&[1; 9], &good), KeyRejection::RsaInvalid),
+        (rsa(&[1], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[2], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[1, 0, 0], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[0xff], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[1; 9], &valid), KeyRejection::RsaInvalid),
         (rsa(&[1, 0, 1], &even), KeyRejection::RsaInvalid),
         (rsa(&[1, 0, 1], &[]), KeyRejection::RsaInvalid),
         (rsa(&[1, 0, 1], &[3]), KeyRejection::RsaInvalid),
-        (rsa(&[1, 0, 1], &good[1..]), KeyRejection::RsaInvalid),
-        (rsa(&[0, 1, 0, 1], &good), KeyRejection::Malformed),
-        (rsa(&[0], &good), KeyRejection::Malformed),
+        (rsa(&[1, 0, 1], &valid[1..]), KeyRejection::RsaInvalid),
+        (rsa(&[0, 1, 0, 1], &valid), KeyRejection::Malformed),
+        (rsa(&[0], &valid), KeyRejection::Malformed),
         (
-            rsa(&[1, 0, 1], &[&[0], &good[..]].concat()),
+            rsa(&[1, 0, 1], &[&[0], &valid[..]].concat()),
             KeyRejection::Malformed,
         ),
         (
-            line("ssh-rsa", &[&[1, 0, 1], &good, &[]]),
+            line("ssh-rsa", &[&[1, 0, 1], &valid, &[]]),
             KeyRejection::Malformed,
         ),
         (line("ssh-rsa", &[&[1, 0, 1]]), KeyRejection::Truncated),

@@ -91,7 +91,11 @@ impl HostServer {
     }
 
     /// The server that this host belongs to.
-    pub fn of(folder: &HostFolder, settings: &Settings, time: Duration) -> Result<Self, Failure> {
+    pub fn from_settings(
+        folder: &HostFolder,
+        settings: &Settings,
+        time: Duration,
+    ) -> Result<Self, Failure> {
         let secret = folder.credential()?.ok_or_else(|| {
             Failure::new(
                 FAILED,
