@@ -13,7 +13,7 @@ use crate::wire::ApiKeyOut;
 /// Own API keys or those of a service, for acts that another user's keys don't allow.
 #[derive(Args, Clone, Debug, Default)]
 pub struct OwnOrService {
-    /// API keys of a service (admin)
+    /// Service that owns the API key (admin)
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
 }

@@ -240,7 +240,7 @@ enum ServiceCommand {
         /// Give a permission to every user of a role, such as member=slurm:submit; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         give: Vec<String>,
-        /// Take a permission from a role; users who have it one by one keep it; repeatable
+        /// Remove a permission from a role; users who have it individually keep it; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         take: Vec<String>,
     },

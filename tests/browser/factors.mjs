@@ -104,7 +104,7 @@ export async function all() {
 
   const context = await profile(url);
   const page = await context.newPage();
-  await check("second factor: both steps by keyboard; sound in every mode", async () => {
+  await check("second factor: both steps by keyboard; correct in every mode", async () => {
     await page.goto("/login");
     await page.getByLabel("Username").focus();
     await page.keyboard.type("alice");
@@ -175,7 +175,7 @@ export async function all() {
     await page.getByRole("alert").getByText("already has a passkey").waitFor();
   });
 
-  await check("passkey: as a second factor, and after a cancelled try", async () => {
+  await check("passkey: as a second factor, and after a canceled attempt", async () => {
     await signOut(page);
     await page.goto("/login");
     await page.getByLabel("Username").fill("alice");
@@ -196,7 +196,7 @@ export async function all() {
     await page.waitForURL((at) => !at.pathname.startsWith("/login"));
   });
 
-  await check("passkey: a deleted one is refused, though the device still has it", async () => {
+  await check("passkey: a deleted one is rejected, although the device still has it", async () => {
     await page.goto(HERE);
     await press(page, "Delete passkey laptop");
     demand(await page.getByRole("status").first().isVisible(), "it says so");

@@ -29,7 +29,7 @@ export async function all(site) {
   const alice = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
   const page = await alice.newPage();
 
-  await check("first start: the set-up link makes the first admin, its code leaves the address at once", async () => {
+  await check("first start: the setup link creates the first admin, and its code is removed from the address immediately", async () => {
     await page.goto("/");
     equal(await heading(page), "Set up Keycroft", "the first page explains the link");
     await page.goto(site.setUp);
@@ -93,7 +93,7 @@ export async function all(site) {
     equal(await page.evaluate(() => getSelection().toString()), secret);
   });
 
-  await check("shown once: reload, back, forward and a second tab show it never again, and make no second key", async () => {
+  await check("shown once: reload, back, forward and a second tab do not show the secret again and create no second key", async () => {
     const tab = await alice.newPage();
     const shown = await make(tab, "reloaded", () => tab.getByLabel("Read only").check());
     await copied(tab, tab.getByRole("button", { name: "Copy API key" }));
@@ -115,7 +115,7 @@ export async function all(site) {
     await second.close();
   });
 
-  await check("shown once: leaving asks once until it was copied", async () => {
+  await check("shown once: leaving the page needs a confirmation until the secret is copied", async () => {
     alice.asked.length = 0;
     await make(page, "asks");
     await page.locator("h1").click();
@@ -131,7 +131,7 @@ export async function all(site) {
     equal(alice.asked, ["beforeunload"], "it does not ask");
   });
 
-  await check("API key: sending twice at once makes one", async () => {
+  await check("API key: submitting twice at once creates one key", async () => {
     await page.goto("/api-keys/new");
     await page.getByLabel("Name").fill("double click");
     await page.getByRole("button", { name: "Create API key" }).dblclick();
@@ -141,7 +141,7 @@ export async function all(site) {
     equal(await page.locator("tbody tr").count(), 1);
   });
 
-  await check("API key: all account permissions, and none of an admin, unless others are chosen", async () => {
+  await check("API key: all account permissions and no administrative ones by default", async () => {
     await make(page, "harmless");
     await openKey(page, "harmless");
     const words = await page.getByRole("main").innerText();
@@ -193,7 +193,7 @@ export async function all(site) {
     second = third;
   });
 
-  await check("API key: what is refused comes back filled, with a summary that leads to the field", async () => {
+  await check("API key: a rejected form keeps its values, with a summary that links to the field", async () => {
     await page.goto("/api-keys/new");
     await page.getByLabel("Name").fill("harmless");
     await page.getByText("More limits").click();
@@ -207,7 +207,7 @@ export async function all(site) {
     equal(await page.getByLabel("Name").getAttribute("aria-invalid"), "true");
   });
 
-  await check("API key: delete says what will break and asks for the name of one in use", async () => {
+  await check("API key: delete lists the recorded uses and requires the typed name of a key in use", async () => {
     await page.goto(`/api-keys/${second.slice(4, 16)}/delete`);
     demand((await page.getByRole("main").innerText()).includes("from 127.0.0.1"), "from where it was used");
     await page.getByLabel("Type the key's name").fill("something else");
@@ -221,7 +221,7 @@ export async function all(site) {
     equal(await page.getByRole("rowheader", { name: "nightly backup" }).count(), 0);
   });
 
-  await check("token: generate for 1 to 24 hours, shown once, listed, ended early", async () => {
+  await check("token: generate for 1 to 24 hours, shown once, listed, deleted early", async () => {
     await page.goto("/tokens/new");
     const hours = await page.getByLabel("Expiration", { exact: true }).locator("option").count();
     equal([hours, await page.getByLabel("Expiration", { exact: true }).inputValue()], [24, "24h"], "24 choices, 24 hours preselected");
@@ -238,7 +238,7 @@ export async function all(site) {
     equal(await verify(site.url, token), 401);
   });
 
-  await check("sessions: two browsers; the one that is signed out is at sign-in at its next click", async () => {
+  await check("sessions: two browsers; the signed-out one gets the sign-in page at the next click", async () => {
     const other = await profile(site.url, { userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1" });
     const phone = await other.newPage();
     await signIn(phone, "alice", ALICE);
@@ -309,7 +309,7 @@ export async function all(site) {
 
   const guest = await profile(site.url);
   const his = await guest.newPage();
-  await check("users: invite; the invited person chooses a password and is in", async () => {
+  await check("users: invite; the invited person chooses a password and is signed in", async () => {
     await page.goto("/admin/new-user");
     await page.getByLabel("Username").fill("bob");
     await page.getByLabel("Display name").fill("Bob the Builder");
@@ -329,7 +329,7 @@ export async function all(site) {
     demand((await his.getByRole("main").innerText()).includes("users:read"), "it names what is missing");
   });
 
-  await check("users: role, permissions, disable, enable, reset, each felt at the next click", async () => {
+  await check("users: role, permissions, disable, enable, reset, each effective at the next click", async () => {
     await page.goto("/admin/users/bob");
     await page.getByLabel("Admin", { exact: false }).first().check();
     await press(page, "Save");
@@ -359,7 +359,7 @@ export async function all(site) {
     await signIn(his, "bob", BOB);
   });
 
-  await check("policy: what exceeds it is shown before it is saved; what it forbids is not offered", async () => {
+  await check("policy: exceeding credentials are shown before saving; forbidden values are not offered", async () => {
     const endless = await (async () => {
       await his.goto("/api-keys/new");
       await his.getByLabel("Name").fill("for ever");
@@ -423,7 +423,7 @@ export async function all(site) {
     equal(await verify(site.url, key), 401);
   });
 
-  await check("users: offboard, then delete; the person is out of all at once", async () => {
+  await check("users: offboard, then delete; the person is signed out everywhere", async () => {
     await page.goto("/admin/users/bob/offboard");
     await page.getByLabel("Type the username").fill("bob");
     await press(page, "Offboard");
@@ -437,7 +437,7 @@ export async function all(site) {
     demand(await page.getByText("The last admin can't be demoted, disabled or deleted.").isVisible(), "the last admin stays");
   });
 
-  await check("the browser had nothing to complain about", async () => {
+  await check("the browser reported no errors", async () => {
     quiet(alice);
     quiet(guest);
   });
@@ -497,7 +497,7 @@ export async function withoutScript(site) {
 
 /** From creation to deletion without a pointer; what has the focus is always seen. */
 export async function byKeyboard(site) {
-  await check("by keyboard only: sign in, create, copy, delete, sign out; the focus is seen at every step", async () => {
+  await check("by keyboard only: sign in, create, copy, delete, sign out; the focus is visible at every step", async () => {
     const context = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     const key = (name) => page.keyboard.press(name);

@@ -50,7 +50,7 @@ fn wrong_code_adds_no_factor_and_keeps_the_seed() {
 }
 
 #[test]
-fn seed_of_another_session_or_nonce_is_not_taken() {
+fn seed_of_another_session_or_nonce_is_rejected() {
     let site = Site::new();
     let (mut bob, mut other) = (site.signed_in("bob"), site.signed_in("bob"));
     let of_other = press(&mut other, HERE, NEW);
@@ -76,7 +76,7 @@ fn seed_of_another_session_or_nonce_is_not_taken() {
 }
 
 #[test]
-fn seed_of_another_user_of_the_browser_is_not_taken() {
+fn seed_of_another_user_of_the_browser_is_rejected() {
     let site = Site::new();
     require(&site, "everyone", None);
     let mut browser = site.browser();
@@ -167,7 +167,7 @@ fn further_factor_extends_no_confirmation() {
 }
 
 #[test]
-fn confirmation_requires_password_and_code_and_spends_the_code() {
+fn confirmation_requires_a_password_and_an_unused_code() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, codes) = enroll(&site, &mut bob);
