@@ -139,7 +139,7 @@ def shown(before, during):
 
 
 def is_quick(before, during):
-    """Under 100 ms without an error; on a machine that is busy with other things, by the ratio to what it takes alone."""
+    """Under 100 ms without an error; on a busy machine, by the ratio to the time without load."""
     return during["errors"] == 0 and during["p99"] < max(100, 5 * before["p99"])
 
 
@@ -165,7 +165,7 @@ def require_base(bar, base):
 
 
 def crowd(number, by=connect):
-    """Many connections; as many as the machine gives."""
+    """Many connections, as many as the machine allows."""
     created = []
     for _ in range(number):
         s = by(buffer=4096)
@@ -303,7 +303,7 @@ def timed_verification():
 
 
 def normal_again(ordinary_ms):
-    """Seconds until ten verifications in a row, on new connections, are correct and as quick as before; the slowest of them."""
+    """Seconds until ten verifications in a row on new connections are correct and as quick as before, and the slowest of them."""
     begin = time.monotonic()
     first, row = begin, []
     while len(row) < 10:

@@ -272,7 +272,7 @@ fn error_text(error: &Error) -> String {
     }
 }
 
-/// Refuses a database that any process has open: that process would go on with the old file, unnoticed.
+/// Rejects a database that any process has open: that process would go on with the old file, unnoticed.
 fn require_unused(path: &Path) -> Result<(), OpenError> {
     use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
     /// The bytes on which every SQLite connection holds a read lock while it is open.

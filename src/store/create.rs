@@ -24,7 +24,7 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
         .map_err(|why| OpenError::new(path, &format!("it can't be created: {why}")))
 }
 
-/// Refuses a path with a database, or with only a WAL: then the database was moved away.
+/// Rejects a path with a database, or with only a WAL: then the database was moved away.
 pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(OpenError::new(path, "a file of this name exists"));

@@ -240,7 +240,7 @@ pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::R
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    // NOFOLLOW refuses a path with any symlink in it. The folders are resolved here, the file itself is not.
+    // NOFOLLOW rejects a path with any symlink in it. The folders are resolved here, the file itself is not.
     let folder = folder_of(path);
     let resolved = fs::canonicalize(folder)
         .unwrap_or_else(|_| folder.to_owned())

@@ -54,7 +54,7 @@ fn factor_demanded() -> Error {
     ))
 }
 
-/// A valid proof, as it is written when it is spent.
+/// A valid proof, as it is written when it is consumed.
 enum FactorConsumption {
     TotpStep(i64),
     RecoveryCode(Digest),
@@ -278,7 +278,7 @@ impl Select {
         }
     }
 
-    /// Spends the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
+    /// Consumes the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
     pub(super) fn consume_factor(
         &self,
         user: &User,
@@ -325,7 +325,7 @@ impl Select {
         Ok(method)
     }
 
-    /// Spends a passkey that signs in alone: it must have verified its user.
+    /// Consumes a passkey that signs in alone: it must have verified its user.
     pub(super) fn consume_passkey(
         &self,
         user: &User,
@@ -411,7 +411,7 @@ impl Select {
         self.consume_challenge(&new.challenge, new.challenge_expires_at)?;
         if self.second_factors(user)?.passkeys as usize >= PASSKEYS_MAX {
             return Err(Error::Conflict(format!(
-                "You have {PASSKEYS_MAX} passkeys, the most there can be; delete one first."
+                "You have {PASSKEYS_MAX} passkeys, the maximum; delete one first."
             )));
         }
         self.require_free_passkey_name(user, &new.name)?;
@@ -467,7 +467,7 @@ impl Write<'_> {
         }
     }
 
-    /// Spends the factor that comes with a user's password.
+    /// Consumes the factor that comes with a user's password.
     ///
     /// # Errors
     /// As [`Select::check_factor`].
