@@ -334,7 +334,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                 None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
-                    @if uses > 0 { p { "Programs that use it (" (counted(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." } }
+                    @if uses > 0 { p { "Programs that use it (" (counted(uses, "use")) " in the last 30 days) stop working immediately." } }
                 }
             }
             p { @if record.state(now) == State::Expired { "It has expired: its secret is rejected already." } @else { "Its secret is rejected from the next request on." } " This cannot be undone." }

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::api_key_list::{self, ApiKeyRow};
-use super::form::hidden;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, Head, ListPlace, plain, sorted};
 use super::ssh_key_list::{self, SshKeyRow};
@@ -61,7 +60,7 @@ pub const fn kind_word(list: List) -> &'static str {
     }
 }
 
-/// `/admin/inventory`. The form sends `pick` for each ticked box to `/admin/inventory/delete`.
+/// `/admin/inventory`.
 pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
     let at = &view.at;
     let content = html! {
@@ -72,18 +71,9 @@ pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
         @if view.rows.is_empty() {
             @if at.is_empty() { p { "No " (at.query.list.noun()) "s." } } @else { (list::no_match(at)) }
         } @else {
-            form.rows.form method="post" action="/admin/inventory/delete" {
-                (hidden("form_token", &frame.form_token))
-                (hidden("kind", kind_word(at.query.list)))
-                table.list {
-                    (list::head(at, columns(at.query.list)))
-                    tbody { @for row in &view.rows { (list_row(frame, view, row)) } }
-                }
-                (list::pager(at))
-                (list::bulk(&html! {
-                    button.danger { @if at.query.list == List::Sessions { "Sign out selected" } @else { "Delete selected" } }
-                }))
-            }
+            (list::picked_form(frame, at, columns(at.query.list), &html! {
+                @for row in &view.rows { (list_row(frame, view, row)) }
+            }))
         }
     };
     page(frame, Section::Inventory, "Inventory", &content)

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::form::hidden;
+use super::layout::Frame;
 use super::table::address;
 use super::when::{day, minute, relative};
 use crate::model::credential::LastUse;
@@ -69,6 +70,23 @@ impl ListPlace {
     /// The list with one status.
     pub(super) fn with_status(&self, status: Status) -> String {
         self.with(&[("status", status.as_str())])
+    }
+
+    /// The query as in the address, from `?` on; empty without one.
+    fn query_string(&self) -> String {
+        let pairs = self.query.pairs();
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        address("", &pairs)
+    }
+
+    /// A filter that several rows match selects them all. Own sessions have "Sign out everywhere else".
+    fn has_all_button(&self) -> bool {
+        let is_own_sessions = self.path == "/sessions";
+        let is_deleted = self.query.status == Some(Status::Deleted);
+        self.total > 1 && !self.query.is_everything() && !is_deleted && !is_own_sessions
     }
 
     /// The same rows, all of them, as CSV.
@@ -284,6 +302,39 @@ pub(super) fn no_match(at: &ListPlace) -> Markup {
 /// The box that picks a row.
 pub(super) fn pick(id: &str, name: &str) -> Markup {
     html! { td.pick { input type="checkbox" name="pick" value=(id) aria-label={ "Select " (name) }; } }
+}
+
+/// The word for deleting things of a list.
+pub(super) const fn deletion_verb(list: List) -> &'static str {
+    match list {
+        List::Sessions => "Sign out",
+        _ => "Delete",
+    }
+}
+
+/// Rows that can be picked, and the buttons that delete them. The form sends `pick` for each picked row, or `all`, to
+/// `/delete` below the list, with the list's query in `query`.
+pub(super) fn picked_form(
+    frame: &Frame,
+    at: &ListPlace,
+    columns: &[Head],
+    rows: &Markup,
+) -> Markup {
+    let verb = deletion_verb(at.query.list);
+    html! {
+        form.rows.form method="post" action={ (at.path) "/delete" } {
+            (hidden("form_token", &frame.form_token))
+            @for (name, value) in &at.fixed { (hidden(name, value)) }
+            (hidden("query", &at.query_string()))
+            table.list {
+                (head(at, columns))
+                tbody { (rows) }
+            }
+            (pager(at))
+            (bulk(&html! { button.danger { (verb) " selected" } }))
+            @if at.has_all_button() { p.actions { button name="all" value="yes" { (verb) " all matching" } } }
+        }
+    }
 }
 
 /// The bar below the rows, shown with the first picked row.

@@ -47,7 +47,7 @@ pub(super) fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     }
     let sentence = match &object {
         Some(object) => about(&word, object)?,
-        None => general(&word, count(context))?,
+        None => general(&word)?,
     };
     Some(Flash::Done(sentence))
 }
@@ -72,7 +72,7 @@ fn about(word: &str, object: &str) -> Option<String> {
     })
 }
 
-fn general(word: &str, count: u32) -> Option<String> {
+fn general(word: &str) -> Option<String> {
     let sentence = match word {
         "saved" => "Saved.",
         "policy" => "Policy saved.",
@@ -95,15 +95,7 @@ fn general(word: &str, count: u32) -> Option<String> {
         "confirmed" => "Confirmed.",
         "removed" => "Removed.",
         "theme" => "Appearance saved.",
-        "picked-deleted" => return Some(format!("{count} deleted.")),
-        "picked-signed-out" => return Some(format!("{count} signed out.")),
         _ => return None,
     };
     Some(sentence.to_owned())
-}
-
-/// `?count=`, of an act on several things.
-fn count(context: &RequestContext<'_>) -> u32 {
-    let text = query(context, "count");
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
