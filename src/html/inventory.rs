@@ -48,8 +48,6 @@ pub struct Inventory {
     pub offered: Permissions,
 }
 
-const PATH: &str = "/admin/inventory";
-
 /// The word in `?kind=`.
 pub const fn kind_word(list: List) -> &'static str {
     match list {
@@ -79,7 +77,9 @@ pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
     page(frame, Section::Inventory, "Inventory", &content)
 }
 
+/// With a filter, only the number of the list shown is known.
 fn tabs(view: &Inventory) -> Markup {
+    let at = &view.at;
     html! {
         div.group role="navigation" aria-label="Kind" {
             @for tab in &view.tabs {
@@ -89,7 +89,11 @@ fn tabs(view: &Inventory) -> Markup {
                     List::Sessions => "Sessions",
                     _ => "API keys",
                 };
-                a.button href={ (PATH) "?kind=" (kind_word(tab.list)) } aria-current=[(tab.list == view.at.query.list).then_some("page")] { (words) " " (tab.count) }
+                @let is_here = tab.list == at.query.list;
+                a.button href=(at.of_list(("kind", kind_word(tab.list)))) aria-current=[is_here.then_some("page")] {
+                    (words)
+                    @if at.query.is_everything() { " " (tab.count) } @else if is_here { " " (at.total) }
+                }
             }
         }
     }

@@ -67,6 +67,12 @@ impl ListPlace {
         address(&self.path, &fixed)
     }
 
+    /// The same search of another list at this path: statuses and uses differ from list to list.
+    pub(super) fn of_list(&self, fixed: (&str, &str)) -> String {
+        let (text, owner) = (self.query.text.as_str(), self.query.owner.as_str());
+        address(&self.path, &[fixed, ("q", text), ("owner", owner)])
+    }
+
     /// The list with one status.
     pub(super) fn with_status(&self, status: Status) -> String {
         self.with(&[("status", status.as_str())])
@@ -204,7 +210,7 @@ pub(super) fn search(at: &ListPlace, has_owners: bool) -> Markup {
         form.bar role="search" action=(at.path) {
             @for (name, value) in &at.fixed { (hidden(name, value)) }
             input type="search" name="q" value=[given(&query.text)] aria-label="Search" placeholder={ "Search " (noun) "s" };
-            @if has_owners { input name="owner" value=[given(&query.owner)] aria-label="Owner" placeholder="Any owner" autocapitalize="none" spellcheck="false"; }
+            @if has_owners { input name="owner" value=[given(&query.owner)] aria-label="Owner" placeholder="Owner" autocapitalize="none" spellcheck="false"; }
             @if !statuses.is_empty() { (select("status", "Status", "Any status", status, &statuses)) }
             @if query.list.is_used_and_expires() {
                 (select("expires", "Expiration", "Any expiration", query.expires.map_or("", Expiration::as_str), &expirations))
@@ -296,7 +302,15 @@ pub(super) fn pager(at: &ListPlace) -> Markup {
 
 /// The sentence in place of the rows when nothing matches.
 pub(super) fn no_match(at: &ListPlace) -> Markup {
-    html! { p { "Nothing matches. " a href=(at.everything()) { "Clear the filter" } } }
+    let query = &at.query;
+    let has_deleted = query.list.statuses().contains(&Status::Deleted);
+    let is_deleted_next = has_deleted && !query.text.is_empty() && query.status.is_none();
+    html! {
+        p {
+            "Nothing matches. " a href=(at.everything()) { "Clear the filter" }
+            @if is_deleted_next { " or " a href=(at.with_status(Status::Deleted)) { "search deleted " (query.list.noun()) "s" } }
+        }
+    }
 }
 
 /// The box that picks a row.

@@ -397,6 +397,11 @@ fn several_keys_are_deleted_by_their_number() {
     assert_eq!(names(&done), ["three"]);
     let deleted = bob.open("/api-keys?status=deleted&sort=name");
     assert_eq!(names(&deleted), ["one", "two"]);
+    // The id of a deleted key leads to it.
+    let path = format!("/api-keys?q={}", ids[0]);
+    let link = format!("{path}&amp;status=deleted");
+    assert!(bob.open(&path).has(&link), "{link}");
+    assert_eq!(names(&bob.open(&link.replace("&amp;", "&"))), ["one"]);
     assert!(!deleted.has("/rotate") && deleted.has(">Deleted</b>"));
     assert_eq!(
         listed(&mut site.signed_in("alice"), "/api-keys"),
@@ -555,6 +560,14 @@ fn inventory_has_tabs_and_finds_unused_keys_of_an_owner() {
     for tab in ["API keys 3", "SSH keys 1", "Tokens 1", "Sessions 2"] {
         assert!(page.has(&format!(">{tab}</a>")), "{tab}: {}", page.text());
     }
+    // A search goes along to the other tabs, whose numbers it makes unknown.
+    let page = alice.open("/admin/inventory?owner=bob&use=never");
+    let tokens = "href=\"/admin/inventory?kind=token&amp;owner=bob\">Tokens</a>";
+    assert!(
+        page.has(tokens) && page.has(">API keys 1</a>"),
+        "{}",
+        page.text()
+    );
     // Each name leads somewhere, each owner too.
     for kind in ["api-key", "ssh-key", "token", "session"] {
         let page = alice.open(&format!("/admin/inventory?kind={kind}"));
