@@ -61,7 +61,7 @@ pub(super) fn active(record: &Record, frame: &Frame) -> Markup {
     html! {
         td.when.from data-label="Active" {
             time datetime=(at) { (relative(at, frame.now)) }
-            small.at { @match address { Some(address) => (address), None => "unknown address" } }
+            " " small.at { @match address { Some(address) => (address), None => "unknown address" } }
         }
     }
 }
