@@ -88,11 +88,11 @@ impl ListPlace {
         address("", &pairs)
     }
 
-    /// A filter that several rows match selects them all. Own sessions have "Sign out everywhere else".
+    /// A filter selects all rows that match it. Own sessions have "Sign out everywhere else".
     fn has_all_button(&self) -> bool {
         let is_own_sessions = self.path == "/sessions";
         let is_deleted = self.query.status == Some(Status::Deleted);
-        self.total > 1 && !self.query.is_everything() && !is_deleted && !is_own_sessions
+        self.total > 0 && !self.query.is_everything() && !is_deleted && !is_own_sessions
     }
 
     /// The same rows, all of them, as CSV.
