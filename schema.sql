@@ -170,7 +170,7 @@ CREATE TABLE credentials (
     idle_max_seconds   INTEGER CHECK (idle_max_seconds > 0),  -- sessions: unused for so long, they expire
     user_agent         TEXT,                     -- sessions
     address            TEXT,                     -- sessions: from where they were begun
-    last_used_at       INTEGER,                  -- the latest in last_uses: lists sort and filter by it
+    last_used_at       INTEGER,                  -- the latest in last_uses, less than a minute behind: lists sort and filter by it
     CHECK ((user_id IS NOT NULL) + (service_id IS NOT NULL) + (host_id IS NOT NULL) = 1),
     CHECK ((previous_digest IS NULL) = (previous_ends_at IS NULL)),
     CHECK (previous_quiet_seconds IS NULL OR previous_digest IS NOT NULL),
@@ -207,12 +207,13 @@ CREATE TABLE last_uses (
     earlier_program  TEXT
 ) STRICT, WITHOUT ROWID;
 
--- The only writers of credentials.last_used_at.
+-- The only writers of credentials.last_used_at. Once a minute: its indices cost more than the use itself.
 CREATE TRIGGER last_use_begins AFTER INSERT ON last_uses BEGIN
     UPDATE credentials SET last_used_at = nullif(max(coalesce(NEW.at, 0), coalesce(NEW.previous_at, 0), coalesce(NEW.earlier_at, 0)), 0)
     WHERE id = NEW.credential_id;
 END;
-CREATE TRIGGER last_use_moves AFTER UPDATE ON last_uses BEGIN
+CREATE TRIGGER last_use_moves AFTER UPDATE ON last_uses
+WHEN NEW.at / 60 IS NOT OLD.at / 60 OR NEW.previous_at / 60 IS NOT OLD.previous_at / 60 OR NEW.earlier_at / 60 IS NOT OLD.earlier_at / 60 BEGIN
     UPDATE credentials SET last_used_at = nullif(max(coalesce(NEW.at, 0), coalesce(NEW.previous_at, 0), coalesce(NEW.earlier_at, 0)), 0)
     WHERE id = NEW.credential_id;
 END;

@@ -9,7 +9,7 @@ use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::Id;
-use crate::model::service::Service;
+use crate::model::service::ServiceId;
 use crate::model::time::Time;
 use crate::model::user::UserId;
 use crate::store::{CredentialFilter, Page};
@@ -87,9 +87,9 @@ impl App {
     }
 
     /// A service's API keys, for admins.
-    pub const fn of_service(service: &Service) -> CredentialScope {
+    pub const fn of_service(service: ServiceId) -> CredentialScope {
         CredentialScope {
-            owner: OwnerId::Service(service.id),
+            owner: OwnerId::Service(service),
             read: BuiltinPermission::ServicesRead,
             write: BuiltinPermission::ServicesWrite,
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{App, CredentialScope};
 use crate::model::caller::Caller;
-use crate::model::credential::{Kind, OwnerId, Record};
+use crate::model::credential::{OwnerId, Record};
 use crate::model::error::Error;
 use crate::model::group::Group;
 use crate::model::host::HostRecord;
@@ -61,16 +61,18 @@ impl Holders<'_> {
 }
 
 impl App {
-    /// A list of API keys, tokens or sessions.
-    pub fn list_credentials(
+    /// A list of API keys, tokens, sessions or SSH keys.
+    pub fn list_items(
         &self,
         caller: &Caller,
         holders: Holders<'_>,
-        kind: Kind,
         query: &ListQuery,
         extent: ListExtent,
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
+        let Some(kind) = query.list.kind() else {
+            return self.list_ssh_keys(caller, holders, query, extent);
+        };
         let Some(owner) = self.wanted_owner(holders, query)? else {
             return Ok(empty_list());
         };
@@ -83,15 +85,13 @@ impl App {
         self.listed(holders, items, query.used, (rows.total, rows.page))
     }
 
-    /// A list of SSH keys.
-    pub fn list_ssh_keys(
+    fn list_ssh_keys(
         &self,
         caller: &Caller,
         holders: Holders<'_>,
         query: &ListQuery,
         extent: ListExtent,
     ) -> Result<Listed<OwnedItem>, Error> {
-        holders.require_read(caller)?;
         // Which keys others have, only admins see.
         if query.status == Some(Status::Shared) {
             caller.require(BuiltinPermission::UsersRead)?;

@@ -207,12 +207,12 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
 
 /// The grace periods of a planned rotation: the sent value, and the label.
 const GRACES: [(&str, &str); 6] = [
-    ("1h", "in 1 hour"),
-    ("6h", "in 6 hours"),
-    ("24h", "in 24 hours"),
-    ("3d", "in 3 days"),
-    ("7d", "in 7 days"),
-    (UNTIL_UNUSED, "once unused for 2 hours, 7 days at most"),
+    ("1h", "1 hour"),
+    ("6h", "6 hours"),
+    ("24h", "24 hours"),
+    ("3d", "3 days"),
+    ("7d", "7 days"),
+    (UNTIL_UNUSED, "until unused for 2 hours, 7 days at most"),
 ];
 /// The grace period that ends when the old secret is unused.
 pub const UNTIL_UNUSED: &str = "until-unused";
@@ -230,14 +230,15 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let how = if is_in_use { "planned" } else { "leaked" };
     let how = input.value("how").unwrap_or(how);
     let graces = GRACES.map(|(value, words)| (value.to_owned(), words.to_owned()));
-    let planned = "The old secret stays valid until the programs use the new one.";
+    let planned =
+        "Both secrets are valid during the grace period, until the programs use the new one.";
     let leaked =
         "The old secret is revoked immediately. Programs fail until they have the new one.";
     let reason = html! {
         div.choices {
             div {
                 (form::radio("how", "planned", how, "Planned", planned))
-                div.bar { (Field::text("grace").label("Old secret expires").default("24h").show_choice(input, &graces)) }
+                div.bar { (Field::text("grace").label("Grace period").default("24h").show_choice(input, &graces)) }
             }
             (form::radio("how", "leaked", how, "Leaked", leaked))
         }
@@ -334,7 +335,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                 None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
-                    @if uses > 0 { p { "Programs that use it (" (counted(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." } }
+                    @if uses > 0 { p { "Programs that use it (" (counted(uses, "use")) " in the last 30 days) stop working immediately." } }
                 }
             }
             p { @if record.state(now) == State::Expired { "It has expired: its secret is rejected already." } @else { "Its secret is rejected from the next request on." } " This cannot be undone." }

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::form::hidden;
 use super::holder::Holder;
 use super::layout::{Frame, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
@@ -91,17 +90,14 @@ fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
         sorted(Column::Created, "Created", "low"),
         plain("", ""),
     ];
-    html! {
-        form.rows.form method="post" action={ (path) "/delete" } {
-            (hidden("form_token", &frame.form_token))
-            table.list {
-                (list::head(&view.at, &columns))
-                tbody { @for row in &view.rows { (list_row(frame.now, view, path, row)) } }
-            }
-            (list::pager(&view.at))
-            (list::bulk(&html! { button.danger { "Delete selected" } }))
-        }
-    }
+    list::picked_form(
+        frame,
+        &view.at,
+        &columns,
+        &html! {
+            @for row in &view.rows { (list_row(frame.now, view, path, row)) }
+        },
+    )
 }
 
 fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{Field, Input, danger, hidden, post, summary};
 use super::layout::{Frame, Section, page};
+use super::list::deletion_verb;
 use super::when::{counted, time_or_never};
 use crate::model::list::List;
 use crate::model::time::Time;
@@ -30,6 +31,8 @@ pub struct BulkDelete {
     pub action: String,
     /// Fields that go along.
     pub fixed: Vec<(&'static str, String)>,
+    /// The list's query, from `?` on.
+    pub query: String,
     pub rows: Vec<BulkRow>,
     pub input: Input,
 }
@@ -51,9 +54,10 @@ impl BulkDelete {
 
 /// Sends `pick` for each again, and `confirm`, their number.
 pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
-    let count = i64::try_from(view.rows.len()).unwrap_or(i64::MAX);
+    let count = view.rows.len();
     let things = counted(count, view.list.noun());
-    let title = format!("Delete {things}?");
+    let act = format!("{} {things}", deletion_verb(view.list));
+    let title = format!("{act}?");
     let label = format!("Type {count} to confirm");
     let effect = match view.list {
         List::SshKeys => "Hosts reject them from the next login on.",
@@ -74,9 +78,10 @@ pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
         }
         (post(frame, &view.action, &html! {
             @for (name, value) in &view.fixed { (hidden(name, value)) }
+            (hidden("query", &view.query))
             @for row in &view.rows { (hidden("pick", &row.id)) }
             (Field::text("confirm").label(&label).required().autofocus().show(&view.input))
-            (danger(&format!("Delete {things}"), &view.back))
+            (danger(&act, &view.back))
         }))
     };
     page(frame, view.section(), &view.input.title(&title), &content)

@@ -41,7 +41,7 @@ pub(super) fn section(usage: &[UsageDay], now: Time) -> Markup {
             div.head {
                 h2 { "Usage" }
                 p.muted {
-                    (count(uses, "use")) " in 30 days"
+                    (counted(uses, "use")) " in 30 days"
                     @if let Some(day) = busiest { ", busiest on " (day.day) " with " (day.uses) }
                     @if rejected > 0 { "; " (rejected) " rejected" }
                 }
@@ -104,10 +104,6 @@ fn drawing(days: &[UsageDay]) -> Markup {
             p { span { (first) } span { (middle) } span { (last) } }
         }
     }
-}
-
-fn count(count: u64, word: &str) -> String {
-    counted(i64::try_from(count).unwrap_or(i64::MAX), word)
 }
 
 /// All 30 days up to today, days without a use included.

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::api_key_list::{self, ApiKeyRow};
-use super::form::hidden;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, Head, ListPlace, plain, sorted};
 use super::ssh_key_list::{self, SshKeyRow};
@@ -49,8 +48,6 @@ pub struct Inventory {
     pub offered: Permissions,
 }
 
-const PATH: &str = "/admin/inventory";
-
 /// The word in `?kind=`.
 pub const fn kind_word(list: List) -> &'static str {
     match list {
@@ -61,7 +58,7 @@ pub const fn kind_word(list: List) -> &'static str {
     }
 }
 
-/// `/admin/inventory`. The form sends `pick` for each ticked box to `/admin/inventory/delete`.
+/// `/admin/inventory`.
 pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
     let at = &view.at;
     let content = html! {
@@ -72,24 +69,17 @@ pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
         @if view.rows.is_empty() {
             @if at.is_empty() { p { "No " (at.query.list.noun()) "s." } } @else { (list::no_match(at)) }
         } @else {
-            form.rows.form method="post" action="/admin/inventory/delete" {
-                (hidden("form_token", &frame.form_token))
-                (hidden("kind", kind_word(at.query.list)))
-                table.list {
-                    (list::head(at, columns(at.query.list)))
-                    tbody { @for row in &view.rows { (list_row(frame, view, row)) } }
-                }
-                (list::pager(at))
-                (list::bulk(&html! {
-                    button.danger { @if at.query.list == List::Sessions { "Sign out selected" } @else { "Delete selected" } }
-                }))
-            }
+            (list::picked_form(frame, at, columns(at.query.list), &html! {
+                @for row in &view.rows { (list_row(frame, view, row)) }
+            }))
         }
     };
     page(frame, Section::Inventory, "Inventory", &content)
 }
 
+/// With a filter, only the number of the list shown is known.
 fn tabs(view: &Inventory) -> Markup {
+    let at = &view.at;
     html! {
         div.group role="navigation" aria-label="Kind" {
             @for tab in &view.tabs {
@@ -99,7 +89,11 @@ fn tabs(view: &Inventory) -> Markup {
                     List::Sessions => "Sessions",
                     _ => "API keys",
                 };
-                a.button href={ (PATH) "?kind=" (kind_word(tab.list)) } aria-current=[(tab.list == view.at.query.list).then_some("page")] { (words) " " (tab.count) }
+                @let is_here = tab.list == at.query.list;
+                a.button href=(at.of_list(("kind", kind_word(tab.list)))) aria-current=[is_here.then_some("page")] {
+                    (words)
+                    @if at.query.is_everything() { " " (tab.count) } @else if is_here { " " (at.total) }
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::form::hidden;
+use super::layout::Frame;
 use super::table::address;
 use super::when::{day, minute, relative};
 use crate::model::credential::LastUse;
@@ -66,9 +67,32 @@ impl ListPlace {
         address(&self.path, &fixed)
     }
 
+    /// The same search of another list at this path: statuses and uses differ from list to list.
+    pub(super) fn of_list(&self, fixed: (&str, &str)) -> String {
+        let (text, owner) = (self.query.text.as_str(), self.query.owner.as_str());
+        address(&self.path, &[fixed, ("q", text), ("owner", owner)])
+    }
+
     /// The list with one status.
     pub(super) fn with_status(&self, status: Status) -> String {
         self.with(&[("status", status.as_str())])
+    }
+
+    /// The query as in the address, from `?` on; empty without one.
+    fn query_string(&self) -> String {
+        let pairs = self.query.pairs();
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        address("", &pairs)
+    }
+
+    /// A filter selects all rows that match it. Own sessions have "Sign out everywhere else".
+    fn has_all_button(&self) -> bool {
+        let is_own_sessions = self.path == "/sessions";
+        let is_deleted = self.query.status == Some(Status::Deleted);
+        self.total > 0 && !self.query.is_everything() && !is_deleted && !is_own_sessions
     }
 
     /// The same rows, all of them, as CSV.
@@ -186,7 +210,7 @@ pub(super) fn search(at: &ListPlace, has_owners: bool) -> Markup {
         form.bar role="search" action=(at.path) {
             @for (name, value) in &at.fixed { (hidden(name, value)) }
             input type="search" name="q" value=[given(&query.text)] aria-label="Search" placeholder={ "Search " (noun) "s" };
-            @if has_owners { input name="owner" value=[given(&query.owner)] aria-label="Owner" placeholder="Any owner" autocapitalize="none" spellcheck="false"; }
+            @if has_owners { input name="owner" value=[given(&query.owner)] aria-label="Owner" placeholder="Owner" autocapitalize="none" spellcheck="false"; }
             @if !statuses.is_empty() { (select("status", "Status", "Any status", status, &statuses)) }
             @if query.list.is_used_and_expires() {
                 (select("expires", "Expiration", "Any expiration", query.expires.map_or("", Expiration::as_str), &expirations))
@@ -278,12 +302,53 @@ pub(super) fn pager(at: &ListPlace) -> Markup {
 
 /// The sentence in place of the rows when nothing matches.
 pub(super) fn no_match(at: &ListPlace) -> Markup {
-    html! { p { "Nothing matches. " a href=(at.everything()) { "Clear the filter" } } }
+    let query = &at.query;
+    let has_deleted = query.list.statuses().contains(&Status::Deleted);
+    let is_deleted_next = has_deleted && !query.text.is_empty() && query.status.is_none();
+    html! {
+        p {
+            "Nothing matches. " a href=(at.everything()) { "Clear the filter" }
+            @if is_deleted_next { " or " a href=(at.with_status(Status::Deleted)) { "search deleted " (query.list.noun()) "s" } }
+        }
+    }
 }
 
 /// The box that picks a row.
 pub(super) fn pick(id: &str, name: &str) -> Markup {
     html! { td.pick { input type="checkbox" name="pick" value=(id) aria-label={ "Select " (name) }; } }
+}
+
+/// The word for deleting things of a list.
+pub(super) const fn deletion_verb(list: List) -> &'static str {
+    match list {
+        List::Sessions => "Sign out",
+        _ => "Delete",
+    }
+}
+
+/// Rows that can be picked, and the buttons that delete them. The form sends `pick` for each picked row, or `all`, to
+/// `/delete` below the list, with the list's query in `query`.
+pub(super) fn picked_form(
+    frame: &Frame,
+    at: &ListPlace,
+    columns: &[Head],
+    rows: &Markup,
+) -> Markup {
+    let verb = deletion_verb(at.query.list);
+    html! {
+        form.rows.form method="post" action={ (at.path) "/delete" } {
+            (hidden("form_token", &frame.form_token))
+            @for (name, value) in &at.fixed { (hidden(name, value)) }
+            (hidden("query", &at.query_string()))
+            table.list {
+                (head(at, columns))
+                tbody { (rows) }
+            }
+            (pager(at))
+            (bulk(&html! { button.danger { (verb) " selected" } }))
+            @if at.has_all_button() { p.actions { button name="all" value="yes" { (verb) " all matching" } } }
+        }
+    }
 }
 
 /// The bar below the rows, shown with the first picked row.

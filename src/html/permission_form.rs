@@ -63,11 +63,10 @@ pub(super) fn facts(given: &Permissions) -> Markup {
     let folded = |group: RowGroup, word: &str| {
         let of = || all.iter().filter(move |one| one.group == group);
         let permissions: usize = of().map(|one| one.names.len()).sum();
-        let count = |count: usize, word| counted(i64::try_from(count).unwrap_or(i64::MAX), word);
         html! {
             @if permissions > 0 {
                 details {
-                    summary { (count(of().count(), word)) ", " (count(permissions, "permission")) }
+                    summary { (counted(of().count(), word)) ", " (counted(permissions, "permission")) }
                     (list(Some(group)))
                 }
             }

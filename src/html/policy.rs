@@ -337,10 +337,7 @@ fn effect(frame: &Frame, preview: &PolicyPreview) -> Markup {
     if preview.exceeding.is_empty() {
         return html! { p.notice.ok tabindex="-1" autofocus { "No credential exceeds this policy." } };
     }
-    let count = counted(
-        i64::try_from(preview.exceeding_total).unwrap_or(i64::MAX),
-        "credential",
-    );
+    let count = counted(preview.exceeding_total, "credential");
     let rest = preview.exceeding_total - preview.exceeding.len();
     html! {
         section.notice.warn.rows aria-labelledby="exceeding" {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::form::{button, hidden};
+use super::form::button;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::standing::badge;
@@ -45,15 +45,9 @@ pub fn session_list(frame: &Frame, view: &SessionList) -> Markup {
         @if view.rows.is_empty() {
             (list::no_match(at))
         } @else {
-            form.rows.form method="post" action="/sessions/delete" {
-                (hidden("form_token", &frame.form_token))
-                table.list {
-                    (list::head(at, &columns))
-                    tbody { @for record in &view.rows { (row(frame, record, record.id == view.current)) } }
-                }
-                (list::pager(at))
-                (list::bulk(&html! { button.danger { "Sign out selected" } }))
-            }
+            (list::picked_form(frame, at, &columns, &html! {
+                @for record in &view.rows { (row(frame, record, record.id == view.current)) }
+            }))
         }
     };
     page(frame, Section::Sessions, "Sessions", &content)
@@ -67,7 +61,7 @@ pub(super) fn active(record: &Record, frame: &Frame) -> Markup {
     html! {
         td.when.from data-label="Active" {
             time datetime=(at) { (relative(at, frame.now)) }
-            small { @match address { Some(address) => (address), None => "unknown address" } }
+            " " small.at { @match address { Some(address) => (address), None => "unknown address" } }
         }
     }
 }

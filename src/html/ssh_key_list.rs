@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::form::hidden;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::ssh_key::{SshKeyFacts, kind, option_names};
@@ -61,15 +60,9 @@ pub fn ssh_key_list(frame: &Frame, view: &SshKeyList) -> Markup {
         } @else {
             (list::search(at, false))
             @if view.rows.is_empty() { (list::no_match(at)) } @else {
-                form.rows.form method="post" action="/ssh-keys/delete" {
-                    (hidden("form_token", &frame.form_token))
-                    table.list {
-                        (list::head(at, &columns))
-                        tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
-                    }
-                    (list::pager(at))
-                    (list::bulk(&html! { button.danger { "Delete selected" } }))
-                }
+                (list::picked_form(frame, at, &columns, &html! {
+                    @for row in &view.rows { (list_row(row, frame.now)) }
+                }))
             }
         }
     };

@@ -9,7 +9,7 @@ use crate::model::time::Time;
 use crate::model::user_agent;
 
 /// `path` with a query; pairs without a value are left out.
-pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
     let mut address = path.to_owned();
     let mut sign = '?';
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::api_key_list::name;
-use super::form::hidden;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::standing;
@@ -66,15 +65,9 @@ pub fn token_list(frame: &Frame, view: &TokenList) -> Markup {
         } @else if view.rows.is_empty() {
             (list::no_match(at))
         } @else {
-            form.rows.form method="post" action="/tokens/delete" {
-                (hidden("form_token", &frame.form_token))
-                table.list {
-                    (list::head(at, &columns))
-                    tbody { @for row in &view.rows { (list_row(row, &view.offered, frame.now)) } }
-                }
-                (list::pager(at))
-                (list::bulk(&html! { button.danger { "Delete selected" } }))
-            }
+            (list::picked_form(frame, at, &columns, &html! {
+                @for row in &view.rows { (list_row(row, &view.offered, frame.now)) }
+            }))
         }
     };
     page(frame, Section::Tokens, "Tokens", &content)

@@ -1,5 +1,6 @@
 //! Times and durations in words.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -98,8 +99,8 @@ fn span(seconds: i64) -> String {
 }
 
 /// `1 day`, `2 days`.
-pub fn counted(count: i64, word: &str) -> String {
-    if count == 1 {
+pub fn counted<N: From<u8> + PartialEq + Display>(count: N, word: &str) -> String {
+    if count == N::from(1) {
         format!("1 {word}")
     } else {
         format!("{count} {word}s")

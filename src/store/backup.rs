@@ -404,18 +404,19 @@ impl Select {
 
     fn survivors(&self, now: Time) -> Result<Vec<ValidCredential>, Error> {
         // The latest use of any of the credential's secrets.
+        let at = "nullif(max(coalesce(l.at, 0), coalesce(l.previous_at, 0), coalesce(l.earlier_at, 0)), 0)";
         let latest = |column: &str| {
             format!(
-                "CASE c.last_used_at WHEN l.at THEN l.{column} WHEN l.previous_at THEN l.previous_{column} ELSE l.earlier_{column} END"
+                "CASE {at} WHEN l.at THEN l.{column} WHEN l.previous_at THEN l.previous_{column} ELSE l.earlier_{column} END"
             )
         };
         let (address, program) = (latest("address"), latest("program"));
         let sql = format!(
-            "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, c.last_used_at, {address}, {program} \
+            "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, {at}, {address}, {program} \
                    FROM credentials c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN services s ON s.id = c.service_id \
                    LEFT JOIN hosts h ON h.id = c.host_id LEFT JOIN last_uses l ON l.credential_id = c.id \
                    WHERE c.deleted_at IS NULL AND c.kind IN ('api-key', 'host') AND (c.expires_at IS NULL OR c.expires_at > ?) \
-                   ORDER BY c.last_used_at DESC, c.number DESC"
+                   ORDER BY 7 DESC, c.number DESC"
         );
         self.all(&sql, [now.unix()], |row| {
             Ok(ValidCredential {

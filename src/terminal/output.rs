@@ -166,16 +166,19 @@ pub fn relative_time(time: Time, now: Time) -> String {
     format!("{} ago", rounded(now.since(time)))
 }
 
-/// A duration in its largest unit, rounded down.
+/// A duration in its largest fitting unit, rounded as in the console: `90m` is `2h`, 29.6 days are `30d`.
 fn rounded(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs();
-    let (size, unit) = match seconds {
-        0..60 => (1, "s"),
-        60..3_600 => (60, "m"),
-        3_600..86_400 => (3_600, "h"),
-        _ => (86_400, "d"),
-    };
-    format!("{}{unit}", seconds / size)
+    let in_units = |size: u64| (seconds + size / 2) / size;
+    if seconds < 60 {
+        format!("{seconds}s")
+    } else if in_units(60) < 60 {
+        format!("{}m", in_units(60))
+    } else if in_units(3_600) < 36 {
+        format!("{}h", in_units(3_600))
+    } else {
+        format!("{}d", in_units(86_400))
+    }
 }
 
 /// A lifetime in words for standard error.
@@ -183,11 +186,7 @@ pub fn lifetime_text(expires_at: Option<&str>, now: Time) -> String {
     match expires_at {
         None => "never expires".to_owned(),
         Some(text) => match Time::parse(text) {
-            // A lifetime of 30 days is not shown as 29 a second later.
-            Ok(end) if end > now => format!(
-                "expires in {} ({text})",
-                rounded(end.since(now) + std::time::Duration::from_secs(30))
-            ),
+            Ok(end) if end > now => format!("expires in {} ({text})", rounded(end.since(now))),
             Ok(_) | Err(_) => format!("expires {text}"),
         },
     }
@@ -329,16 +328,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_relative_and_rounded_down() {
+    fn times_are_relative_and_rounded() {
         let now = Time::from_unix(1_000_000);
         for (seconds, message) in [
             (1_000_000, "0s ago"),
             (999_941, "59s ago"),
             (999_940, "1m ago"),
-            (996_400, "1h ago"),
-            (913_600, "1d ago"),
+            (996_431, "59m ago"),
+            (996_430, "1h ago"),
+            (872_201, "35h ago"),
+            (872_200, "1d ago"),
             (1_000_001, "in 1s (1970-01-12)"),
-            (3_592_000, "in 30d (1970-02-11)"),
+            (3_591_990, "in 30d (1970-02-11)"),
         ] {
             assert_eq!(relative_time(Time::from_unix(seconds), now), message);
         }

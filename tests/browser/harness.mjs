@@ -95,6 +95,11 @@ export async function profile(url, options = {}) {
   context.wrong = [];
   context.asked = [];
   context.on("page", (page) => {
+    page.pending = new Set();
+    page.on("request", (request) => page.pending.add(`${request.method()} ${request.url()}`));
+    for (const end of ["requestfinished", "requestfailed"]) {
+      page.on(end, (request) => page.pending.delete(`${request.method()} ${request.url()}`));
+    }
     page.on("console", (message) => {
       // A page that is itself a 4xx answer is listed here, too; it is not a fault of the page.
       const isStatus = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text())
@@ -117,7 +122,15 @@ export async function profile(url, options = {}) {
 
 /** Does what leads to another page, and waits until that is there. */
 export async function led(page, act) {
-  await Promise.all([page.waitForEvent("load"), act()]);
+  let acted = false;
+  const load = page.waitForEvent("load");
+  const action = act().then(() => (acted = true));
+  try {
+    await Promise.all([load, action]);
+  } catch (error) {
+    const pending = [...page.pending].join(", ") || "nothing";
+    throw new Error(`${error.message}\nat ${page.url()}, ${acted ? "acted" : "not acted"}, waiting for ${pending}`);
+  }
 }
 
 /** Waits until a script's condition holds in the page. */

@@ -175,7 +175,7 @@ export async function all(site) {
   await check("API key: rotate with grace for the old one", async () => {
     await follow(page, "Rotate");
     await page.getByLabel("Planned").check();
-    await page.getByLabel("Old secret expires").selectOption("1h");
+    await page.getByLabel("Grace period", { exact: true }).selectOption("1h");
     await press(page, "Rotate API key");
     second = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     demand(second !== secret && second.slice(0, 16) === secret.slice(0, 16), "a new secret, the same id");
@@ -246,7 +246,7 @@ export async function all(site) {
     equal(await page.locator("tbody tr").count(), 2);
     equal(await page.getByText("This device", { exact: true }).count(), 1);
     await led(page, () => page.getByRole("row", { name: /Safari/ }).getByRole("button", { name: /Sign out/ }).click());
-    equal(await page.getByRole("status").innerText(), "Signed out.");
+    equal(await page.getByRole("status").innerText(), "1 session signed out.");
     await led(phone, () => phone.getByRole("navigation").getByRole("link", { name: "Tokens" }).click());
     equal(await heading(phone), "Sign in");
     await phone.getByLabel("Username").fill("alice");

@@ -3,6 +3,7 @@
 import { check, finish, launch, serve } from "./harness.mjs";
 import * as factors from "./factors.mjs";
 import * as journeys from "./journeys.mjs";
+import * as tasks from "./tasks.mjs";
 
 // They take two minutes on two quiet cores and much longer on busy ones; what hangs is not waited for.
 const limit = setTimeout(() => {
@@ -22,6 +23,8 @@ try {
     await pictures.screenshot(...rest);
   } else if (mode === "factors") {
     await factors.all();
+  } else if (mode === "tasks") {
+    await tasks.all();
   } else {
     const site = await serve("main");
     await journeys.all(site);
@@ -29,6 +32,7 @@ try {
     await journeys.byKeyboard(site);
     await journeys.onPlainHttp();
     await factors.all();
+    await tasks.all();
     const modes = await import("./modes.mjs");
     await modes.all(site);
   }

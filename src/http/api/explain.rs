@@ -32,9 +32,8 @@ pub fn users_token(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 
 pub fn services_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     explain(context, caller, Kind::ApiKey, |context, caller| {
-        Ok(App::of_service(
-            &context.app().service(caller, context.parameter(0))?,
-        ))
+        let service = context.app().service(caller, context.parameter(0))?;
+        Ok(App::of_service(service.id))
     })
 }
 

@@ -71,17 +71,14 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
 }
 
 fn to_read(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialScope, Problem> {
-    Ok(App::of_service(
-        &context.app().service(caller, context.parameter(0))?,
-    ))
+    let service = context.app().service(caller, context.parameter(0))?;
+    Ok(App::of_service(service.id))
 }
 
 fn to_write(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialScope, Problem> {
-    Ok(App::of_service(
-        &context
-            .app()
-            .service_for_change(caller, context.parameter(0))?,
-    ))
+    let app = context.app();
+    let service = app.service_for_change(caller, context.parameter(0))?;
+    Ok(App::of_service(service.id))
 }
 
 pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {

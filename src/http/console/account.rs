@@ -47,7 +47,7 @@ pub fn rename(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     let name = parse_name(input.value("display_name").unwrap_or_default())
         .map_err(|message| Error::field("display_name", message));
     match name.and_then(|name| context.app().rename_self(caller, name)) {
-        Ok(_) => done("/account", "saved"),
+        Ok(_) => done("/account", "account"),
         Err(error) => show_again(error.into(), input, "display_name", |name_input| {
             account_page(context, caller, name_input, Input::default())
         }),

@@ -45,7 +45,7 @@ fn subject(context: &RequestContext<'_>, caller: &Caller) -> Result<Subject, Pro
         let offered = caller.power.intersection(&service.power());
         return Ok(Subject {
             holder: Holder::Service(service.name.clone()),
-            scope: App::of_service(&service),
+            scope: App::of_service(service.id),
             offered,
         });
     }
@@ -82,7 +82,7 @@ pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::ApiKeys), list::extent(context));
     let holders = Holders::Of(&subject.scope);
     let app = context.app();
-    let listed = app.list_credentials(caller, holders, KIND, &query, extent)?;
+    let listed = app.list_items(caller, holders, &query, extent)?;
     if extent == ListExtent::All {
         return Ok(list::csv_of_items("api-keys", &listed.rows, context.now));
     }
@@ -114,10 +114,8 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
     let picked = bulk::Picked {
         list: List::ApiKeys,
         holders: Holders::Of(&subject.scope),
-        action: format!("{path}/delete"),
-        back: path,
+        path: &path,
         fixed: Vec::new(),
-        done: "picked-deleted",
     };
     bulk::delete(context, caller, input, &picked)
 }

@@ -1,17 +1,19 @@
 //! Deleting several credentials or SSH keys at once.
 
-use super::{Answer, done, frame, list, page_response, show_again};
-use crate::app::{App, CredentialScope, Holders, OwnedItem, WithDerived};
+use super::{Answer, done, done_with, frame, list, page_response, show_again};
+use crate::app::{App, CredentialScope, Holders, ListExtent, OwnedItem, WithDerived};
 use crate::html::Markup;
 use crate::html::bulk::{self as pages, BulkDelete, BulkRow};
 use crate::html::form::Input;
+use crate::html::table::address;
+use crate::html::when::counted;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::inventory::Item;
-use crate::model::list::List;
+use crate::model::list::{List, ListQuery};
 use crate::model::secret::Id;
 
 /// Things deleted by one form.
@@ -21,14 +23,26 @@ const DELETE_MAX: usize = 500;
 pub(super) struct Picked<'a> {
     pub list: List,
     pub holders: Holders<'a>,
-    /// The page of the list.
-    pub back: String,
-    /// Where the form goes.
-    pub action: String,
-    /// Fields of the form that go along.
+    /// The path of the list, below which the form goes to `/delete`.
+    pub path: &'a str,
+    /// Parameters of the list's address that go along.
     pub fixed: Vec<(&'static str, String)>,
-    /// The word of the message afterwards.
-    pub done: &'static str,
+}
+
+impl Picked<'_> {
+    /// The list's query in the form.
+    fn query(&self, input: &Input) -> ListQuery {
+        let text = input.value("query").unwrap_or_default();
+        list::parsed_query(text, self.list)
+    }
+}
+
+/// The address of the list at `path` with the filter that the form was sent from.
+pub(super) fn filtered_list(path: &str, fixed: &[(&str, String)], query: &ListQuery) -> String {
+    let pairs = query.pairs();
+    let pairs = fixed.iter().chain(&pairs);
+    let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (*name, value.as_str())).collect();
+    address(path, &pairs)
 }
 
 /// The ids of the rows that were picked, each once.
@@ -41,8 +55,7 @@ pub(super) fn ids(input: &Input, noun: &'static str) -> Result<Vec<Id>, Error> {
             ids.push(id);
         }
         if ids.len() > DELETE_MAX {
-            let sentence = format!("select at most {DELETE_MAX} at once");
-            return Err(Error::field("pick", sentence));
+            return Err(too_many());
         }
     }
     Ok(ids)
@@ -55,6 +68,9 @@ fn things(
     input: &Input,
 ) -> Result<Vec<OwnedItem>, Error> {
     let noun = picked.list.noun();
+    if input.value("all").is_some() {
+        return matching(context, caller, picked, &picked.query(input));
+    }
     let ids = ids(input, noun)?;
     let count = ids.len();
     let found = context
@@ -66,6 +82,31 @@ fn things(
     Ok(found)
 }
 
+/// All that match the filter and are not deleted yet.
+fn matching(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    picked: &Picked<'_>,
+    query: &ListQuery,
+) -> Result<Vec<OwnedItem>, Error> {
+    let app = context.app();
+    let mut found = app
+        .list_items(caller, picked.holders, query, ListExtent::All)?
+        .rows;
+    found.retain(|owned| {
+        let record = owned.record();
+        record.is_none_or(|record| record.deletion.is_none())
+    });
+    if found.len() > DELETE_MAX {
+        return Err(too_many());
+    }
+    Ok(found)
+}
+
+fn too_many() -> Error {
+    Error::field("pick", format!("select at most {DELETE_MAX} at once"))
+}
+
 /// Asks for the number of things, and deletes them once it was typed.
 pub(super) fn delete(
     context: &RequestContext<'_>,
@@ -74,13 +115,13 @@ pub(super) fn delete(
     picked: &Picked<'_>,
 ) -> Answer {
     let things = things(context, caller, picked, &input)?;
+    let back = filtered_list(picked.path, &picked.fixed, &picked.query(&input));
     if things.is_empty() {
-        return done(&picked.back, "nothing-picked");
+        return done(&back, "nothing-picked");
     }
     match input.value("confirm").map(str::trim) {
-        None => page_response(question(context, caller, picked, &things, input)),
+        None => page_response(question(context, caller, (picked, &back), &things, input)),
         Some(typed) if typed == things.len().to_string() => {
-            // All of them or none: an item that can't be deleted here is reported first.
             let scopes = things
                 .iter()
                 .map(|owned| scope(picked.holders, &owned.item))
@@ -92,15 +133,22 @@ pub(super) fn delete(
                     Err(error) => return Err(error.into()),
                 }
             }
-            let sign = if picked.back.contains('?') { '&' } else { '?' };
-            let back = format!("{}{sign}count={}", picked.back, things.len());
-            done(&back, picked.done)
+            let word = match picked.list {
+                List::Sessions => "signed-out-there",
+                _ => "deleted",
+            };
+            done_with(
+                context,
+                &back,
+                word,
+                &counted(things.len(), picked.list.noun()),
+            )
         }
         Some(_) => {
             let message = format!("type {} to confirm", things.len());
             let problem: Problem = Error::field("confirm", message).into();
             show_again(problem, input, "confirm", |input| {
-                Ok(question(context, caller, picked, &things, input))
+                Ok(question(context, caller, (picked, &back), &things, input))
             })
         }
     }
@@ -109,7 +157,7 @@ pub(super) fn delete(
 fn question(
     context: &RequestContext<'_>,
     caller: &Caller,
-    picked: &Picked<'_>,
+    (picked, back): (&Picked<'_>, &str),
     things: &[OwnedItem],
     input: Input,
 ) -> Markup {
@@ -122,9 +170,10 @@ fn question(
     };
     let view = BulkDelete {
         list: picked.list,
-        back: picked.back.clone(),
-        action: picked.action.clone(),
+        back: back.to_owned(),
+        action: format!("{}/delete", picked.path),
         fixed: picked.fixed.clone(),
+        query: input.value("query").unwrap_or_default().to_owned(),
         rows: things.iter().map(row).collect(),
         input,
     };
@@ -135,9 +184,9 @@ fn scope(holders: Holders<'_>, thing: &Item) -> Result<CredentialScope, Error> {
     match (holders, thing.owner()) {
         (Holders::Of(scope), _) => Ok(scope.clone()),
         (Holders::Everybody, OwnerId::User(user)) => Ok(App::of_user(user)),
-        (Holders::Everybody, OwnerId::Service(_) | OwnerId::Host(_)) => Err(Error::NotAllowed(
-            "Delete a service's API keys on the service's page, and a host on its own.".to_owned(),
-        )),
+        (Holders::Everybody, OwnerId::Service(service)) => Ok(App::of_service(service)),
+        // No list has a host's credential.
+        (Holders::Everybody, OwnerId::Host(_)) => Err(Error::NotFound("host")),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     }
     let sentence = match &object {
         Some(object) => about(&word, object)?,
-        None => general(&word, count(context))?,
+        None => general(&word)?,
     };
     Some(Flash::Done(sentence))
 }
@@ -72,38 +72,27 @@ fn about(word: &str, object: &str) -> Option<String> {
     })
 }
 
-fn general(word: &str, count: u32) -> Option<String> {
+fn general(word: &str) -> Option<String> {
     let sentence = match word {
-        "saved" => "Saved.",
+        "account" => "Account saved.",
+        "notice-preferences" => "Notice preferences saved.",
         "policy" => "Policy saved.",
         "welcome" => "Your password is set, and you are signed in.",
-        "deleted" => "Deleted.",
-        "deleted-ssh-key" => "Deleted. Hosts reject it from the next login on.",
-        "enabled" => "Enabled.",
-        "disabled" => "Disabled.",
-        "signed-out-there" => "Signed out.",
         "signed-out-others" => "Signed out everywhere else.",
         "password" => "Your password is changed. All other sessions are signed out.",
-        "added" => "Added.",
         "email-sent" => "A mail with a link is on its way. Open the link and confirm the address.",
         "email-confirmed" => "The e-mail address is confirmed.",
         "email-removed" => "The e-mail address is removed. It receives a last notice.",
         "calendar-deleted" => "The calendar link is revoked.",
         "test-sent" => "The test notice is on its way. Reload this page to see its delivery.",
         "totp" => "The authenticator app is set up.",
+        "totp-removed" => "The authenticator app is removed.",
         "passkey" => "The passkey is added.",
+        "passkey-renamed" => "The passkey is renamed.",
+        "passkey-deleted" => "The passkey is deleted.",
         "confirmed" => "Confirmed.",
-        "removed" => "Removed.",
         "theme" => "Appearance saved.",
-        "picked-deleted" => return Some(format!("{count} deleted.")),
-        "picked-signed-out" => return Some(format!("{count} signed out.")),
         _ => return None,
     };
     Some(sentence.to_owned())
-}
-
-/// `?count=`, of an act on several things.
-fn count(context: &RequestContext<'_>) -> u32 {
-    let text = query(context, "count");
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

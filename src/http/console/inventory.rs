@@ -15,24 +15,12 @@ use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, UsageDay};
 use crate::model::inventory::Item;
-use crate::model::list::{List, Listed};
+use crate::model::list::List;
 use crate::model::secret::Id;
 use crate::model::time::Time;
 use crate::model::user::Role;
 
 const TABS: [List; 4] = [List::ApiKeys, List::SshKeys, List::Tokens, List::Sessions];
-
-/// The kind of credentials in a tab; `None`: SSH keys.
-const fn kind_of(list: List) -> Option<Kind> {
-    match list {
-        List::SshKeys => None,
-        List::Tokens => Some(Kind::Token),
-        List::Sessions => Some(Kind::Session),
-        List::ApiKeys | List::Users | List::Groups | List::Services | List::Hosts => {
-            Some(Kind::ApiKey)
-        }
-    }
-}
 
 /// The tab of a word in `?kind=`, and whether the word is known.
 fn tab(word: Option<&str>) -> (List, bool) {
@@ -74,24 +62,10 @@ fn row(
     Some(InventoryRow {
         thing,
         path: path.filter(|_| !is_deleted),
-        // Keys of services and hosts are deleted on their own pages.
-        is_deletable: matches!(owner, OwnerId::User(_)) && !is_deleted,
+        is_deletable: !is_deleted,
         owner: owned.owner,
         owner_path,
     })
-}
-
-fn rows(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    query: &crate::model::list::ListQuery,
-    extent: ListExtent,
-) -> Result<Listed<OwnedItem>, crate::model::error::Error> {
-    let (app, all) = (context.app(), Holders::Everybody);
-    match kind_of(query.list) {
-        Some(kind) => app.list_credentials(caller, all, kind, query, extent),
-        None => app.list_ssh_keys(caller, all, query, extent),
-    }
 }
 
 pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -103,12 +77,12 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .ignored
             .push("Unknown kind of credential. The list shows API keys.".to_owned());
     }
-    let listed = rows(context, caller, &query, extent)?;
+    let app = context.app();
+    let listed = app.list_items(caller, Holders::Everybody, &query, extent)?;
     if extent == ListExtent::All {
         let name = format!("{}s", kind_word(tab));
         return Ok(list::csv_of_items(&name, &listed.rows, context.now));
     }
-    let app = context.app();
     let counts = app.count_inventory(caller)?;
     let count = |list| match list {
         List::SshKeys => counts.ssh_keys,
@@ -145,14 +119,8 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     let picked = bulk::Picked {
         list: tab,
         holders: Holders::Everybody,
-        back: format!("/admin/inventory?kind={word}"),
-        action: "/admin/inventory/delete".to_owned(),
+        path: "/admin/inventory",
         fixed: vec![("kind", word)],
-        done: if tab == List::Sessions {
-            "picked-signed-out"
-        } else {
-            "picked-deleted"
-        },
     };
     bulk::delete(context, caller, input, &picked)
 }

@@ -15,8 +15,13 @@ use crate::model::user_agent;
 
 /// The query of `list` in the address.
 pub(super) fn query(context: &RequestContext<'_>, list: List) -> ListQuery {
+    parsed_query(context.request.raw_query_string(), list)
+}
+
+/// The query of `list` in the part of an address after `?`.
+pub(super) fn parsed_query(text: &str, list: List) -> ListQuery {
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-        form_urlencoded::parse(context.request.raw_query_string().as_bytes()).collect();
+        form_urlencoded::parse(text.trim_start_matches('?').as_bytes()).collect();
     let pairs = pairs.iter();
     ListQuery::parse(
         list,

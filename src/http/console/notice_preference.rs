@@ -53,7 +53,7 @@ pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
     let preferences = context.app().notice_preferences(caller)?;
     let change = change(&preferences, &input);
     match context.app().change_notice_preferences(caller, change) {
-        Ok(()) => done("/account/notices", "saved"),
+        Ok(()) => done("/account/notices", "notice-preferences"),
         Err(error) => show_again(error.into(), input, "kinds", |input| {
             preference_page(context, caller, Input::default(), input)
         }),

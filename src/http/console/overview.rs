@@ -26,10 +26,11 @@ fn urgent(list: List) -> ListQuery {
 fn credentials(
     context: &RequestContext<'_>,
     caller: &Caller,
-    (scope, list, kind): (&CredentialScope, List, Kind),
+    scope: &CredentialScope,
+    list: List,
 ) -> Result<Part<Record>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_credentials(caller, holders, kind, &urgent(list), ListExtent::Page)?;
+    let listed = app.list_items(caller, holders, &urgent(list), ListExtent::Page)?;
     let records = listed.rows.iter().filter_map(OwnedItem::record);
     Ok(Part {
         rows: records.take(ROWS).cloned().collect(),
@@ -43,7 +44,7 @@ fn ssh_keys(
     scope: &CredentialScope,
 ) -> Result<Part<SshKeyRow>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_ssh_keys(caller, holders, &urgent(List::SshKeys), ListExtent::Page)?;
+    let listed = app.list_items(caller, holders, &urgent(List::SshKeys), ListExtent::Page)?;
     let rows = listed.rows.iter();
     Ok(Part {
         rows: rows
@@ -62,16 +63,16 @@ pub(super) fn parts_of_user(
 ) -> Result<Parts, Error> {
     let scope = &App::of_user(user);
     Ok(Parts {
-        api_keys: credentials(context, caller, (scope, List::ApiKeys, Kind::ApiKey))?,
+        api_keys: credentials(context, caller, scope, List::ApiKeys)?,
         ssh_keys: ssh_keys(context, caller, scope)?,
-        tokens: credentials(context, caller, (scope, List::Tokens, Kind::Token))?,
-        sessions: credentials(context, caller, (scope, List::Sessions, Kind::Session))?,
+        tokens: credentials(context, caller, scope, List::Tokens)?,
+        sessions: credentials(context, caller, scope, List::Sessions)?,
     })
 }
 
 pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let app = context.app();
-    let own = |list, kind| credentials(context, caller, (&App::own(caller, kind)?, list, kind));
+    let own = |list, kind| credentials(context, caller, &App::own(caller, kind)?, list);
     let certificate_end = context.server_state.settings.certificate_expires_at();
     let attention = match app.attention(caller, certificate_end) {
         Ok(attention) => Some(attention),

@@ -160,7 +160,7 @@ pub fn revealed(codes: &[RecoveryCode; RECOVERY_CODES]) -> Vec<String> {
 /// `POST /account/second-factor/totp/remove`.
 pub fn remove_totp(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match context.app().remove_totp(caller) {
-        Ok(()) => done(HERE, "removed"),
+        Ok(()) => done(HERE, "totp-removed"),
         Err(error) => rejected(context, caller, input, error),
     }
 }
@@ -257,7 +257,7 @@ pub fn rename_passkey(context: &RequestContext<'_>, caller: &Caller, input: Inpu
         .map_err(|message| Error::field("name", message))
         .and_then(|name| context.app().rename_passkey(caller, id, name));
     match renamed {
-        Ok(()) => done(HERE, "saved"),
+        Ok(()) => done(HERE, "passkey-renamed"),
         Err(error) => show_again(error.into(), input, "name", |input| {
             render_rename(context, caller, input)
         }),
@@ -268,7 +268,7 @@ pub fn rename_passkey(context: &RequestContext<'_>, caller: &Caller, input: Inpu
 pub fn delete_passkey(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let id = context.id("passkey")?;
     match context.app().delete_passkey(caller, id) {
-        Ok(()) => done(HERE, "deleted"),
+        Ok(()) => done(HERE, "passkey-deleted"),
         Err(error) => rejected(context, caller, input, error),
     }
 }

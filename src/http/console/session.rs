@@ -1,10 +1,11 @@
 //! `/sessions`.
 
-use super::{Answer, bulk, done, frame, list, page_response};
+use super::{Answer, bulk, done, done_with, frame, list, page_response};
 use crate::app::{App, Holders, ListExtent, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::session::{self as pages, SessionList};
+use crate::html::when::counted;
 use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
@@ -18,7 +19,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own(caller, KIND)?;
     let (query, extent) = (list::query(context, List::Sessions), list::extent(context));
     let app = context.app();
-    let listed = app.list_credentials(caller, Holders::Of(&scope), KIND, &query, extent)?;
+    let listed = app.list_items(caller, Holders::Of(&scope), &query, extent)?;
     if extent == ListExtent::All {
         return Ok(list::csv_of_items("sessions", &listed.rows, context.now));
     }
@@ -43,8 +44,10 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         Some(id) => vec![Id::parse(id).ok_or(NOT_FOUND)?],
         None => bulk::ids(&input, "session")?,
     };
+    let query = list::parsed_query(input.value("query").unwrap_or_default(), List::Sessions);
+    let back = bulk::filtered_list("/sessions", &[], &query);
     if ids.is_empty() {
-        return done("/sessions", "nothing-picked");
+        return done(&back, "nothing-picked");
     }
     // All of them or none.
     if context
@@ -66,13 +69,8 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     if !own.is_empty() {
         return Ok(super::sign_in::after_sign_out(context));
     }
-    if one.is_some() {
-        return done("/sessions", "signed-out-there");
-    }
-    done(
-        &format!("/sessions?count={}", others.len()),
-        "picked-signed-out",
-    )
+    let things = counted(others.len(), "session");
+    done_with(context, &back, "signed-out-there", &things)
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

@@ -66,7 +66,7 @@ pub fn list_ssh_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own_ssh_keys(caller)?;
     let (query, extent) = (list::query(context, List::SshKeys), list::extent(context));
     let app = context.app();
-    let listed = app.list_ssh_keys(caller, Holders::Of(&scope), &query, extent)?;
+    let listed = app.list_items(caller, Holders::Of(&scope), &query, extent)?;
     if extent == ListExtent::All {
         return Ok(list::csv_of_items("ssh-keys", &listed.rows, context.now));
     }
@@ -87,10 +87,8 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
     let picked = bulk::Picked {
         list: List::SshKeys,
         holders: Holders::Of(&scope),
-        back: "/ssh-keys".to_owned(),
-        action: "/ssh-keys/delete".to_owned(),
+        path: "/ssh-keys",
         fixed: Vec::new(),
-        done: "picked-deleted",
     };
     bulk::delete(context, caller, input, &picked)
 }

@@ -26,7 +26,7 @@ pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own(caller, KIND)?;
     let (query, extent) = (list::query(context, List::Tokens), list::extent(context));
     let app = context.app();
-    let listed = app.list_credentials(caller, Holders::Of(&scope), KIND, &query, extent)?;
+    let listed = app.list_items(caller, Holders::Of(&scope), &query, extent)?;
     if extent == ListExtent::All {
         return Ok(list::csv_of_items("tokens", &listed.rows, context.now));
     }
@@ -61,10 +61,8 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
     let picked = bulk::Picked {
         list: List::Tokens,
         holders: Holders::Of(&scope),
-        back: "/tokens".to_owned(),
-        action: "/tokens/delete".to_owned(),
+        path: "/tokens",
         fixed: Vec::new(),
-        done: "picked-deleted",
     };
     bulk::delete(context, caller, input, &picked)
 }

@@ -185,7 +185,7 @@ fn permission_dropped_by_its_service_is_not_granted() {
     ));
     let late = site.app().issue(
         &alice,
-        &App::of_service(&service),
+        &App::of_service(service.id),
         wanted("late", &["lab:use"]),
         None,
     );
@@ -200,7 +200,7 @@ fn permission_dropped_by_its_service_is_not_granted() {
     );
     let late = site.app().issue(
         &alice,
-        &App::of_service(&service),
+        &App::of_service(service.id),
         wanted("late", &[]),
         None,
     );
@@ -211,7 +211,7 @@ fn permission_dropped_by_its_service_is_not_granted() {
     };
     let late = site.app().rotate(
         &alice,
-        &App::of_service(&service),
+        &App::of_service(service.id),
         Id::random(),
         rotation,
         None,

@@ -393,10 +393,15 @@ fn several_keys_are_deleted_by_their_number() {
     assert!(again.has("type 2 to confirm"), "{}", again.text());
     assert_eq!(listed(&mut bob, "/api-keys").len(), 3);
     let done = bob.submit_and_follow(&again.form(action).set("confirm", "2"));
-    assert!(done.has("2 deleted."), "{}", done.text());
+    assert!(done.has("2 API keys deleted."), "{}", done.text());
     assert_eq!(names(&done), ["three"]);
     let deleted = bob.open("/api-keys?status=deleted&sort=name");
     assert_eq!(names(&deleted), ["one", "two"]);
+    // The id of a deleted key leads to it.
+    let path = format!("/api-keys?q={}", ids[0]);
+    let link = format!("{path}&amp;status=deleted");
+    assert!(bob.open(&path).has(&link), "{link}");
+    assert_eq!(names(&bob.open(&link.replace("&amp;", "&"))), ["one"]);
     assert!(!deleted.has("/rotate") && deleted.has(">Deleted</b>"));
     assert_eq!(
         listed(&mut site.signed_in("alice"), "/api-keys"),
@@ -406,6 +411,58 @@ fn several_keys_are_deleted_by_their_number() {
         site.count("SELECT count(*) FROM events WHERE action = 'api-key.delete'"),
         2
     );
+}
+
+#[test]
+fn all_matching_keys_are_deleted_and_the_filter_is_kept() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    make(&mut alice, "of alice", "30d");
+    for name in ["one", "two", "three"] {
+        make(&mut bob, name, "30d");
+    }
+    make(&mut bob, "kept", "never");
+    let action = "/admin/inventory/delete";
+    let all = |page: &Page, action| {
+        let mut form = page.form(action);
+        form.fields.push(("all".into(), "yes".into()));
+        form
+    };
+    let without = alice.open("/admin/inventory");
+    assert!(!without.has("Delete all matching"), "no filter, no button");
+    let page = alice.open("/admin/inventory?owner=bob&use=never&expires=soon");
+    assert!(!page.has("Delete all matching"), "nothing matches");
+    let page = alice.open("/admin/inventory?owner=bob&q=o&sort=-name");
+    assert_eq!(names(&page), ["two", "one"]);
+    assert!(page.has("Delete all matching"), "{}", page.text());
+    let question = alice.submit(&all(&page, action)).expect(200);
+    assert!(question.has("Delete 2 API keys?"), "{}", question.text());
+    // Only those on the page are deleted, even if more match by now.
+    make(&mut bob, "fourth one", "30d");
+    let form = question.form(action).set("confirm", "2");
+    let done = alice.submit_and_follow(&form);
+    assert!(done.has("2 API keys deleted."), "{}", done.text());
+    assert_eq!(names(&done), ["fourth one"], "the filter is still there");
+    let left = ["fourth one", "kept", "of alice", "three"];
+    assert_eq!(listed(&mut alice, "/admin/inventory?sort=name"), left);
+    // Keys of services, too; deleted ones stay.
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
+    alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
+    let new = "/admin/services/slurm/api-keys/new";
+    let form = alice.open(new).form(new).set("name", "gate one");
+    alice.submit(&form.set("expires_in", "30d")).expect(200);
+    let page = alice.open("/admin/inventory?q=one");
+    let question = alice.submit(&all(&page, action));
+    assert!(question.has("Delete 2 API keys?") && question.has("gate one"));
+    let deleted = alice.open("/admin/inventory?owner=bob&status=deleted");
+    assert!(names(&deleted).len() == 2 && !deleted.has("Delete all matching"));
+    // The owner's own list works alike; a member can't delete through the inventory.
+    let page = bob.open("/api-keys?q=e");
+    let question = bob.submit(&all(&page, "/api-keys/delete"));
+    assert!(question.has("Delete 3 API keys?"), "{}", question.text());
+    let mut forged = question.form("/api-keys/delete");
+    forged.action = action.to_owned();
+    assert_eq!(bob.submit(&forged.set("confirm", "3")).status, 403);
 }
 
 #[test]
@@ -457,7 +514,7 @@ fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
         .collect();
     assert_eq!(ids.len(), 2, "not the present one");
     let done = alice.submit_and_follow(&pick(&page, "/sessions/delete", &ids));
-    assert!(done.has("2 signed out."), "{}", done.text());
+    assert!(done.has("2 sessions signed out."), "{}", done.text());
     assert!(phones.iter_mut().all(|phone| !phone.is_signed_in()) && alice.is_signed_in());
     // A session that is not there: nobody is signed out.
     let mut bob = site.signed_in("bob");
@@ -503,6 +560,14 @@ fn inventory_has_tabs_and_finds_unused_keys_of_an_owner() {
     for tab in ["API keys 3", "SSH keys 1", "Tokens 1", "Sessions 2"] {
         assert!(page.has(&format!(">{tab}</a>")), "{tab}: {}", page.text());
     }
+    // A search goes along to the other tabs, whose numbers it makes unknown.
+    let page = alice.open("/admin/inventory?owner=bob&use=never");
+    let tokens = "href=\"/admin/inventory?kind=token&amp;owner=bob\">Tokens</a>";
+    assert!(
+        page.has(tokens) && page.has(">API keys 1</a>"),
+        "{}",
+        page.text()
+    );
     // Each name leads somewhere, each owner too.
     for kind in ["api-key", "ssh-key", "token", "session"] {
         let page = alice.open(&format!("/admin/inventory?kind={kind}"));

@@ -153,7 +153,7 @@ fn session_can_revoke_another_of_the_same_user() {
     let id = there.cookies["keycroft-session"][4..16].to_owned();
     let form = page.form("/sessions/delete").set("id", &id);
     let page = here.submit_and_follow(&form);
-    assert!(page.has("Signed out."));
+    assert!(page.has("1 session signed out."));
     let page = there.get("/sessions");
     assert_eq!(page.header("Location"), Some("/login?next=%2Fsessions"));
     // Everywhere else, but not here.

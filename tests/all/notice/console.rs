@@ -107,7 +107,7 @@ fn wanted_notices_are_chosen_and_security_stays() {
     form.fields
         .retain(|(_, value)| !value.starts_with("api-key.expires="));
     let page = bob.submit_and_follow(&form);
-    assert!(page.has("Saved."), "{}", page.text());
+    assert!(page.has("Notice preferences saved."), "{}", page.text());
     assert_eq!(site.count("SELECT count(*) FROM notice_opt_outs"), 1);
     let mut form = page.form("/account/notices");
     form.fields.retain(|(name, _)| name != "want");
