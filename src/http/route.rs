@@ -3,7 +3,7 @@
 use rouille::Response;
 
 use super::api;
-use super::console::{self, Act, Page};
+use super::console::{self, ActHandler, PageHandler};
 use super::context::RequestContext;
 use super::host;
 use super::problem::Problem;
@@ -31,9 +31,9 @@ pub enum Needs {
     /// A host credential.
     Host(CallerHandler),
     /// A session; without one, sign-in comes first.
-    Page(Page),
+    Page(PageHandler),
     /// A session and a form of the console.
-    Form(Act),
+    Form(ActHandler),
 }
 
 /// Quick for one login; possibly long for the keys of all users.
@@ -106,7 +106,7 @@ const fn of_host(
     }
 }
 
-const fn page(path: &'static str, handler: Page) -> Route {
+const fn page(path: &'static str, handler: PageHandler) -> Route {
     Route {
         method: "GET",
         path,
@@ -117,7 +117,7 @@ const fn page(path: &'static str, handler: Page) -> Route {
 
 /// A form. With a confirmed password it changes to the lane of password hashing ([`super::respond::admit`]); no other
 /// request may wait behind a storm of sign-ins.
-const fn form(path: &'static str, handler: Act) -> Route {
+const fn form(path: &'static str, handler: ActHandler) -> Route {
     Route {
         method: "POST",
         path,

@@ -288,7 +288,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let view = ApiKeyPage {
         chain: explain::chain(context, caller, &subject.scope, KIND, record.id)?,
         usage: app.usage(caller, &subject.scope, KIND, record.id)?,
-        made: app.created_by(caller, &subject.scope, KIND, record.id)?,
+        created: app.created_by(caller, &subject.scope, KIND, record.id)?,
         ssh_keys: app.ssh_keys_created_by(caller, &subject.scope, KIND, record.id)?,
         names: super::event::names(context, caller, &events)?,
         events,
@@ -510,7 +510,7 @@ fn delete_form(
     let usage = context
         .app()
         .usage(caller, &subject.scope, KIND, record.id)?;
-    let made = context
+    let created = context
         .app()
         .created_by(caller, &subject.scope, KIND, record.id)?;
     let ssh_keys = context
@@ -522,7 +522,7 @@ fn delete_form(
             holder: subject.holder,
             record,
             usage,
-            made,
+            created,
             ssh_keys,
             input,
         },

@@ -271,10 +271,10 @@ fn try_create(
         expires_in: Some(form::filled(input, "expires_in").unwrap_or_default()),
         groups: Some(chosen(input)),
     };
-    let made = context
+    let created = context
         .app()
         .add_enrollment_code(caller, wanted.parse()?, Some(once))?;
-    Ok(made)
+    Ok(created)
 }
 
 pub fn delete_code(context: &RequestContext<'_>, caller: &Caller, _input: Input) -> Answer {

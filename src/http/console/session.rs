@@ -69,8 +69,8 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     if !own.is_empty() {
         return Ok(super::sign_in::after_sign_out(context));
     }
-    let things = counted(others.len(), "session");
-    done_with(context, &back, "signed-out-there", &things)
+    let count = counted(others.len(), "session");
+    done_with(context, &back, "signed-out-there", &count)
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

@@ -162,7 +162,7 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let app = context.app();
     let view = TokenDelete {
         usage: app.usage(caller, &scope, KIND, id)?,
-        made: app.created_by(caller, &scope, KIND, id)?,
+        created: app.created_by(caller, &scope, KIND, id)?,
         ssh_keys: app.ssh_keys_created_by(caller, &scope, KIND, id)?,
         record,
     };
