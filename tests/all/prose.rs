@@ -243,10 +243,19 @@ fn texts_beside_sql(text: &str) -> Vec<(usize, String)> {
 /// Docstrings of a Python script, and labels of checks in a shell script.
 fn script_texts(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (number, part) in text.split("\"\"\"").enumerate() {
-        if number % 2 == 1 {
-            found.push((0, part.to_owned()));
+    let mut parts = text.split("\"\"\"");
+    let mut before = parts.next();
+    while let (Some(code), Some(content)) = (before, parts.next()) {
+        // Others are values, such as programs for another interpreter.
+        if code
+            .lines()
+            .last()
+            .is_none_or(|line| line.trim().is_empty())
+            || code.ends_with('\n')
+        {
+            found.push((0, content.to_owned()));
         }
+        before = parts.next();
     }
     for (place, line) in text.lines().enumerate() {
         let label = [
@@ -375,8 +384,7 @@ fn passages() -> Vec<Passage> {
         let file = format!("scripts/{name}");
         let text = read(&path);
         add("scripts", &file, usize::MAX, comments(&text, "#"));
-        let words_max = DOCUMENTATION_WORDS_MAX;
-        add("script texts", &file, words_max, script_texts(&text));
+        add("script texts", &file, usize::MAX, script_texts(&text));
     }
     let api = serde_json::from_str(&read(&root().join("openapi.json"))).unwrap();
     let mut texts = Vec::new();
