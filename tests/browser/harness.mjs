@@ -40,7 +40,7 @@ export function equal(found, wanted, what = "") {
   }
 }
 
-export function demand(condition, what) {
+export function ensure(condition, what) {
   if (!condition) throw new Error(what);
 }
 
@@ -157,8 +157,8 @@ export async function reached(page, wanted) {
       return { label: (label ?? "").trim(), body: one === document.body, seen, inside };
     });
     if (at.body) continue;
-    demand(at.seen, `the focus on "${at.label}" can't be seen`);
-    demand(at.inside, `the focus on "${at.label}" is out of view`);
+    ensure(at.seen, `the focus on "${at.label}" can't be seen`);
+    ensure(at.inside, `the focus on "${at.label}" is out of view`);
     if (wanted.test(at.label)) return;
   }
   throw new Error(`no way to ${wanted} by keyboard`);

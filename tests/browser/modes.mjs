@@ -1,5 +1,5 @@
 // Every page there is, found by following links: no fault that axe knows of, and nothing to scroll sideways at 320 pixels.
-import { axe, check, command, demand, led, profile, quiet, signIn } from "./harness.mjs";
+import { axe, check, command, ensure, led, profile, quiet, signIn } from "./harness.mjs";
 import { ALICE } from "./journeys.mjs";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -34,7 +34,7 @@ export async function fill(site) {
     const answer = await fetch(`${site.url}/api/v1${path}`, {
       method, headers: { Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) }, body: JSON.stringify(body),
     });
-    demand(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
+    ensure(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
     return answer.status === 204 ? null : answer.json();
   };
   const many = async (count, act) => {
@@ -131,7 +131,7 @@ async function faults(page) {
 async function look(page, name) {
   await page.evaluate(axe.source);
   const found = await faults(page);
-  demand(found.length === 0, `${name}:\n          ${found.join("\n          ")}`);
+  ensure(found.length === 0, `${name}:\n          ${found.join("\n          ")}`);
 }
 
 export async function all(site) {
@@ -164,13 +164,13 @@ export async function all(site) {
       continue;
     }
     await check(`every mode: ${name}`, async () => {
-      demand(status === 200 || status === 404, `${path}: ${status}`);
+      ensure(status === 200 || status === 404, `${path}: ${status}`);
       await look(crawler, path);
     });
     count += 1;
   }
-  await check("every link of the pages resolves", () => demand(missing.length === 0, missing.join(" ")));
-  await check("the crawl found the pages", () => demand(count > 35, `only ${count}`));
+  await check("every link of the pages resolves", () => ensure(missing.length === 0, missing.join(" ")));
+  await check("the crawl found the pages", () => ensure(count > 35, `only ${count}`));
   await forms(page);
   await check("no page reported an error or sent a request to another site", () => quiet(context));
   await context.close();

@@ -301,7 +301,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(pages::api_key_page(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     page_response(edit_form(
         context,
@@ -410,7 +410,7 @@ fn set_disabled(
     done_with(context, &path, word, &format!("API key {}", record.name))
 }
 
-pub fn ask_rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_rotate_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     page_response(rotate_form(
         context,
@@ -489,7 +489,7 @@ fn try_rotate(
     )?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     page_response(delete_form(
         context,

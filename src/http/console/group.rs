@@ -124,7 +124,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )?)
 }
 
-pub fn ask_add_members(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_add_members_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(users_page(
         context,
         caller,
@@ -213,7 +213,7 @@ fn delete_page(
     Ok(pages::delete(&frame(context, caller), &view))
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(delete_page(context, caller, Input::default())?)
 }
 

@@ -297,7 +297,7 @@ fn delete_form(
     Ok(pages::delete(&frame(context, caller), &host, &input))
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     page_response(delete_form(context, caller, Input::default())?)
 }

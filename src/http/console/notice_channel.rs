@@ -89,7 +89,7 @@ fn edit_form(
     Ok(pages::form(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
@@ -118,7 +118,7 @@ pub fn test(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     done(LIST, "test-sent")
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let channel = find_channel(context, caller)?;
     page_response(pages::delete(&frame(context, caller), &channel))
 }

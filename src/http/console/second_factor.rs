@@ -246,7 +246,7 @@ fn render_rename(
 }
 
 /// `GET /account/second-factor/passkeys/{id}/edit`.
-pub fn ask_rename_passkey(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_rename_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(render_rename(context, caller, Input::default())?)
 }
 

@@ -171,7 +171,7 @@ fn edit_form(
     ))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
@@ -248,7 +248,7 @@ fn delete_form(
     ))
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(delete_form(context, caller, Input::default())?)
 }
 

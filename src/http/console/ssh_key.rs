@@ -183,7 +183,7 @@ fn edit_form(
     Ok(pages::edit(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
@@ -228,7 +228,7 @@ fn try_edit(
     Ok(context.app().edit_ssh_key(caller, &scope, key.id, change)?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let key = facts(&find_ssh_key(context, caller)?, context.now);
     Ok(page(200, pages::delete(&frame(context, caller), &key)))
 }

@@ -156,7 +156,7 @@ fn try_create(
         .issue(caller, &App::own(caller, KIND)?, wanted, Some(once))?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (scope, id) = (App::own(caller, KIND)?, context.id(KIND.name())?);
     let record = context.app().credential(caller, &scope, KIND, id)?;
     let app = context.app();

@@ -342,7 +342,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
     }
 }
 
-pub fn ask_reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_reset_second_factor_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let user = find_user(context, caller)?;
     let factors = context.app().second_factors_of(caller, &user)?;
     page_response(pages::reset_second_factor(
@@ -388,7 +388,7 @@ fn end_form(
     ))
 }
 
-pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_offboard_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(end_form(
         context,
         caller,
@@ -397,7 +397,7 @@ pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(end_form(context, caller, Input::default(), pages::delete)?)
 }
 
