@@ -1,4 +1,4 @@
-//! 2F3: no path gives a session or a confirmation without the factor that policy demands.
+//! 2F3: no path gives a session or a confirmation without the factor that policy requires.
 
 use keycroft::model::time::Time;
 

@@ -160,7 +160,7 @@ fn wrong_passkeys_are_limited_like_wrong_passwords() {
     bob.submit(&form).expect(200);
 }
 
-/// A session that was confirmed by a password alone does not touch a powerful key once a factor is demanded.
+/// A session that was confirmed by a password alone does not touch a powerful key once a factor is required.
 #[test]
 fn powerful_key_of_an_old_session_is_neither_edited_nor_rotated() {
     let site = Site::new();
