@@ -323,10 +323,10 @@ impl Lab {
                 body["allowed_addresses"] = json!(["10.0.0.0/8"]);
                 body["note"] = json!("Runs on storage1.");
             }
-            let made = self.act(Some(&bearer?), "POST", "/api/v1/api-keys", &body)?;
+            let fresh = self.act(Some(&bearer?), "POST", "/api/v1/api-keys", &body)?;
             self.keys[place] = Some(Key {
-                id: text(&made, "id")?,
-                secret: text(&made, "secret")?,
+                id: text(&fresh, "id")?,
+                secret: text(&fresh, "secret")?,
                 previous: None,
             });
             return Ok(());
@@ -344,8 +344,8 @@ impl Lab {
             }
             Rotated(on) if on == day => {
                 let body = json!({"grace": "7d"});
-                let made = self.act(Some(&bearer?), "POST", &format!("{path}/rotate"), &body)?;
-                let secret = text(&made, "secret")?;
+                let fresh = self.act(Some(&bearer?), "POST", &format!("{path}/rotate"), &body)?;
+                let secret = text(&fresh, "secret")?;
                 if let Some(key) = &mut self.keys[place] {
                     key.previous = Some(std::mem::replace(&mut key.secret, secret));
                 }

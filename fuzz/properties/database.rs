@@ -20,7 +20,7 @@ use crate::fixture::Asking;
 const WHOLE: &str = include_str!("../../tests/files/version-1.sql");
 const SECRET: &str = "kca_qps8acxuyyn0_Jypu64AIsFo4OxKAgTG9xbiLhuw2hi5G1zw9Hz";
 
-fn whole() -> &'static [u8] {
+fn complete() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -42,7 +42,7 @@ fn changed(bytes: &[u8]) -> Vec<u8> {
     if let Some(file) = bytes.strip_prefix(b"!") {
         return file.to_vec();
     }
-    let mut file = whole().to_vec();
+    let mut file = complete().to_vec();
     for change in bytes.chunks_exact(5) {
         let [first, second, third, how, with] = *change else {
             continue;
@@ -79,17 +79,17 @@ pub fn database(bytes: &[u8]) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let clock = Clock::manual(Time::from_unix(1_795_369_800));
     match AppState::open(&path, clock.clone()) {
-        Err(refused) => {
-            let said = refused.to_string();
-            assert!(!said.contains(['\n', '\0']), "{said}");
-            assert!(said.len() < 1_000, "{said}");
-            assert_eq!(fs::read(&path).unwrap(), file, "{said}");
+        Err(rejected) => {
+            let message = rejected.to_string();
+            assert!(!message.contains(['\n', '\0']), "{message}");
+            assert!(message.len() < 1_000, "{message}");
+            assert_eq!(fs::read(&path).unwrap(), file, "{message}");
             let beside = fs::read_dir(folder.path()).unwrap();
             let beside: Vec<_> = beside.map(|entry| entry.unwrap().file_name()).collect();
-            assert!(!said.contains("newer") || file[60..64] != [0, 0, 0, 1]);
+            assert!(!message.contains("newer") || file[60..64] != [0, 0, 0, 1]);
             assert!(
-                beside == ["keycroft.db"] || is_opened_by_sqlite(&said),
-                "{said} {beside:?}"
+                beside == ["keycroft.db"] || is_opened_by_sqlite(&message),
+                "{message} {beside:?}"
             );
             let findings = AppState::examine(&path, &clock);
             let is_wrong = |finding: &Finding| finding.condition == Condition::Wrong;
@@ -99,7 +99,7 @@ pub fn database(bytes: &[u8]) {
                 .any(|finding| finding.subject == "schema" && finding.condition == Condition::Look);
             assert!(
                 is_older || findings.iter().any(is_wrong),
-                "{said} {findings:?}"
+                "{message} {findings:?}"
             );
             lines_for_sshd(&path, &clock);
             assert_eq!(fs::read(&path).unwrap(), file, "looking at it changed it");
@@ -115,10 +115,10 @@ pub fn database(bytes: &[u8]) {
 }
 
 /// Returns whether SQLite itself opened it, which creates an empty WAL beside it.
-fn is_opened_by_sqlite(said: &str) -> bool {
+fn is_opened_by_sqlite(message: &str) -> bool {
     ["is damaged;", "can't be", "newer", "never completed"]
         .iter()
-        .any(|word| said.contains(word))
+        .any(|word| message.contains(word))
 }
 
 /// Bar K2: with any content of the rows.

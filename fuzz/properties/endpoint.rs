@@ -36,20 +36,20 @@ impl Lab {
         site.add_user("carol", Role::Member);
         let alice_session = site.sign_in("alice");
         let bob_session = site.sign_in("bob");
-        let made = |path: &str, body: serde_json::Value| {
+        let created = |path: &str, body: serde_json::Value| {
             let asking = site.ask("POST", path).bearer(&site.alice).json(&body);
             asking.send().expect(201).json()
         };
-        let limited = made(
+        let limited = created(
             "/api/v1/api-keys",
             serde_json::json!({"name": "limited", "allowed_addresses": [ALLOWED]}),
         );
-        let ssh_key = made(
+        let ssh_key = created(
             "/api/v1/ssh-keys",
             serde_json::json!({"name": "laptop", "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf"}),
         );
-        made("/api/v1/groups", serde_json::json!({"name": "gpu"}));
-        made(
+        created("/api/v1/groups", serde_json::json!({"name": "gpu"}));
+        created(
             "/api/v1/services",
             serde_json::json!({"name": "slurm", "permissions": ["slurm:submit"]}),
         );

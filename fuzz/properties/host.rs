@@ -17,7 +17,8 @@ use super::{key, text};
 /// A server's answer (JSON), a complete cache file, or one without its last line.
 pub fn host_copy(bytes: &[u8]) {
     if let Ok(answer) = serde_json::from_slice::<AuthorizedKeysOut>(bytes) {
-        let (cache, left_out) = KeyCache::of(&answer, "\"tag\"", Time::from_unix(1_000_000));
+        let (cache, left_out) =
+            KeyCache::from_answer(&answer, "\"tag\"", Time::from_unix(1_000_000));
         assert_eq!(cache.keys + left_out, answer.items.len());
         assert_eq!(
             KeyCache::decode(cache.encode().as_bytes()).as_ref(),
@@ -98,8 +99,8 @@ pub fn login_line(bytes: &[u8]) {
             assert!(tag.starts_with("sshd[") || tag.starts_with("sshd-session["));
             message
         };
-        let said = format!("Accepted publickey for {} from ", login.login);
-        assert!(message.starts_with(&said), "{line}");
+        let printed = format!("Accepted publickey for {} from ", login.login);
+        assert!(message.starts_with(&printed), "{line}");
     }
 }
 

@@ -3,8 +3,9 @@
 use data_encoding::BASE64;
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::ssh_key::{
-    COMMENT_CHARS_MAX, Destination, ExpiryFormat, ForcedCommand, ImportedKey, KeyOptions, KeyRules,
-    KeyType, LineRefusal, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
+    COMMENT_CHARS_MAX, ExpiryFormat, ForcedCommand, ForwardTarget, ImportedKey, KeyOptions,
+    KeyRules, KeyType, LineRejection, PublicKey, RSA_BITS_FLOOR, authorized_line,
+    parse_authorized_keys_file,
 };
 use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
@@ -79,7 +80,7 @@ fn options_of(text: &str) -> Vec<(String, Option<String>)> {
 }
 
 /// The line for a key, if it can be written.
-pub fn line_of(given: &ImportedKey, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
+pub fn line_of(given: &ImportedKey, format: ExpiryFormat<'_>) -> Result<String, LineRejection> {
     authorized_line(
         &given.key,
         given.expires_at,
@@ -110,8 +111,8 @@ pub fn assert_one_line(line: &str, given: &ImportedKey) {
         assert!(digits.len() == 14 && digits.bytes().all(|b| b.is_ascii_digit()));
         if expiry.ends_with('Z') {
             let last = Time::from_unix(expires_at.unix() - 1).to_string();
-            let said: String = last.chars().filter(char::is_ascii_digit).collect();
-            assert_eq!(digits, said);
+            let message: String = last.chars().filter(char::is_ascii_digit).collect();
+            assert_eq!(digits, message);
         }
     }
     if !given.allowed_addresses.is_everywhere() {
@@ -199,8 +200,8 @@ pub fn ssh_key(bytes: &[u8]) {
                 let again = PublicKey::parse(&key.to_openssh(), &rules).unwrap();
                 assert!(again.is_same_key(&key));
             }
-            Err(refusal) => {
-                let sentence = refusal.to_string();
+            Err(rejection) => {
+                let sentence = rejection.to_string();
                 assert!(!sentence.contains('\n') && !sentence.is_empty());
                 let mut words = text.split_whitespace();
                 assert!(!words.any(|word| word.len() > 30 && sentence.contains(word)));
@@ -253,7 +254,7 @@ pub fn authorized_keys_file(bytes: &[u8]) {
                     assert_eq!(pasted, imported);
                 }
             }
-            Err(refusal) => assert!(!refusal.to_string().contains('\n')),
+            Err(rejection) => assert!(!rejection.to_string().contains('\n')),
         }
     }
 }
@@ -316,7 +317,7 @@ pub fn key_options(bytes: &[u8]) {
         let is_flag = row.iter().all(|flag| *flag < 2);
         let is_command = command.is_none_or(|text| ForcedCommand::parse(text).is_ok());
         let entries: Vec<&str> = permitopen.split_ascii_whitespace().collect();
-        assert!(!(is_flag && is_command && Destination::parse_list(&entries).is_ok()));
+        assert!(!(is_flag && is_command && ForwardTarget::parse_list(&entries).is_ok()));
         return;
     };
     assert_eq!(options.command.as_ref().map(ForcedCommand::as_str), command);

@@ -76,16 +76,16 @@ pub fn query(bytes: &[u8]) {
             .map(|(name, _)| name.into_owned())
             .collect();
         let once: BTreeSet<&String> = names.iter().collect();
-        let is_refused = answer.status == 422;
-        assert!(is_refused || answer.status == 200, "{}", answer.text());
-        assert!(is_refused || once.len() == names.len(), "{path}?{query}");
+        let is_rejected = answer.status == 422;
+        assert!(is_rejected || answer.status == 200, "{}", answer.text());
+        assert!(is_rejected || once.len() == names.len(), "{path}?{query}");
         let known = [
             "limit", "after", "action", "since", "until", "all", "user", "target",
         ];
         let is_known = |name: &&String| known.contains(&name.as_str());
-        assert!(is_refused || once.iter().all(is_known), "{path}?{query}");
+        assert!(is_rejected || once.iter().all(is_known), "{path}?{query}");
         let found = answer.json();
-        if is_refused {
+        if is_rejected {
             assert!(!found["errors"].as_array().unwrap().is_empty());
         } else if let Some(items) = found["items"].as_array() {
             let limit = form_urlencoded::parse(query.as_bytes())
@@ -124,7 +124,7 @@ pub fn form(bytes: &[u8]) {
     };
     in_lab(|lab| {
         let body = lab.fill(&String::from_utf8_lossy(body));
-        let whole = format!(
+        let complete = format!(
             "form_token={}&nonce=1795348800-abcdefghijabcdefghij&{body}",
             lab.form_token
         );
@@ -134,7 +134,7 @@ pub fn form(bytes: &[u8]) {
             .header("Cookie", &format!("keycroft-session={}", lab.alice_session))
             .header("Sec-Fetch-Site", "same-origin");
         let kind = "application/x-www-form-urlencoded";
-        let answer = asking.clone().body(kind, whole).send();
+        let answer = asking.clone().body(kind, complete).send();
         // A rejected form echoes only the typed values: no secret of others.
         if !body.contains("kc") {
             lab.assert_answer(&answer);

@@ -14,7 +14,7 @@ use keycroft::model::service::parse_service_name;
 use keycroft::model::text::{
     NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, is_invisible, parse_name, parse_note, sanitize,
 };
-use keycroft::model::time::{Lifetime, Time, WantedEnd, parse_duration};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time, parse_duration};
 use keycroft::model::user::Username;
 use keycroft::model::user_agent::device;
 
@@ -85,12 +85,12 @@ pub fn secret(bytes: &[u8]) {
         let found_at: Vec<usize> = found.iter().map(|(place, _)| *place).collect();
         assert_eq!(found_at, places);
         for (place, presented) in &found {
-            let whole = std::str::from_utf8(&bytes[*place..place + SECRET_BYTES]).unwrap();
-            let read = Presented::parse(whole).unwrap();
-            assert!(read.digest.matches(&Digest::new(whole.as_bytes())));
+            let complete = std::str::from_utf8(&bytes[*place..place + SECRET_BYTES]).unwrap();
+            let read = Presented::parse(complete).unwrap();
+            assert!(read.digest.matches(&Digest::new(complete.as_bytes())));
             assert!(presented.digest.matches(&read.digest));
-            assert_eq!(presented.id.as_str(), &whole[4..16]);
-            assert_eq!(presented.hint(), format!("{}…", &whole[..17]));
+            assert_eq!(presented.id.as_str(), &complete[4..16]);
+            assert_eq!(presented.hint(), format!("{}…", &complete[..17]));
         }
         let text = String::from_utf8_lossy(&bytes);
         assert_eq!(
@@ -353,16 +353,16 @@ fn seconds(text: &str) -> Option<i64> {
 pub fn times(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let time = Time::parse(&text).ok();
-    if let Some(said) = seconds(&text) {
-        assert_eq!(time.map(Time::unix), Some(said), "{text}");
+    if let Some(message) = seconds(&text) {
+        assert_eq!(time.map(Time::unix), Some(message), "{text}");
     }
     if let Some(time) = time {
         assert_eq!(seconds(&time.to_string()), Some(time.unix()));
         assert_eq!(Time::parse(&time.to_string()), Ok(time));
         assert!((Time::from_unix(0)..=Time::LAST).contains(&time));
         // Only a fraction or a leap second may follow full seconds.
-        let whole = format!("{}Z", &text[..19]);
-        assert!(seconds(&whole).is_none_or(|said| said == time.unix()));
+        let complete = format!("{}Z", &text[..19]);
+        assert!(seconds(&complete).is_none_or(|message| message == time.unix()));
         assert!(time.day().to_string() == time.to_string()[..10]);
     }
     if let Ok(lifetime) = Lifetime::parse(&text) {
@@ -376,13 +376,13 @@ pub fn times(bytes: &[u8]) {
     let (first, second) = text.split_once('|').map_or((Some(&*text), None), |(a, b)| {
         ((!a.is_empty()).then_some(a), (!b.is_empty()).then_some(b))
     });
-    match WantedEnd::parse(first, second) {
-        Ok(WantedEnd::Unsaid) => assert!(first.is_none() && second.is_none()),
-        Ok(WantedEnd::In(lifetime)) => {
+    match RequestedExpiration::parse(first, second) {
+        Ok(RequestedExpiration::Unsaid) => assert!(first.is_none() && second.is_none()),
+        Ok(RequestedExpiration::In(lifetime)) => {
             assert_eq!(first.map(Lifetime::parse), Some(Ok(lifetime)));
             assert!(second.is_none());
         }
-        Ok(WantedEnd::At(time)) => {
+        Ok(RequestedExpiration::At(time)) => {
             assert_eq!(second.map(Time::parse), Some(Ok(time)));
             assert!(first.is_none());
         }

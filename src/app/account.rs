@@ -75,7 +75,7 @@ impl App {
                 if write.password_hash(user.id)? != Some(matched) {
                     return Err(Error::field("current", "this is not your password"));
                 }
-                let with = write.spend_factor_of(&user, &factor)?;
+                let with = write.consume_factor_of(&user, &factor)?;
                 let revoked = write.set_password(user.id, &hash, keep)?;
                 known(write)?;
                 if let Some(session) = keep {
@@ -252,7 +252,7 @@ impl App {
         &self,
         caller: &Caller,
         username: &crate::model::user::Username,
-        end: crate::model::time::WantedEnd,
+        end: crate::model::time::RequestedExpiration,
         once: Option<IdempotencyKey>,
     ) -> Result<super::Issued, Error> {
         if !caller.is_operator() {

@@ -221,8 +221,8 @@ impl App {
         self.credential(caller, scope, kind, id)?;
         let credential = self.read.credential(id)?.ok_or_else(|| not_found(kind))?;
         let from = credential.allowed_addresses.first_address();
-        let refusal = credential.check(caller.now, from).err();
-        Ok((credential.power(), refusal))
+        let rejection = credential.check(caller.now, from).err();
+        Ok((credential.power(), rejection))
     }
 
     /// The creators of credentials, by id. Only those that still exist and that the caller may read: the caller's own,

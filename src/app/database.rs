@@ -12,14 +12,16 @@ use crate::model::permission::BuiltinPermission;
 use crate::model::text::sanitize;
 use crate::store;
 
-pub use crate::store::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
+pub use crate::store::{
+    Condition, Existing, Finding, FinishedBackup, OpenError, Restored, ValidCredential,
+};
 
 /// Longest stored name of a backup, in characters.
 const BACKUP_NAME_CHARACTERS_MAX: usize = 128;
 
 impl AppState {
     /// Copies the database at `path`, in one consistent state, to a new file `to`. A server may use it meanwhile.
-    pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<Copied, OpenError> {
+    pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<FinishedBackup, OpenError> {
         store::copy(path, to, clock.now())
     }
 
@@ -28,7 +30,7 @@ impl AppState {
         path: &Path,
         out: &mut dyn Write,
         clock: &Clock,
-    ) -> Result<Copied, OpenError> {
+    ) -> Result<FinishedBackup, OpenError> {
         store::copy_to(path, out, clock.now())
     }
 

@@ -10,13 +10,13 @@ use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::credential::{Credential, Kind, Owner};
-use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
+use crate::model::device_login::{DeviceDecision, DeviceLogin, UserCode};
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Id, Presented, Secret, SecretForm};
 use crate::model::text::sanitize;
-use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::model::time::{Lifetime, RequestedExpiration, Time};
 use crate::store::{NewDeviceLogin, NewRow, Select};
 
 /// The first polling interval of a device, and its increase after each early poll (RFC 8628, 3.5).
@@ -30,7 +30,7 @@ const PACES_MAX: usize = 20_000;
 
 /// The request of a device.
 #[derive(Debug, Clone)]
-pub struct WantedLogin {
+pub struct DeviceLoginRequest {
     /// The reported name of the computer.
     pub computer: String,
     pub program: String,
@@ -42,13 +42,13 @@ pub struct WantedLogin {
 /// The choices of a person who approves a login.
 #[derive(Debug, Clone)]
 pub struct DeviceApproval {
-    pub lifetime: WantedEnd,
+    pub lifetime: RequestedExpiration,
     /// The permissions of the token; `None`: as the device requested.
     pub permissions: Option<Permissions>,
 }
 
-impl From<WantedEnd> for DeviceApproval {
-    fn from(lifetime: WantedEnd) -> Self {
+impl From<RequestedExpiration> for DeviceApproval {
+    fn from(lifetime: RequestedExpiration) -> Self {
         Self {
             lifetime,
             permissions: None,
@@ -57,7 +57,7 @@ impl From<WantedEnd> for DeviceApproval {
 }
 
 /// A login that was begun.
-pub struct BegunLogin {
+pub struct StartedDeviceLogin {
     /// For the device alone.
     pub device_code: Secret,
     /// For the person to type.
@@ -71,7 +71,7 @@ pub enum Polled {
     Pending,
     /// Pending, and polled too soon: from now on wait this long.
     SlowDown(Duration),
-    Refused,
+    Denied,
     Expired,
     /// An unknown login, or its token was fetched already.
     Unknown,
@@ -80,25 +80,26 @@ pub enum Polled {
 
 /// The last poll of each device and its interval. Kept in memory only: losing it does no harm.
 #[derive(Default)]
-pub struct PollLimiter(HashMap<Id, Pace>);
+pub struct PollLimiter(HashMap<Id, PollRecord>);
 
-struct Pace {
-    asked_at: Time,
+struct PollRecord {
+    requested_at: Time,
     interval: Duration,
     expires_at: Time,
 }
 
 impl PollLimiter {
     /// Records a poll. Returns the new interval if it was too soon.
-    fn ask(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
+    fn record_poll(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
         if self.0.len() >= PACES_MAX {
             self.0.retain(|_, pace| pace.expires_at > now);
         }
         let full = self.0.len() >= PACES_MAX;
         match self.0.get_mut(&login.code) {
             Some(pace) => {
-                let too_soon = now >= pace.asked_at && now.since(pace.asked_at) < pace.interval;
-                pace.asked_at = now;
+                let too_soon =
+                    now >= pace.requested_at && now.since(pace.requested_at) < pace.interval;
+                pace.requested_at = now;
                 if too_soon {
                     pace.interval += INTERVAL;
                 }
@@ -106,8 +107,8 @@ impl PollLimiter {
             }
             None if full => Some(INTERVAL),
             None => {
-                let pace = Pace {
-                    asked_at: now,
+                let pace = PollRecord {
+                    requested_at: now,
                     interval: INTERVAL,
                     expires_at: login.expires_at,
                 };
@@ -129,10 +130,10 @@ impl App {
     /// [`Error::TooMany`] when its address began many; [`Error::Unavailable`] when too many are pending.
     pub fn begin_device_login(
         &self,
-        wanted: WantedLogin,
+        wanted: DeviceLoginRequest,
         origin: &Origin,
         now: Time,
-    ) -> Result<BegunLogin, Error> {
+    ) -> Result<StartedDeviceLogin, Error> {
         let limits = self.address_limits("device", origin.address, BEGUN_PER_ADDRESS);
         self.hit(&limits, "sign-ins were started from your address", now)?;
         let (device_code, code) = new_code(Purpose::Device, now);
@@ -146,7 +147,7 @@ impl App {
         };
         let counters = self.limits().stored(&limits);
         let user_code = self.store().begin_device_login(new, counters, now)?;
-        Ok(BegunLogin {
+        Ok(StartedDeviceLogin {
             device_code,
             user_code,
             expires_in: Purpose::Device.lifetime(),
@@ -172,14 +173,14 @@ impl App {
         }
         match login.answer {
             None => {
-                let slower = self.paces().ask(&login, now);
+                let slower = self.poll_limiter().record_poll(&login, now);
                 Ok(slower.map_or(Polled::Pending, Polled::SlowDown))
             }
-            Some(DeviceAnswer::Refused) => Ok(Polled::Refused),
+            Some(DeviceDecision::Denied) => Ok(Polled::Denied),
             // Checked here first, so that repeated polls cost the writer nothing; and again within the act.
-            Some(DeviceAnswer::Approved(session)) => {
+            Some(DeviceDecision::Approved(session)) => {
                 match approver(&self.read, &login, session, now)? {
-                    None => Ok(Polled::Refused),
+                    None => Ok(Polled::Denied),
                     Some(_) => self.fetch(presented, login.code, origin, now),
                 }
             }
@@ -198,7 +199,7 @@ impl App {
             let login = write
                 .device_login_by_id(code)?
                 .ok_or(Error::NotFound("sign-in"))?;
-            let Some(DeviceAnswer::Approved(session)) = login.answer else {
+            let Some(DeviceDecision::Approved(session)) = login.answer else {
                 return Err(Error::Conflict("The login was not approved.".to_owned()));
             };
             let session = approver(write, &login, session, write.now)?.ok_or_else(|| {
@@ -207,7 +208,9 @@ impl App {
                         .to_owned(),
                 )
             })?;
-            let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);
+            let wanted = login
+                .lifetime
+                .map_or(RequestedExpiration::Unsaid, RequestedExpiration::In);
             let power = session.power();
             let secret = Secret::generate(SecretForm::Credential(Kind::Token));
             let row = NewRow {
@@ -242,7 +245,7 @@ impl App {
         });
         match fetched {
             Ok((secret, id)) => {
-                self.paces().forget(code);
+                self.poll_limiter().forget(code);
                 let record = self.read.record(id)?.ok_or(Error::NotFound("token"))?;
                 Ok(Polled::Token(Box::new(Issued { record, secret })))
             }
@@ -254,7 +257,7 @@ impl App {
                 | Error::NotFound(_)
                 | Error::AgainstPolicy(_)
                 | Error::Invalid(_),
-            ) => Ok(Polled::Refused),
+            ) => Ok(Polled::Denied),
             Err(error) => Err(error),
         }
     }
@@ -319,8 +322,8 @@ impl App {
             // Reports a conflict with the policy to the person now, not to the device later.
             token_end(&write.policy()?, wanted, &session, write.now)?;
             let lifetime = match wanted {
-                WantedEnd::In(lifetime) => Some(lifetime),
-                WantedEnd::Unsaid | WantedEnd::At(_) => None,
+                RequestedExpiration::In(lifetime) => Some(lifetime),
+                RequestedExpiration::Unsaid | RequestedExpiration::At(_) => None,
             };
             let login = write
                 .device_login(&login.user_code, write.now)?
@@ -328,7 +331,7 @@ impl App {
             write.answer_device_login(
                 &login,
                 user,
-                DeviceAnswer::Approved(session.id),
+                DeviceDecision::Approved(session.id),
                 lifetime,
                 permissions.as_ref(),
             )?;
@@ -341,7 +344,7 @@ impl App {
     ///
     /// # Errors
     /// As [`App::device_login`]; [`Error::Conflict`] when it was answered meanwhile.
-    pub fn refuse_device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
+    pub fn deny_device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
         let permit = caller.permit(BuiltinPermission::TokensWrite, Action::DeviceRefuse)?;
         let login = self.device_login(caller, typed)?;
         let (user, answered) = (caller.user()?.id, login.clone());
@@ -349,15 +352,15 @@ impl App {
             let login = write
                 .device_login(&login.user_code, write.now)?
                 .ok_or(Error::NotFound("sign-in"))?;
-            write.answer_device_login(&login, user, DeviceAnswer::Refused, None, None)?;
+            write.answer_device_login(&login, user, DeviceDecision::Denied, None, None)?;
             Ok(((), details(&login, user)))
         })?;
         Ok(answered)
     }
 
-    fn paces(&self) -> std::sync::MutexGuard<'_, PollLimiter> {
+    fn poll_limiter(&self) -> std::sync::MutexGuard<'_, PollLimiter> {
         self.shared
-            .paces
+            .poll_limiter
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -406,7 +409,7 @@ mod tests {
             address: None,
             permissions: None,
             lifetime: None,
-            asked_at: NOW,
+            requested_at: NOW,
             expires_at,
             answer: None,
             user: None,
@@ -416,15 +419,15 @@ mod tests {
     #[test]
     fn poll_limiter_is_bounded_and_drops_expired_entries() {
         let later = NOW.after(INTERVAL);
-        let mut paces = PollLimiter::default();
+        let mut poll_limiter = PollLimiter::default();
         for _ in 0..PACES_MAX {
-            assert_eq!(paces.ask(&login(later), NOW), None);
+            assert_eq!(poll_limiter.record_poll(&login(later), NOW), None);
         }
         let one_more = login(later);
-        assert_eq!(paces.ask(&one_more, NOW), Some(INTERVAL));
-        assert_eq!(paces.0.len(), PACES_MAX);
+        assert_eq!(poll_limiter.record_poll(&one_more, NOW), Some(INTERVAL));
+        assert_eq!(poll_limiter.0.len(), PACES_MAX);
         // Expired ones make room.
-        assert_eq!(paces.ask(&one_more, later), None);
-        assert_eq!(paces.0.len(), 1);
+        assert_eq!(poll_limiter.record_poll(&one_more, later), None);
+        assert_eq!(poll_limiter.0.len(), 1);
     }
 }

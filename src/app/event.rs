@@ -11,7 +11,7 @@ use crate::model::event::Event;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
 use crate::model::user::{User, UserId, Username};
-use crate::store::{EventFilter, Page};
+use crate::store::{EventCondition, Page};
 
 /// Downloads at once: a slow client occupies one of few threads, and a connection.
 const DOWNLOADS_MAX: usize = 8;
@@ -25,8 +25,8 @@ pub struct Download {
     app: App,
     /// The requested events.
     scope: DownloadScope,
-    filter: EventFilter,
-    _turn: Turn,
+    filter: EventCondition,
+    _turn: DownloadSlot,
 }
 
 /// The events of a download.
@@ -38,12 +38,12 @@ pub enum DownloadScope {
 }
 
 /// A slot for a download.
-struct Turn {
+struct DownloadSlot {
     user: UserId,
     all: Arc<Mutex<Downloads>>,
 }
 
-impl Drop for Turn {
+impl Drop for DownloadSlot {
     fn drop(&mut self) {
         lock(&self.all).remove(&self.user);
     }
@@ -96,7 +96,7 @@ impl App {
         &self,
         caller: &Caller,
         scope: DownloadScope,
-        filter: EventFilter,
+        filter: EventCondition,
     ) -> Result<Download, Error> {
         let user = caller.user()?.id;
         let all = Arc::clone(&self.shared.downloads);
@@ -105,7 +105,7 @@ impl App {
             return Err(Error::unavailable());
         }
         drop(downloads);
-        let turn = Turn { user, all };
+        let turn = DownloadSlot { user, all };
         Ok(Download {
             caller: caller.clone(),
             app: self.shared.app()?,
@@ -119,13 +119,13 @@ impl App {
     pub fn own_events(
         &self,
         caller: &Caller,
-        filter: EventFilter,
+        filter: EventCondition,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
         caller.require(BuiltinPermission::AccountRead)?;
         self.read.events(
-            &EventFilter {
+            &EventCondition {
                 user: Some(caller.user()?.id),
                 ..filter
             },
@@ -147,9 +147,9 @@ impl App {
         Ok(self
             .read
             .events(
-                &EventFilter {
+                &EventCondition {
                     target: Some(id.to_string()),
-                    ..EventFilter::default()
+                    ..EventCondition::default()
                 },
                 None,
                 limit,
@@ -162,14 +162,14 @@ impl App {
         &self,
         caller: &Caller,
         user: Option<&Username>,
-        filter: EventFilter,
+        filter: EventCondition,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
         caller.require(BuiltinPermission::AuditRead)?;
         let user = user.map(|name| self.find_user(name)).transpose()?;
         self.read.events(
-            &EventFilter {
+            &EventCondition {
                 user: user.map(|user| user.id),
                 ..filter
             },
@@ -183,7 +183,7 @@ impl App {
         &self,
         caller: &Caller,
         user: Option<UserId>,
-        filter: EventFilter,
+        filter: EventCondition,
     ) -> Result<Option<i64>, Error> {
         let own = caller.user()?.id;
         let needed = if user == Some(own) {
@@ -192,7 +192,7 @@ impl App {
             BuiltinPermission::AuditRead
         };
         caller.require(needed)?;
-        self.read.count_events(&EventFilter { user, ..filter })
+        self.read.count_events(&EventCondition { user, ..filter })
     }
 
     /// The names of the users whose things events are about.

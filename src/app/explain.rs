@@ -24,8 +24,8 @@ impl Circumstances {
     pub fn parse(address: Option<&str>, permission: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let mut faults = Vec::new();
         let address = address.map(str::parse::<IpAddr>).and_then(|parsed| {
-            let said = FieldError::new("address", "expected an address such as 10.0.0.7");
-            parsed.map_err(|_| faults.push(said)).ok()
+            let printed = FieldError::new("address", "expected an address such as 10.0.0.7");
+            parsed.map_err(|_| faults.push(printed)).ok()
         });
         let permission = permission.map(Permission::parse).and_then(|parsed| {
             parsed

@@ -32,12 +32,12 @@ pub(super) type SentKeysByHost = Arc<Mutex<HashMap<HostId, SentKeys>>>;
 #[derive(Debug, Clone)]
 pub struct SentKeys {
     tag: String,
-    as_of: AsOf,
+    as_of: KeyListValidity,
 }
 
 /// The time of an answer with all keys, and the time until which it stays correct without changes.
 #[derive(Debug, Clone)]
-pub struct AsOf {
+pub struct KeyListValidity {
     event: i64,
     since: Time,
     until: Option<Time>,
@@ -46,7 +46,7 @@ pub struct AsOf {
 /// Keys for logins on a host.
 pub struct HostKeys {
     pub keys: Vec<LoginKey>,
-    pub as_of: AsOf,
+    pub as_of: KeyListValidity,
 }
 
 /// The host of a host credential.
@@ -113,10 +113,10 @@ impl App {
                 after.host.cache_age_max = age;
             }
             if let Some(paused) = change.paused {
-                after.host.paused_at = since(paused, before.host.paused_at, write.now);
+                after.host.paused_at = state_start(paused, before.host.paused_at, write.now);
             }
             if let Some(requested) = change.rotation_requested {
-                after.host.rotation_requested_at = since(requested, before.host.rotation_requested_at, write.now);
+                after.host.rotation_requested_at = state_start(requested, before.host.rotation_requested_at, write.now);
             }
             if let Some(allowed_addresses) = change.allowed_addresses {
                 after.allowed_addresses = allowed_addresses;
@@ -227,7 +227,7 @@ impl App {
 }
 
 /// The start of a state that holds now; `None` if it does not hold.
-fn since(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
+fn state_start(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
     holds.then(|| before.unwrap_or(now))
 }
 
@@ -322,7 +322,12 @@ impl App {
     }
 
     /// Stores the tag of an answer.
-    pub fn remember_sent_keys(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
+    pub fn remember_sent_keys(
+        &self,
+        caller: &Caller,
+        tag: &str,
+        as_of: KeyListValidity,
+    ) -> Result<(), Error> {
         let tag = tag.to_owned();
         let host = host_of(caller)?.id;
         lock(&self.shared.sent_keys).insert(host, SentKeys { tag, as_of });
@@ -347,7 +352,7 @@ impl App {
         let since = caller.now;
         Ok(HostKeys {
             keys,
-            as_of: AsOf {
+            as_of: KeyListValidity {
                 event,
                 since,
                 until,

@@ -5,7 +5,7 @@ use super::list::OwnedItem;
 use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
-use crate::model::inventory::{InventoryPlace, Item, Show, Weakness};
+use crate::model::inventory::{InventoryFilter, InventoryPlace, Item, Weakness};
 use crate::model::permission::BuiltinPermission;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
@@ -24,7 +24,7 @@ impl App {
     pub fn inventory_after(
         &self,
         caller: &Caller,
-        show: Show,
+        show: InventoryFilter,
         after: Option<InventoryPlace>,
         limit: usize,
     ) -> Result<InventoryPage, Error> {
@@ -45,7 +45,7 @@ impl App {
         caller: &Caller,
         policy: &Policy,
         listed: &[ListedItem],
-        show: Show,
+        show: InventoryFilter,
     ) -> Result<Vec<OwnedItem>, Error> {
         let ids: Vec<Id> = listed.iter().map(|one| one.id).collect();
         let mut records = self.read.records_of(&ids)?;

@@ -18,7 +18,7 @@ use crate::model::permission::Permissions;
 use crate::model::policy::{Policy, is_whole_hours};
 use crate::model::secret::{Id, Secret, SecretForm};
 use crate::model::text::sanitize;
-use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::model::time::{Lifetime, RequestedExpiration, Time};
 use crate::model::user::Disabled;
 use crate::store::{NewRow, Power, Write};
 /// A credential with its secret, which can be revealed once.
@@ -338,7 +338,7 @@ impl App {
             let bounds = Bounds::load(write, owner)?;
             let rule = write.policy()?.api_key;
             let wanted = match rotation.end {
-                WantedEnd::Unsaid => None,
+                RequestedExpiration::Unsaid => None,
                 wanted => Some(rule.end("API keys", wanted, write.now)?),
             };
             let record = require_owned(write.record(id)?, owner, Kind::ApiKey)?;
@@ -443,22 +443,24 @@ fn name_after(origin: &Origin) -> String {
 /// The expiration of a new token: full hours within the policy, and never after its creator's.
 pub(super) fn token_end(
     policy: &Policy,
-    wanted: WantedEnd,
+    wanted: RequestedExpiration,
     creator: &Credential,
     now: Time,
 ) -> Result<Option<Time>, Error> {
     match wanted {
-        WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => {
+        RequestedExpiration::In(lifetime)
+            if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) =>
+        {
             Err(Error::field(
                 "expires_in",
                 "choose full hours from 1h to 24h",
             ))
         }
-        WantedEnd::At(_) => Err(Error::field(
+        RequestedExpiration::At(_) => Err(Error::field(
             "expires_at",
             "the lifetime of tokens is in full hours: set expires_in, from 1h to 24h",
         )),
-        WantedEnd::In(_) | WantedEnd::Unsaid => {
+        RequestedExpiration::In(_) | RequestedExpiration::Unsaid => {
             let end = policy.token.end("tokens", wanted, now)?;
             Ok(match (end, creator.expires_at) {
                 (Some(end), Some(creator)) => Some(end.min(creator)),
@@ -519,8 +521,8 @@ mod tests {
             Ok(narrower)
         );
         for beyond in [&[][..], &["0.0.0.0/0"], &["10.0.0.0/8", "::1"]] {
-            let refused = within_creator(Some(allowed_addresses(beyond)), &limited);
-            assert!(matches!(refused, Err(Error::NotAllowed(_))), "{beyond:?}");
+            let rejected = within_creator(Some(allowed_addresses(beyond)), &limited);
+            assert!(matches!(rejected, Err(Error::NotAllowed(_))), "{beyond:?}");
         }
     }
 
@@ -534,24 +536,24 @@ mod tests {
                 4 => (1..=30_u64).prop_map(|hours| hours * 3_600),
                 1 => 1..200_000_u64,
             ]),
-            makers_end in proptest::option::of(NOW.unix() + 1..NOW.unix() + 200_000),
+            creator_expiration in proptest::option::of(NOW.unix() + 1..NOW.unix() + 200_000),
         ) {
             let mut policy = Policy::default();
             policy.token.default = Lifetime::hours(default.min(max));
             policy.token.max = Lifetime::hours(max);
-            let makers_end = makers_end.map(Time::from_unix);
-            let asked = wanted.map_or(WantedEnd::Unsaid, |seconds| {
-                WantedEnd::In(Lifetime::For(Duration::from_secs(seconds)))
+            let creator_expiration = creator_expiration.map(Time::from_unix);
+            let asked = wanted.map_or(RequestedExpiration::Unsaid, |seconds| {
+                RequestedExpiration::In(Lifetime::For(Duration::from_secs(seconds)))
             });
-            match token_end(&policy, asked, &creator(makers_end, AllowedAddresses::default()), NOW) {
+            match token_end(&policy, asked, &creator(creator_expiration, AllowedAddresses::default()), NOW) {
                 Ok(end) => {
                     let end = end.expect("a token has an end");
                     prop_assert!(end > NOW);
                     prop_assert!(end <= NOW.after(Duration::from_secs(max * 3_600)));
-                    prop_assert!(makers_end.is_none_or(|creators| end <= creators));
+                    prop_assert!(creator_expiration.is_none_or(|creators| end <= creators));
                     let seconds = wanted.unwrap_or(default.min(max) * 3_600);
                     let last = NOW.after(Duration::from_secs(seconds));
-                    prop_assert_eq!(end, makers_end.map_or(last, |creators| creators.min(last)));
+                    prop_assert_eq!(end, creator_expiration.map_or(last, |creators| creators.min(last)));
                 }
                 Err(error) => {
                     let seconds = wanted.expect("the default is always given");

@@ -15,7 +15,7 @@ use crate::model::secret::Id;
 use crate::model::service::Service;
 use crate::model::ssh_key::SshKey;
 use crate::model::user::User;
-use crate::store::{Extent, Membership};
+use crate::store::{ListExtent, Membership};
 
 /// The owners of the credentials in a list.
 #[derive(Clone, Copy)]
@@ -67,14 +67,14 @@ impl App {
         caller: &Caller,
         holders: Holders<'_>,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
         let Some(kind) = query.list.kind() else {
             return self.list_ssh_keys(caller, holders, query, extent);
         };
         let Some(owner) = self.wanted_owner(holders, query)? else {
-            return Ok(nothing());
+            return Ok(empty_list());
         };
         let rows = self
             .read
@@ -90,19 +90,19 @@ impl App {
         caller: &Caller,
         holders: Holders<'_>,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<OwnedItem>, Error> {
         // Which keys others have, only admins see.
         if query.status == Some(Status::Shared) {
             caller.require(BuiltinPermission::UsersRead)?;
         }
         let Some(owner) = self.wanted_owner(holders, query)? else {
-            return Ok(nothing());
+            return Ok(empty_list());
         };
         let user = match owner {
             None => None,
             Some(OwnerId::User(user)) => Some(user),
-            Some(OwnerId::Service(_) | OwnerId::Host(_)) => return Ok(nothing()),
+            Some(OwnerId::Service(_) | OwnerId::Host(_)) => return Ok(empty_list()),
         };
         let policy = self.read.policy()?;
         let rows = self
@@ -230,7 +230,7 @@ impl App {
         caller: &Caller,
         query: &ListQuery,
         membership: Option<Membership>,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<User>, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
         self.read.list_users(query, membership, caller.now, extent)
@@ -241,7 +241,7 @@ impl App {
         &self,
         caller: &Caller,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<Group>, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
         self.read.list_groups(query, extent)
@@ -252,7 +252,7 @@ impl App {
         &self,
         caller: &Caller,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<Service>, Error> {
         caller.require(BuiltinPermission::ServicesRead)?;
         self.read.list_services(query, caller.now, extent)
@@ -263,14 +263,14 @@ impl App {
         &self,
         caller: &Caller,
         query: &ListQuery,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<HostRecord>, Error> {
         caller.require(BuiltinPermission::HostsRead)?;
         self.read.list_hosts(query, caller.now, extent)
     }
 }
 
-fn nothing<T>() -> Listed<T> {
+fn empty_list<T>() -> Listed<T> {
     Listed {
         rows: Vec::new(),
         total: 0,

@@ -38,20 +38,22 @@ pub use self::ssh_key::{ImportOutcome, ImportRequest, ImportedLine, login_keys_f
 pub use account::Invited;
 pub use audit_archive::AuditLog;
 pub use credential::{CredentialScope, WithDerived};
-pub use database::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
-pub use device_login::{BegunLogin, DeviceApproval, Polled, WantedLogin};
+pub use database::{
+    Condition, Existing, Finding, FinishedBackup, OpenError, Restored, ValidCredential,
+};
+pub use device_login::{DeviceApproval, DeviceLoginRequest, Polled, StartedDeviceLogin};
 pub use event::{Download, DownloadScope};
 pub use explain::{Circumstances, ExplainedCheck, Explanation};
-pub use host::{AsOf, HostKeys};
+pub use host::{HostKeys, KeyListValidity};
 pub use inventory::InventoryPage;
 pub use issue::Issued;
 pub use list::{Holders, InventoryCounts, OwnedItem};
 pub use metrics::{Counters, Figures};
 pub use notice::NoticeSignal;
-pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
+pub use overview::{ExceedingCredential, Facts, Preview, ServiceUse, UserCounts};
 pub use second_factor::ChallengePurpose;
 pub use sign_in::{Browser, Confirmation, PendingSignIn, SignInStep, SignedIn};
-pub use sweep::Swept;
+pub use sweep::SweepCounts;
 pub use user::{OffboardPreview, Offboarded};
 pub use verify::{Introspected, UseContext};
 
@@ -64,10 +66,11 @@ use crate::model::permission::BuiltinPermission;
 use crate::model::rate_limit::RateLimiter;
 use crate::model::secret::{Digest, Secret, SecretForm, random_bytes};
 use crate::model::time::Time;
-use crate::store::{LockRole, NewCode, Read, Store, Waits};
+use crate::store::{LockRole, NewCode, Read, Store, WriterTimeouts};
 
 pub use crate::store::{
-    CredentialFilter, EventFilter, Extent, HostKeyFilter, LoginKeys, Membership, Page, Verdict,
+    CredentialFilter, EventCondition, HostKeyFilter, ListExtent, LoginKeys, Membership, Page,
+    Verdict,
 };
 
 /// How long a starting server waits for a command that has the database open.
@@ -81,7 +84,7 @@ pub struct AppState {
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
     sent_keys: host::SentKeysByHost,
-    paces: Arc<std::sync::Mutex<device_login::PollLimiter>>,
+    poll_limiter: Arc<std::sync::Mutex<device_login::PollLimiter>>,
     downloads: Arc<std::sync::Mutex<event::Downloads>>,
     limits: rate_limit::RateLimits,
     /// Never stored, so that nobody who reads a backup can forge a signature. Signatures end with the process.
@@ -98,21 +101,26 @@ impl AppState {
     /// Opens the database for a server. Waits for a command that has it open, but not for another server.
     pub fn serve(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         create_missing(path, &clock)?;
-        let store = Store::open_as(path, Waits::default(), LockRole::Server, SERVER_LOCK_WAIT)?;
-        Self::over(store, clock)
+        let store = Store::open_as(
+            path,
+            WriterTimeouts::default(),
+            LockRole::Server,
+            SERVER_LOCK_WAIT,
+        )?;
+        Self::with_store(store, clock)
     }
 
     /// Opens the database at `path`.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Self::open_with(path, clock, Waits::default())
+        Self::open_with(path, clock, WriterTimeouts::default())
     }
 
     /// Opens the database with the time limits `waits`.
-    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
-        Self::over(Store::open_with(path, waits)?, clock)
+    pub fn open_with(path: &Path, clock: Clock, waits: WriterTimeouts) -> Result<Self, OpenError> {
+        Self::with_store(Store::open_with(path, waits)?, clock)
     }
 
-    fn over(store: Store, clock: Clock) -> Result<Self, OpenError> {
+    fn with_store(store: Store, clock: Clock) -> Result<Self, OpenError> {
         let counters = store.counters()?;
         Ok(Self {
             store,
@@ -121,7 +129,7 @@ impl AppState {
             counters: Arc::default(),
             sent_keys: host::SentKeysByHost::default(),
             clock,
-            paces: Arc::default(),
+            poll_limiter: Arc::default(),
             downloads: Arc::default(),
             process_key: Arc::new(random_bytes()),
         })
@@ -238,11 +246,16 @@ impl App {
     }
 
     /// Records an administrative request that was rejected for lack of a permission.
-    pub fn note_refused_request(&self, caller: &Caller, missing: BuiltinPermission, request: &str) {
+    pub fn note_rejected_request(
+        &self,
+        caller: &Caller,
+        missing: BuiltinPermission,
+        request: &str,
+    ) {
         let target = crate::model::event::Target::new("request", request, "", None);
         let details =
             crate::model::event::AuditDetails::new(target).after("missing", missing.as_str());
-        if let Err(error) = self.store().note_refusal(
+        if let Err(error) = self.store().note_rejection(
             caller.now,
             Action::Request,
             caller.actor(),

@@ -34,7 +34,7 @@ fn target(channel: &NoticeChannel) -> Target {
     Target::new("notice-channel", channel.id, &channel.name, None)
 }
 
-fn shown(url: Option<&ChannelUrl>) -> String {
+fn shown_url(url: Option<&ChannelUrl>) -> String {
     url.map(ChannelUrl::shown).unwrap_or_default()
 }
 
@@ -67,7 +67,7 @@ impl App {
             let channel = write.add_notice_channel(&channel, key.as_deref())?;
             let details = AuditDetails::new(target(&channel))
                 .after("kind", channel.kind.as_str())
-                .after("url", shown(channel.url.as_ref()))
+                .after("url", shown_url(channel.url.as_ref()))
                 .after("members", channel.for_members)
                 .after("admins", channel.for_admins);
             Ok(((channel, key), details))
@@ -92,8 +92,8 @@ impl App {
             if before.url != after.url {
                 // Both may be shown alike.
                 details = details
-                    .before("url", shown(before.url.as_ref()))
-                    .after("url", shown(after.url.as_ref()));
+                    .before("url", shown_url(before.url.as_ref()))
+                    .after("url", shown_url(after.url.as_ref()));
             }
             Ok((after, details))
         })

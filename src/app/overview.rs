@@ -14,7 +14,7 @@ use crate::model::service::Service;
 use crate::model::ssh_key::{KeyRules, SshKey};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, UserId};
-use crate::store::{CredentialFilter, Extent, FileFacts, Held};
+use crate::store::{CredentialFilter, FileFacts, ListExtent, OwnedCredential};
 
 /// The numbers of a user's valid credentials.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +36,7 @@ pub struct ServiceUse {
 
 /// A credential or SSH key that the policy would not permit to create.
 #[derive(Debug, Clone)]
-pub struct Exceeding {
+pub struct ExceedingCredential {
     pub item: Item,
     pub owner: String,
     pub why: String,
@@ -48,7 +48,7 @@ pub struct Preview {
     pub before: Policy,
     pub after: Policy,
     /// The newest credentials that exceed the new policy.
-    pub exceeding: Vec<Exceeding>,
+    pub exceeding: Vec<ExceedingCredential>,
     /// The number of all that exceed it.
     pub total: usize,
 }
@@ -100,7 +100,7 @@ impl App {
     }
 
     /// Adds last uses that are not stored yet.
-    fn add_pending_uses(&self, held: &mut [Held]) {
+    fn add_pending_uses(&self, held: &mut [OwnedCredential]) {
         for one in held {
             let pending = self.store().uses.pending_of(one.id);
             for (_, last) in pending.uses {
@@ -196,7 +196,7 @@ impl App {
         }
         let owners: Vec<OwnerId> = found.iter().map(|(item, _)| item.owner()).collect();
         let names = self.read.owner_names(&owners)?;
-        let exceeding = found.into_iter().map(|(item, why)| Exceeding {
+        let exceeding = found.into_iter().map(|(item, why)| ExceedingCredential {
             owner: names.get(&item.owner()).cloned().unwrap_or_default(),
             item,
             why,
@@ -252,14 +252,14 @@ impl App {
             let query = of(List::ApiKeys, change);
             let listed =
                 self.read
-                    .list_credentials(None, Kind::ApiKey, &query, now, Extent::Count)?;
+                    .list_credentials(None, Kind::ApiKey, &query, now, ListExtent::Count)?;
             Ok::<usize, Error>(listed.total)
         };
         let ssh_keys = |change: fn(&mut ListQuery)| {
             let query = of(List::SshKeys, change);
             let listed = self
                 .read
-                .list_ssh_keys(None, &query, &policy, now, Extent::Count)?;
+                .list_ssh_keys(None, &query, &policy, now, ListExtent::Count)?;
             Ok::<usize, Error>(listed.total)
         };
         let silent = of(List::Hosts, |query| query.status = Some(Status::Silent));
@@ -275,10 +275,10 @@ impl App {
             expiring_ssh_keys: ssh_keys(|query| query.expires = Some(Expiration::Soon))?,
             weak_ssh_keys: ssh_keys(|query| query.status = Some(Status::Weak))?,
             shared_ssh_keys: ssh_keys(|query| query.status = Some(Status::Shared))?,
-            silent_hosts: self.read.list_hosts(&silent, now, Extent::Count)?.total,
+            silent_hosts: self.read.list_hosts(&silent, now, ListExtent::Count)?.total,
             users_without_second_factor: self
                 .read
-                .list_users(&users, None, now, Extent::Count)?
+                .list_users(&users, None, now, ListExtent::Count)?
                 .total,
             days_of_certificate: certificate_expires_at
                 .filter(|end| *end <= now.after(SOON))

@@ -5,13 +5,13 @@ use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::permission::BuiltinPermission;
-use crate::model::policy::{Choice, Policy, PolicyChange};
+use crate::model::policy::{Policy, PolicyChange, PolicyChoice};
 use crate::store::Write;
 
 /// The policy as names and values, for the audit log.
 fn words(policy: &Policy) -> Vec<(&'static str, String)> {
-    let choice = |choice: Choice| {
-        if choice == Choice::Free {
+    let choice = |choice: PolicyChoice| {
+        if choice == PolicyChoice::Free {
             "free"
         } else {
             "fixed"

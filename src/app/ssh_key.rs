@@ -17,12 +17,12 @@ use crate::model::permission::BuiltinPermission;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::model::ssh_key::{
-    ImportLine, ImportedKey, KeyRefusal, NewSshKey, PublicKey, SshKey, SshKeyChange, free_name,
+    ImportLine, ImportedKey, KeyRejection, NewSshKey, PublicKey, SshKey, SshKeyChange, free_name,
     name_from_comment, parse_authorized_keys_file,
 };
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::{RequestedExpiration, Time};
 use crate::model::user::{User, UserId, Username};
-use crate::store::{Ends, LoginKeys, NewSshKeyRow, OpenError, Page, Power, Read, Write};
+use crate::store::{LoginKeys, NewSshKeyRow, OpenError, Page, Power, Read, SeenExpirations, Write};
 
 const NOT_FOUND: Error = Error::NotFound("SSH key");
 /// Their name in sentences about lifetimes.
@@ -53,7 +53,7 @@ pub enum ImportOutcome {
         name: String,
     },
     /// One sentence to act on; no part of the line.
-    Refused(String),
+    Rejected(String),
 }
 
 /// The keys for `login` now, from the database alone: without a server, a writer, or a full check.
@@ -277,7 +277,7 @@ impl App {
     ) -> Result<Vec<ImportedLine>, Error> {
         let rules = self.read.policy()?.ssh_key_rules();
         let lines = parse_authorized_keys_file(import.text, &rules)
-            .map_err(|refusal| Error::field("text", refusal.to_string()))?;
+            .map_err(|rejection| Error::field("text", rejection.to_string()))?;
         let allow_shared = import.allow_shared;
         self.store().write(permit, move |write| {
             if is_other {
@@ -320,7 +320,7 @@ impl App {
         let seen = uses.seen_expired(key.id).own;
         key.seen_expired = key.seen_expired || (seen.is_some() && seen == key.expires_at);
         if key.is_expired(now) && !key.seen_expired {
-            let ends = Ends {
+            let ends = SeenExpirations {
                 own: key.expires_at,
                 previous: None,
             };
@@ -334,7 +334,7 @@ impl ImportedLine {
     fn added(&self) -> Option<&SshKey> {
         match &self.outcome {
             ImportOutcome::Added(key) => Some(key),
-            ImportOutcome::Present { .. } | ImportOutcome::Refused(_) => None,
+            ImportOutcome::Present { .. } | ImportOutcome::Rejected(_) => None,
         }
     }
 }
@@ -347,10 +347,10 @@ fn user_of(scope: &CredentialScope) -> Result<UserId, Error> {
 }
 
 fn require_allowed(key: &PublicKey, policy: &Policy) -> Result<(), Error> {
-    let refuse = |refusal: KeyRefusal| {
-        Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
+    let reject = |rejection: KeyRejection| {
+        Error::AgainstPolicy(FieldError::new("public_key", rejection.to_string()))
     };
-    key.check(&policy.ssh_key_rules()).map_err(refuse)
+    key.check(&policy.ssh_key_rules()).map_err(reject)
 }
 
 /// Allowed addresses of a new or changed key; by default those of the caller, and never beyond them.
@@ -373,7 +373,7 @@ fn insert(
     require_allowed(&new.key, policy)?;
     let allowed_addresses = within_power(write, new.allowed_addresses)?;
     let mut expires_at = policy.ssh_key_lifetime().end(WHAT, new.end, write.now)?;
-    if let Some(by) = new.ends_by {
+    if let Some(by) = new.expires_by {
         if by <= write.now {
             return Err(Error::field(
                 "public_key",
@@ -444,7 +444,7 @@ fn import_line(
     let number = line.number;
     let outcome = match line.outcome {
         Ok(key) => import_key(write, policy, owner, key, allow_shared)?,
-        Err(refusal) => ImportOutcome::Refused(refusal.to_string()),
+        Err(rejection) => ImportOutcome::Rejected(rejection.to_string()),
     };
     Ok(ImportedLine { number, outcome })
 }
@@ -467,23 +467,25 @@ fn import_key(
     let new = NewSshKey {
         name,
         key,
-        end: imported.expires_at.map_or(WantedEnd::Unsaid, WantedEnd::At),
+        end: imported
+            .expires_at
+            .map_or(RequestedExpiration::Unsaid, RequestedExpiration::At),
         allowed_addresses: Some(imported.allowed_addresses)
             .filter(|allowed_addresses| !allowed_addresses.is_everywhere()),
         options: imported.options,
-        ends_by: None,
+        expires_by: None,
         allow_shared,
     };
-    let refused = |message: String| Ok(ImportOutcome::Refused(message));
+    let rejected = |message: String| Ok(ImportOutcome::Rejected(message));
     let row = match insert(write, policy, owner, new) {
         Ok(row) => row,
-        Err(Error::AgainstPolicy(error)) => return refused(error.message),
+        Err(Error::AgainstPolicy(error)) => return rejected(error.message),
         Err(Error::Invalid(_)) => {
-            return refused("the expiry-time of this key is in the past".to_owned());
+            return rejected("the expiry-time of this key is in the past".to_owned());
         }
-        Err(Error::NotAllowed(sentence)) => return refused(sentence),
+        Err(Error::NotAllowed(sentence)) => return rejected(sentence),
         Err(Error::SharedKey) => {
-            return refused("another user has this key: allow shared keys to add it".to_owned());
+            return rejected("another user has this key: allow shared keys to add it".to_owned());
         }
         Err(other) => return Err(other),
     };

@@ -7,7 +7,7 @@ use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::permission::BuiltinPermission;
 use crate::model::time::Time;
 
-pub use crate::store::Swept;
+pub use crate::store::SweepCounts;
 
 /// Rows deleted by the sweep of an ordinary request.
 pub(super) const SMALL_BATCH_ROWS: usize = 500;
@@ -16,7 +16,7 @@ const BATCH_ROWS: usize = 100;
 
 impl App {
     /// Deletes all expired records. Returns how many.
-    pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
+    pub fn sweep(&self, caller: &Caller) -> Result<SweepCounts, Error> {
         caller.require(BuiltinPermission::PolicyWrite)?;
         let swept = self.sweep_all(caller.now)?;
         self.store().write(
@@ -25,11 +25,11 @@ impl App {
         )
     }
 
-    fn sweep_all(&self, now: Time) -> Result<Swept, Error> {
-        let mut all = Swept::default();
+    fn sweep_all(&self, now: Time) -> Result<SweepCounts, Error> {
+        let mut all = SweepCounts::default();
         loop {
             let batch = self.store().sweep_batch(now, BATCH_ROWS)?;
-            if batch == Swept::default() {
+            if batch == SweepCounts::default() {
                 return Ok(all);
             }
             all += batch;
@@ -37,7 +37,7 @@ impl App {
     }
 }
 
-fn details(swept: Swept) -> AuditDetails {
+fn details(swept: SweepCounts) -> AuditDetails {
     AuditDetails::new(Target::new("sweep", "sweep", "", None))
         .after("api_keys", swept.api_keys)
         .after("tokens", swept.tokens)

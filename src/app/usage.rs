@@ -7,13 +7,13 @@ use crate::model::credential::{LastUse, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
-use crate::store::{CredentialFilter, Ends, Page, PendingUse};
+use crate::store::{CredentialFilter, Page, PendingUse, SeenExpirations};
 
 /// Days shown, including today.
 const DAYS: i64 = 30;
 
 /// Adds pending uses and seen expirations to a record.
-fn add_pending_use(mut record: Record, pending: PendingUse, seen: Ends) -> Record {
+fn add_pending_use(mut record: Record, pending: PendingUse, seen: SeenExpirations) -> Record {
     for (secret_number, last) in pending.uses {
         let secret = match record.rotations - secret_number {
             ..=0 => Some(&mut record.current_use),
@@ -73,8 +73,8 @@ impl App {
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         let first = Day::from_number(now.day().number() - DAYS + 1);
         let mut known = self.read.usages(ids, first)?;
-        let whole = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
-        Ok(ids.iter().map(whole).collect())
+        let complete = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
+        Ok(ids.iter().map(complete).collect())
     }
 
     /// Every day from `first` on, with `known` stored uses and pending ones.
@@ -83,7 +83,7 @@ impl App {
             .map(|number| UsageDay {
                 day: Day::from_number(first.number() + number),
                 uses: 0,
-                refused: 0,
+                rejected: 0,
             })
             .collect();
         let pending = self.store().uses.pending_of(id).days;
@@ -91,7 +91,7 @@ impl App {
             let place = usize::try_from(one.day.number() - first.number());
             if let Some(day) = place.ok().and_then(|place| days.get_mut(place)) {
                 day.uses += one.uses;
-                day.refused += one.refused;
+                day.rejected += one.rejected;
             }
         }
         days
@@ -151,7 +151,7 @@ mod tests {
                 uses: uses.iter().map(|(n, at)| (*n, used(*at))).collect(),
                 ..PendingUse::default()
             };
-            let shown = add_pending_use(record(), pending, Ends::default());
+            let shown = add_pending_use(record(), pending, SeenExpirations::default());
             [shown.current_use, shown.previous_use, shown.last_use]
                 .map(|last| last.map_or(-1, |last| last.at.unix()))
         };
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn seen_expiration_counts_until_it_is_changed() {
         let seen = |at: Option<i64>| {
-            let seen = Ends {
+            let seen = SeenExpirations {
                 own: at.map(Time::from_unix),
                 previous: None,
             };

@@ -12,7 +12,7 @@ use crate::model::event::{AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Presented, SecretForm};
 use crate::model::time::Time;
-use crate::store::{Ends, Use};
+use crate::store::{SeenExpirations, Use};
 
 /// The circumstances of a verification: client address and user agent.
 #[derive(Clone, Copy)]
@@ -30,13 +30,13 @@ pub struct Introspected {
     pub power: Permissions,
 }
 
-const REFUSED: Error = Error::Unauthenticated {
+const REJECTED: Error = Error::Unauthenticated {
     sent: SecretSent::Yes,
 };
 
 /// A credential with its seen expirations that are not stored yet.
-fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
-    if seen == Ends::default() {
+fn as_seen(credential: Arc<Credential>, seen: SeenExpirations) -> Arc<Credential> {
+    if seen == SeenExpirations::default() {
         return credential;
     }
     Arc::new(Credential {
@@ -50,14 +50,14 @@ fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
 }
 
 /// The expirations of a credential that are seen for the first time.
-fn newly_expired(credential: &Credential, now: Time) -> Ends {
+fn newly_expired(credential: &Credential, now: Time) -> SeenExpirations {
     let own = credential
         .expires_at
         .filter(|end| *end <= now && !credential.seen_expired);
     let previous = credential
         .previous
         .filter(|previous| previous.grace.ends_at <= now);
-    Ends {
+    SeenExpirations {
         own,
         previous: previous.map(|_| credential.rotations),
     }
@@ -89,10 +89,10 @@ impl App {
         used: UseContext<'_>,
     ) -> Result<(Arc<Credential>, SecretSlot), Error> {
         let SecretForm::Credential(kind) = presented.form else {
-            return Err(REFUSED);
+            return Err(REJECTED);
         };
         if !accepts(kind) {
-            return Err(REFUSED);
+            return Err(REJECTED);
         }
         let uses = &self.store().uses;
         // Read before the row: an expiration that memory forgets meanwhile is in the row.
@@ -102,27 +102,27 @@ impl App {
             .credential_now(presented.id)?
             .filter(|credential| credential.kind == kind)
             .map(|credential| as_seen(credential, seen))
-            .ok_or(REFUSED)?;
-        let over = newly_expired(&credential, used.now);
-        if over != Ends::default() {
-            uses.note_expired(credential.id, over, used.now);
+            .ok_or(REJECTED)?;
+        let expired = newly_expired(&credential, used.now);
+        if expired != SeenExpirations::default() {
+            uses.note_expired(credential.id, expired, used.now);
         }
         let Some(which) = credential.which(&presented.digest, used.now) else {
-            return Err(REFUSED);
+            return Err(REJECTED);
         };
         if which == SecretSlot::Previous && self.has_grace_ended(&credential, used.now)? {
-            let ends = Ends {
+            let ends = SeenExpirations {
                 own: None,
                 previous: Some(credential.rotations),
             };
             uses.note_expired(credential.id, ends, used.now);
-            return Err(REFUSED);
+            return Err(REJECTED);
         }
         let mut checked = credential.check(used.now, used.address);
         if checked.is_ok() && self.is_idle(&credential, used.now)? {
             checked = Err(RejectReason::Expired);
             // Like every expiration that was seen to have passed, it is final.
-            let ends = Ends {
+            let ends = SeenExpirations {
                 own: credential.expires_at,
                 previous: None,
             };
@@ -139,10 +139,10 @@ impl App {
                 });
                 Ok((credential, which))
             }
-            Err(refusal) => {
-                log::debug!("{} rejected: {refusal:?}", credential.id);
-                uses.note_refused(credential.id, used.now);
-                Err(REFUSED)
+            Err(rejection) => {
+                log::debug!("{} rejected: {rejection:?}", credential.id);
+                uses.note_rejected(credential.id, used.now);
+                Err(REJECTED)
             }
         }
     }

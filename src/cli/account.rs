@@ -11,7 +11,7 @@ use crate::client::connection::PROGRAM;
 use crate::client::connection::{ClientCredential, Connection, Remote};
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
-use crate::terminal::output::{self, Cell, Format, relative, say};
+use crate::terminal::output::{self, Cell, OutputArguments, relative_time, write_stderr};
 use crate::wire::{MeOut, SecondFactorOut, TokenGrantOut};
 
 #[derive(Args)]
@@ -78,7 +78,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     if json && let Some(Ok(answer)) = &me {
         return output::line(&answer.text);
     }
-    let said = |done: &Result<(), Failure>| {
+    let printed = |done: &Result<(), Failure>| {
         done.as_ref().map_or_else(
             |failure| format!("no: {}", failure.message),
             |()| "yes".to_owned(),
@@ -89,7 +89,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
         ("server", server.as_str().into()),
         ("server from", source.into()),
         ("context", Cell::maybe(context.as_deref())),
-        ("reached", said(&reached).into()),
+        ("reached", printed(&reached).into()),
         (
             "credential",
             Cell::maybe(credential.as_ref().map(|(hint, _)| hint.as_str())),
@@ -189,7 +189,7 @@ enum ContextCommand {
 }
 
 /// `keycroft context`.
-pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failure> {
+pub fn context(arguments: ContextArguments, format: OutputArguments) -> Result<(), Failure> {
     let folder = ConfigFolder::find()
         .ok_or_else(|| Failure::new(FAILED, "neither XDG_CONFIG_HOME nor HOME is set"))?;
     let missing = |name: &str| {
@@ -233,7 +233,7 @@ pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failur
                     .and_then(|saved| {
                         ClientCredential::parse(
                             &saved.secret,
-                            crate::client::connection::Source::Context(name.clone()),
+                            crate::client::connection::SettingSource::Context(name.clone()),
                         )
                         .ok()
                     })
@@ -276,7 +276,7 @@ pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failur
                 config.current = Some(name.clone());
                 Ok(())
             })?;
-            say(&format!("switched to {name}"));
+            write_stderr(&format!("switched to {name}"));
             Ok(())
         }
         ContextCommand::Remove { name } => {
@@ -292,14 +292,14 @@ pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failur
                 }
                 Ok(())
             })?;
-            say(&format!("deleted the saved login {name}"));
+            write_stderr(&format!("deleted the saved login {name}"));
             let until = held
                 .and_then(|saved| saved.expires_at)
                 .and_then(|text| crate::model::time::Time::parse(&text).ok());
             if let Some(end) = until {
-                say(&format!(
+                write_stderr(&format!(
                     "its credential stays valid at the server and expires {}",
-                    relative(end, crate::clock::Clock::System.now())
+                    relative_time(end, crate::clock::Clock::System.now())
                 ));
             }
             Ok(())
@@ -331,7 +331,7 @@ pub fn open(arguments: &OpenArguments) -> Result<(), Failure> {
     let url = format!("{}/{}", connection.server.as_str(), arguments.page);
     output::line(&url)?;
     if has_browser() && !browse(&url) {
-        say("no browser could be started; open the address above");
+        write_stderr("no browser could be started; open the address above");
     }
     Ok(())
 }

@@ -4,16 +4,16 @@
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::place::Place;
+use super::place::TargetArguments;
 use super::{notice_channel, notice_preference};
 use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]
 pub struct NoticeArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: NoticeCommand,
 }
@@ -53,9 +53,11 @@ enum NoticeCommand {
 pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
     match &arguments.command {
         NoticeCommand::Test { name } => {
-            return notice_channel::test(&arguments.place.client()?, name);
+            return notice_channel::test_channel(&arguments.place.client()?, name);
         }
-        NoticeCommand::Deliveries => return notice_channel::deliveries(&arguments.place.client()?),
+        NoticeCommand::Deliveries => {
+            return notice_channel::list_deliveries(&arguments.place.client()?);
+        }
         NoticeCommand::List
         | NoticeCommand::Show { .. }
         | NoticeCommand::Acknowledge { .. }
@@ -72,7 +74,9 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
     client.without_notices();
     match arguments.command {
         NoticeCommand::Test { .. } | NoticeCommand::Deliveries => Ok(()),
-        NoticeCommand::Preferences(wanted) => notice_preference::run(&client, &wanted),
+        NoticeCommand::Preferences(wanted) => {
+            notice_preference::run_notice_preferences(&client, &wanted)
+        }
         NoticeCommand::List => {
             let notices = client.account_notices()?;
             if client.connection.json {
@@ -139,7 +143,7 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
                     &format!("/api/v1/me/notices/{id}/acknowledge"),
                     &NothingIn {},
                 )?;
-                say(&format!("acknowledged {id}"));
+                write_stderr(&format!("acknowledged {id}"));
             }
             Ok(())
         }

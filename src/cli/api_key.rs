@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::api_key_request::{
     OwnOrService, api_keys_path, end_of, hand_over, last_used, non_empty,
 };
-use super::api_key_rotate::{Rotate, rotate_key};
+use super::api_key_rotate::{RotateApiKey, rotate_key};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::created::name_created;
@@ -17,7 +17,7 @@ use super::notice;
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, USAGE};
-use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::output::{self, Cell, Out, write_stderr};
 use crate::wire::{ApiKeyIn, ApiKeyOut};
 
 /// The owner of the API keys.
@@ -56,7 +56,7 @@ enum ApiKeyCommand {
         deleted: bool,
     },
     /// Create an API key and print its secret
-    Create(Create),
+    Create(CreateApiKey),
     /// Show an API key
     Show {
         /// Name or id
@@ -66,10 +66,10 @@ enum ApiKeyCommand {
         owner: KeyScope,
     },
     /// Edit an API key: name, note, expiration, permissions, allowed addresses
-    Edit(Edit),
+    Edit(EditApiKey),
     /// Rotate the secret of an API key; the old one stays valid for a grace period or is revoked
     #[command(alias = "reset")]
-    Rotate(Rotate),
+    Rotate(RotateApiKey),
     /// Disable an API key
     Disable {
         /// Name or id
@@ -114,7 +114,7 @@ enum ApiKeyCommand {
 }
 
 #[derive(Args)]
-struct Create {
+struct CreateApiKey {
     /// Name, such as the program that uses it
     name: String,
     /// Expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z [default: set by policy]
@@ -141,7 +141,7 @@ struct Create {
 }
 
 #[derive(Args)]
-struct Edit {
+struct EditApiKey {
     /// Name or id
     #[arg(add = CompletedNames::ApiKeys.completer())]
     key: String,
@@ -236,7 +236,7 @@ pub const KEY_HEADINGS: [&str; 7] = [
 ];
 
 fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
-    let listed = client.list(path)?;
+    let listed = client.list_items(path)?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -314,7 +314,7 @@ fn show_key(client: &Client, owner: &KeyScope, given: &str) -> Result<(), Failur
     )
 }
 
-fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
+fn create_key(client: &Client, create: CreateApiKey) -> Result<(), Failure> {
     let (expires_in, expires_at) = end_of(create.expires);
     let body = ApiKeyIn {
         name: Some(create.name),
@@ -327,7 +327,7 @@ fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
     hand_over(client, &create.out, &create.owner.path(), &body, "created")
 }
 
-fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
+fn edit_key(client: &Client, edit: EditApiKey) -> Result<(), Failure> {
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| {
         body.insert(name.to_owned(), value);
@@ -408,12 +408,12 @@ fn change_key(
         return output::line(&answer.text);
     }
     let key: ApiKeyOut = answer.parse()?;
-    say(&format!(
+    write_stderr(&format!(
         "{done} API key {} ({}), {}, {}",
         key.name,
         key.id,
         key.state,
-        output::until(key.expires_at.as_deref(), client.now())
+        output::lifetime_text(key.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }

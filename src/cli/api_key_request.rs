@@ -7,7 +7,7 @@ use super::client::Client;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::Failure;
-use crate::terminal::output::{self, Out, say};
+use crate::terminal::output::{self, Out, write_stderr};
 use crate::wire::ApiKeyOut;
 
 /// Own API keys or those of a service, for acts that another user's keys don't allow.
@@ -51,7 +51,8 @@ pub fn last_used(client: &Client, path: &str, id: &str) -> String {
     match key.ok().and_then(|key| Some((key.at?, key.from, key.by))) {
         None => "no recorded use".to_owned(),
         Some((at, from, by)) => {
-            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
+            let when =
+                Time::parse(&at).map_or(at, |time| output::relative_time(time, client.now()));
             let from = from.map_or_else(String::new, |from| format!(" from {from}"));
             let by = by.map_or_else(String::new, |by| format!(" by {by}"));
             format!("last used {when}{from}{by}")
@@ -124,18 +125,18 @@ pub fn hand_over<T: serde::Serialize>(
     if client.connection.json {
         return output::line(&serde_json::to_string(&key).unwrap_or_default());
     }
-    say(&format!(
+    write_stderr(&format!(
         "{done} API key {} ({}), {}, {}",
         key.name,
         key.id,
         permissions_in_words(&key.permissions),
-        output::until(key.expires_at.as_deref(), client.now())
+        output::lifetime_text(key.expires_at.as_deref(), client.now())
     ));
     let place = out.out.as_ref().map_or_else(
         || "standard output".to_owned(),
         |path| path.display().to_string(),
     );
-    say(&format!(
+    write_stderr(&format!(
         "the secret was written to {place} and can't be shown again"
     ));
     Ok(())

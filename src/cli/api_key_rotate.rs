@@ -13,7 +13,7 @@ use crate::terminal::prompt::{ask_line, is_interactive};
 use crate::wire::RotateIn;
 
 #[derive(Args)]
-pub struct Rotate {
+pub struct RotateApiKey {
     /// Name or id
     #[arg(add = CompletedNames::ApiKeys.completer())]
     key: String,
@@ -44,7 +44,7 @@ pub struct Rotate {
 }
 
 /// `keycroft api-key rotate`.
-pub fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
+pub fn rotate_key(client: &Client, rotate: RotateApiKey) -> Result<(), Failure> {
     let path = rotate.owner.path();
     let given = match (rotate.grace, rotate.until_unused) {
         (Some(grace), _) => Some(json!(grace)),

@@ -9,7 +9,7 @@ use crate::terminal::exit::{Failure, USAGE};
 const SECRET_CHARACTERS_LEAST: usize = 8;
 
 /// Rejects arguments that contain a secret or a code, before any other use of them; never repeats them.
-pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
+pub fn reject_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let Some(hint) = arguments
         .iter()
         .skip(1)
@@ -89,7 +89,7 @@ mod tests {
                 cut.to_owned(),
             ] {
                 let arguments = ["keycroft", "whoami", &argument].map(OsString::from);
-                let failure = refuse_secrets(&arguments).unwrap_err();
+                let failure = reject_secrets(&arguments).unwrap_err();
                 assert!(
                     !failure.message.contains(&secret[20..28]),
                     "{}",
@@ -110,7 +110,7 @@ mod tests {
             "ci",
         ] {
             assert!(
-                refuse_secrets(&["keycroft", "api-key", "show", argument].map(OsString::from))
+                reject_secrets(&["keycroft", "api-key", "show", argument].map(OsString::from))
                     .is_ok(),
                 "{argument}"
             );

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::audit_file::{self, ArchiveFile, Marks, Unfinished, agrees};
+use super::audit_file::{self, ArchiveFile, Marks, UnfinishedArchive, matches_known};
 use super::client::Client;
-use super::local::{Local, Missing};
+use super::local::{Local, MissingDatabase};
 use super::operator::Database;
 use crate::app::{AuditLog, Verdict};
 use crate::model::audit_chain::ChainHead;
 use crate::model::time::parse_duration;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
-use crate::terminal::output::{self, Format, Progress};
+use crate::terminal::output::{self, OutputArguments, Progress};
 use crate::wire::AuditArchiveIn;
 
 /// Events read from the database at once.
@@ -62,18 +62,18 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-pub fn run_audit(command: &AuditCommand, format: Format) -> Result<(), Failure> {
+pub fn run_audit(command: &AuditCommand, format: OutputArguments) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments, format),
         AuditCommand::Archive(arguments) => archive(arguments),
     }
 }
 
-fn failed(message: impl Into<String>) -> Failure {
+fn audit_failure(message: impl Into<String>) -> Failure {
     Failure::new(FAILED, message)
 }
 
-fn verify(arguments: &AuditVerifyArguments, format: Format) -> Result<(), Failure> {
+fn verify(arguments: &AuditVerifyArguments, format: OutputArguments) -> Result<(), Failure> {
     if arguments.archive_only {
         return verify_all(arguments, None, format);
     }
@@ -92,11 +92,11 @@ fn open_log(database: &Database) -> Result<AuditLog, Failure> {
 fn verify_all(
     arguments: &AuditVerifyArguments,
     log: Option<&AuditLog>,
-    format: Format,
+    format: OutputArguments,
 ) -> Result<(), Failure> {
     let mut files = Vec::new();
     for path in &arguments.archive {
-        files.push(ArchiveFile::open(path).map_err(failed)?);
+        files.push(ArchiveFile::open(path).map_err(audit_failure)?);
     }
     files.sort_by_key(|file| (file.start.number, file.head.number));
     let archived = log.map(AuditLog::archived_events).transpose()?;
@@ -109,13 +109,13 @@ fn verify_all(
     marks.insert(0, None);
     marks.extend(archived.map(|place| (place.number, Some(place.hash))));
     marks.extend(arguments.head.map(|place| (place.number, None)));
-    agrees(&mut marks, &ChainHead::start());
+    matches_known(&mut marks, &ChainHead::start());
     let first = files.first().map(|file| file.start.number);
     let mut last = first.unwrap_or_default();
     let mut head = ChainHead::start();
     for file in files {
         if file.start.number > last {
-            return Err(failed(format!(
+            return Err(audit_failure(format!(
                 "events {} to {} are missing: pass their archive with --archive",
                 last + 1,
                 file.start.number
@@ -124,11 +124,11 @@ fn verify_all(
         if file.head.number >= last {
             (last, head) = (file.head.number, file.head);
         }
-        file.verify(&mut marks).map_err(failed)?;
+        file.verify(&mut marks).map_err(audit_failure)?;
     }
     if let (Some(log), Some(archived)) = (log, archived) {
         if first.is_some() && last < archived.number {
-            return Err(failed(format!(
+            return Err(audit_failure(format!(
                 "events {} to {} are missing: pass their archive with --archive",
                 last + 1,
                 archived.number
@@ -138,7 +138,7 @@ fn verify_all(
         let mut progress = Progress::new("verifying events");
         let verdict = log.verify_events(|place| {
             progress.show(place.number.unsigned_abs(), 0);
-            if !agrees(&mut marks, place) {
+            if !matches_known(&mut marks, place) {
                 differs.get_or_insert(place.number);
             }
         })?;
@@ -146,19 +146,19 @@ fn verify_all(
         match verdict {
             Verdict::Whole { head: newest, .. } if newest.number >= last => head = newest,
             Verdict::Whole { head: newest, .. } => {
-                return Err(failed(format!(
+                return Err(audit_failure(format!(
                     "the audit log ends with event {}, and the archive with event {last}: events were removed, or the database is an older one",
                     newest.number
                 )));
             }
             Verdict::Broken { number } => {
-                return Err(failed(format!(
+                return Err(audit_failure(format!(
                     "the audit log is broken: event {number} does not follow from the one before it"
                 )));
             }
         }
         if let Some(number) = differs {
-            return Err(failed(format!(
+            return Err(audit_failure(format!(
                 "the database does not follow the archive: its event {number} differs"
             )));
         }
@@ -186,14 +186,14 @@ fn require_head(wanted: &ChainHead, marks: &Marks, last: &ChainHead) -> Result<(
     let number = wanted.number;
     match marks.get(&number) {
         Some(Some(hash)) if hash.matches(&wanted.hash) => Ok(()),
-        Some(Some(_)) => Err(failed(format!(
+        Some(Some(_)) => Err(audit_failure(format!(
             "the audit log was changed: event {number} differs from the one when this head was printed"
         ))),
-        _ if number > last.number => Err(failed(format!(
+        _ if number > last.number => Err(audit_failure(format!(
             "the audit log was cut off: it ends with event {}, and event {number} existed when this head was printed",
             last.number
         ))),
-        _ => Err(failed(format!("event {number} is archived"))
+        _ => Err(audit_failure(format!("event {number} is archived"))
             .hint("pass its archive with --archive FILE")),
     }
 }
@@ -202,8 +202,12 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
     let age = parse_duration(&arguments.older_than)
         .map_err(|message| Failure::new(INVALID, format!("--older-than: {message}")))?;
     let database = arguments.database.path();
-    let local = Local::open(database.clone(), Missing::Refuse)?;
-    let client = Client::local(local, &database.display().to_string(), Format::default());
+    let local = Local::open(database.clone(), MissingDatabase::Reject)?;
+    let client = Client::local(
+        local,
+        &database.display().to_string(),
+        OutputArguments::default(),
+    );
     let log = open_log(&arguments.database)?;
     let path = &arguments.file;
     let head = match fs::symlink_metadata(path) {
@@ -215,7 +219,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
                 record(&client, &archived, "")?;
             }
             let Some(head) = log.archivable_events(client.now().before(age))? else {
-                output::say(&format!(
+                output::write_stderr(&format!(
                     "no event is older than {}: nothing to archive",
                     arguments.older_than
                 ));
@@ -226,7 +230,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
         }
     };
     let first = prune(&client, &log, path, &head)?;
-    output::say(&format!(
+    output::write_stderr(&format!(
         "archived events {first} to {} into {}",
         head.number,
         path.display()
@@ -247,9 +251,9 @@ fn record(client: &Client, head: &ChainHead, name: &str) -> Result<(), Failure> 
 /// Writes all events up to `head` into a new file.
 fn write(log: &AuditLog, path: &Path, head: &ChainHead) -> Result<(), Failure> {
     let start = log.archived_events()?;
-    let mut unfinished = Unfinished::create(path, &start, head).map_err(failed)?;
+    let mut unfinished = UnfinishedArchive::create(path, &start, head).map_err(audit_failure)?;
     match copy(log, &mut unfinished, start, head) {
-        Ok(()) => unfinished.publish().map_err(failed),
+        Ok(()) => unfinished.publish().map_err(audit_failure),
         Err(failure) => {
             unfinished.discard();
             Err(failure)
@@ -259,7 +263,7 @@ fn write(log: &AuditLog, path: &Path, head: &ChainHead) -> Result<(), Failure> {
 
 fn copy(
     log: &AuditLog,
-    unfinished: &mut Unfinished,
+    unfinished: &mut UnfinishedArchive,
     start: ChainHead,
     head: &ChainHead,
 ) -> Result<(), Failure> {
@@ -268,12 +272,12 @@ fn copy(
         let left = usize::try_from(head.number - place.number).unwrap_or(PART);
         for (event, hash) in log.events_after(place.number, left.min(PART))? {
             place = place.followed_by(&event, &hash).ok_or_else(|| {
-                failed(format!(
+                audit_failure(format!(
                     "the audit log is broken: event {} does not follow from the one before it; nothing was archived",
                     place.number + 1
                 ))
             })?;
-            unfinished.add(event, &hash).map_err(failed)?;
+            unfinished.add(event, &hash).map_err(audit_failure)?;
         }
     }
     Ok(())
@@ -292,7 +296,7 @@ fn resume(log: &AuditLog, path: &Path) -> Result<ChainHead, Failure> {
         )
         .hint("name a new file")
     };
-    audit_file::require_private(path).map_err(failed)?;
+    audit_file::require_private(path).map_err(audit_failure)?;
     let file = ArchiveFile::open(path).map_err(|_| exists())?;
     let archived = log.archived_events()?;
     let is_done = file.head.is(&archived);
@@ -304,7 +308,7 @@ fn resume(log: &AuditLog, path: &Path) -> Result<ChainHead, Failure> {
 
 /// Verifies the file as it is on disk, and only then deletes its events from the database. The first of them.
 fn prune(client: &Client, log: &AuditLog, path: &Path, head: &ChainHead) -> Result<i64, Failure> {
-    let file = ArchiveFile::open(path).map_err(failed)?;
+    let file = ArchiveFile::open(path).map_err(audit_failure)?;
     let first = file.start.number + 1;
     let archived = log.archived_events()?;
     let kept = if head.is(&archived) {
@@ -313,13 +317,13 @@ fn prune(client: &Client, log: &AuditLog, path: &Path, head: &ChainHead) -> Resu
         log.event_place(head.number)?
     };
     let mut marks = Marks::from([(head.number, kept.map(|place| place.hash))]);
-    file.verify(&mut marks).map_err(failed)?;
+    file.verify(&mut marks).map_err(audit_failure)?;
     // An interrupted run may have left a name that is not on disk yet.
     audit_file::sync_folder(path)
-        .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        .map_err(|error| audit_failure(format!("{}: {error}", path.display())))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     record(client, head, &name).map_err(|failure| match failure.code {
-        INVALID => failed(format!(
+        INVALID => audit_failure(format!(
             "{}: its last event is not in the audit log; nothing was deleted",
             path.display()
         )),

@@ -29,7 +29,7 @@ pub struct ArchiveFile {
 pub type Marks = BTreeMap<i64, Option<Digest>>;
 
 /// Notes the hash at a marked place. False when another one is known there.
-pub fn agrees(marks: &mut Marks, place: &ChainHead) -> bool {
+pub fn matches_known(marks: &mut Marks, place: &ChainHead) -> bool {
     match marks.get_mut(&place.number) {
         None => true,
         Some(known) => known.get_or_insert(place.hash).matches(&place.hash),
@@ -61,7 +61,7 @@ impl ArchiveFile {
     pub fn verify(mut self, marks: &mut Marks) -> Result<(), String> {
         let mut place = self.start;
         loop {
-            if !agrees(marks, &place) {
+            if !matches_known(marks, &place) {
                 let why = format!(
                     "event {} is another one than in the other files or the database",
                     place.number
@@ -117,13 +117,13 @@ fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// An unfinished archive file beside its final path. A killed command leaves it; the next one overwrites it.
-pub struct Unfinished {
+pub struct UnfinishedArchive {
     path: PathBuf,
     partial: PathBuf,
     writer: BufWriter<File>,
 }
 
-impl Unfinished {
+impl UnfinishedArchive {
     /// Begins a file for the events from behind `start` up to `head`.
     pub fn create(path: &Path, start: &ChainHead, head: &ChainHead) -> Result<Self, String> {
         let mut partial = path.as_os_str().to_owned();

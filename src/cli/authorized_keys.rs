@@ -22,7 +22,7 @@ use crate::model::ssh_key::{SshKey, authorized_line};
 use crate::model::user::Username;
 use crate::terminal::exit::{FAILED, Failure};
 use crate::terminal::findings::Findings;
-use crate::terminal::output::{line, say};
+use crate::terminal::output::{line, write_stderr};
 
 #[derive(Args)]
 pub struct AuthorizedKeysArguments {
@@ -64,16 +64,14 @@ pub fn run_authorized_keys(arguments: &AuthorizedKeysArguments) -> Result<(), Fa
         .and_then(|name| Username::parse(name).ok())
         .filter(|name| arguments.allow_root || !is_system_account(name.as_str()));
     let found = match &login {
-        Some(login) => {
-            login_keys_from_database(&path, &Clock::System, login).map_err(|refused| {
-                Failure::new(FAILED, refused.to_string())
-                    .hint("AuthorizedKeysCommandUser has to be root or the owner of the database")
-            })?
-        }
+        Some(login) => login_keys_from_database(&path, &Clock::System, login).map_err(|error| {
+            Failure::new(FAILED, error.to_string())
+                .hint("AuthorizedKeysCommandUser has to be root or the owner of the database")
+        })?,
         None => LoginKeys::default(),
     };
     if found.damaged > 0 {
-        say(&format!(
+        write_stderr(&format!(
             "keycroft: {} damaged keys of this user are left out",
             found.damaged
         ));
@@ -174,7 +172,7 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
     };
     let (keys, left_out) = understood(keys.to_vec(), |key: &SshKey| &key.options);
     for (key, why) in left_out {
-        say(&format!("keycroft: {}: {why}", key.id));
+        write_stderr(&format!("keycroft: {}: {why}", key.id));
     }
     let mut lines = Vec::with_capacity(keys.len());
     for key in keys {
@@ -186,7 +184,7 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
             expiries.format(),
         ) {
             Ok(line) => lines.push(line),
-            Err(refusal) => say(&format!("keycroft: {}: {refusal}", key.id)),
+            Err(rejection) => write_stderr(&format!("keycroft: {}: {rejection}", key.id)),
         }
     }
     Ok(lines)

@@ -12,11 +12,11 @@ use clap::Args;
 
 use super::local::record_backup;
 use super::operator::Database;
-use crate::app::{AppState, Existing, OpenError, Restored, Survivor};
+use crate::app::{AppState, Existing, OpenError, Restored, ValidCredential};
 use crate::clock::Clock;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, USAGE};
-use crate::terminal::output::{self, Cell, Format, Progress};
+use crate::terminal::output::{self, Cell, OutputArguments, Progress};
 
 #[derive(Args)]
 pub struct BackupArguments {
@@ -169,12 +169,12 @@ fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
 }
 
 /// `keycroft restore`.
-pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failure> {
+pub fn restore(arguments: &RestoreArguments, format: OutputArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let existing = if arguments.yes {
         Existing::MoveAside
     } else {
-        Existing::Refuse
+        Existing::Reject
     };
     if !arguments.yes && std::fs::symlink_metadata(&path).is_ok() {
         let failure = Failure::new(USAGE, format!("{} exists", path.display()));
@@ -187,10 +187,10 @@ pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failu
         AppState::restore(&arguments.file, &path, existing, &Clock::System)
     });
     let restored = restored.map_err(failed)?;
-    say(&path.display().to_string(), &restored);
+    report_restore(&path.display().to_string(), &restored);
     let rows: Vec<Vec<Cell>> = restored.survivors.iter().map(row).collect();
     if format.is_json() {
-        let item = |survivor: &Survivor| {
+        let item = |survivor: &ValidCredential| {
             serde_json::json!({
                 "id": survivor.id, "kind": survivor.kind, "owner": survivor.owner, "name": survivor.name,
                 "created_at": survivor.created_at.to_string(),
@@ -205,15 +205,15 @@ pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failu
     output::table(format, &HEADINGS, &rows, "no API keys and hosts")
 }
 
-fn failed(refused: OpenError) -> Failure {
-    Failure::new(FAILED, refused.to_string())
+fn failed(error: OpenError) -> Failure {
+    Failure::new(FAILED, error.to_string())
 }
 
-fn say(path: &str, restored: &Restored) {
-    let made = restored
+fn report_restore(path: &str, restored: &Restored) {
+    let as_of = restored
         .made_at
         .map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
-    eprintln!("restored {path} as of {made}");
+    eprintln!("restored {path} as of {as_of}");
     if let Some(moved) = &restored.moved_to {
         eprintln!("the previous database is now {}", moved.display());
     }
@@ -242,7 +242,7 @@ const HEADINGS: [&str; 9] = [
     "by",
 ];
 
-fn row(survivor: &Survivor) -> Vec<Cell> {
+fn row(survivor: &ValidCredential) -> Vec<Cell> {
     let time = |at: Option<Time>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![

@@ -6,7 +6,7 @@ use super::operator::Database;
 use crate::app::{AppState, Condition, Finding};
 use crate::clock::Clock;
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::{self, Cell, Format, Progress};
+use crate::terminal::output::{self, Cell, OutputArguments, Progress};
 
 #[derive(Args)]
 pub struct CheckArguments {
@@ -24,7 +24,7 @@ pub struct MigrateArguments {
 }
 
 /// `keycroft check`.
-pub fn check(arguments: &CheckArguments, format: Format) -> Result<(), Failure> {
+pub fn check(arguments: &CheckArguments, format: OutputArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let findings = Progress::during("checking", || AppState::examine(&path, &Clock::System));
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
@@ -66,7 +66,7 @@ fn row(finding: &Finding) -> Vec<Cell> {
 pub fn migrate(arguments: &MigrateArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let (from, to) = Progress::during("migrating a copy", || AppState::rehearse_migration(&path))
-        .map_err(|refused| Failure::new(FAILED, refused.to_string()))?;
+        .map_err(|error| Failure::new(FAILED, error.to_string()))?;
     if from == to {
         eprintln!("{} has schema {to}: nothing to do", path.display());
     } else if arguments.dry_run {

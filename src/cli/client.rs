@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
-use crate::terminal::output::{Format, say};
+use crate::terminal::output::{OutputArguments, write_stderr};
 use crate::wire::{ListOut, MeOut, NoticeOut};
 
 /// Time limit of connecting.
@@ -65,7 +65,7 @@ impl ApiAnswer {
 pub struct ApiList {
     items: Vec<Box<RawValue>>,
     /// The answer of the server, when it has one page.
-    whole: Option<Zeroizing<String>>,
+    complete: Option<Zeroizing<String>>,
 }
 
 impl ApiList {
@@ -87,8 +87,8 @@ impl ApiList {
 
     /// The list as the API answers it; of several pages, with all items in one.
     pub fn json(&self) -> String {
-        if let Some(whole) = &self.whole {
-            return whole.to_string();
+        if let Some(complete) = &self.complete {
+            return complete.to_string();
         }
         let items: Vec<&str> = self.items.iter().map(|item| item.get()).collect();
         format!("{{\"items\":[{}],\"next\":null}}", items.join(","))
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// A client of a database on this machine; `shown` names it in messages.
-    pub fn local(local: Local, shown: &str, format: Format) -> Self {
+    pub fn local(local: Local, shown: &str, format: OutputArguments) -> Self {
         Self {
             connection: Connection::of_database(shown, format),
             backend: Backend::Local(Box::new(local)),
@@ -168,11 +168,11 @@ impl Client {
     }
 
     pub fn get(&self, path: &str) -> Result<ApiAnswer, Failure> {
-        self.ask(Method::GET, path, None)
+        self.request(Method::GET, path, None)
     }
 
     pub fn delete(&self, path: &str) -> Result<ApiAnswer, Failure> {
-        self.ask(Method::DELETE, path, None)
+        self.request(Method::DELETE, path, None)
     }
 
     /// Sends `body` as JSON.
@@ -187,7 +187,7 @@ impl Client {
 
     /// Sends a PUT without a body.
     pub fn put(&self, path: &str) -> Result<ApiAnswer, Failure> {
-        self.ask(Method::PUT, path, Some(("application/json", b"{}")))
+        self.request(Method::PUT, path, Some(("application/json", b"{}")))
     }
 
     fn send<T: Serialize>(
@@ -199,7 +199,7 @@ impl Client {
         let bytes = Zeroizing::new(
             serde_json::to_vec(body).map_err(|error| Failure::new(FAILED, error.to_string()))?,
         );
-        self.ask(method, path, Some(("application/json", &bytes)))
+        self.request(method, path, Some(("application/json", &bytes)))
     }
 
     /// Sends a form, as OAuth needs it, and returns the answer with any status.
@@ -213,7 +213,7 @@ impl Client {
             .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
         let body = Zeroizing::new(pairs.join("&"));
-        let (status, _, text) = self.ask_any(
+        let (status, _, text) = self.exchange(
             Method::POST,
             path,
             Some(("application/x-www-form-urlencoded", body.as_bytes())),
@@ -226,7 +226,7 @@ impl Client {
         let body = Zeroizing::new(format!("token={}", *self.connection.credential()?.secret));
         let form = Some(("application/x-www-form-urlencoded", body.as_bytes()));
         self.without_credential()?
-            .ask(Method::POST, "/oauth/revoke", form)
+            .request(Method::POST, "/oauth/revoke", form)
             .map(drop)
     }
 
@@ -236,39 +236,40 @@ impl Client {
     }
 
     /// All items of a list. `path` may have a query.
-    pub fn list(&self, path: &str) -> Result<ApiList, Failure> {
+    pub fn list_items(&self, path: &str) -> Result<ApiList, Failure> {
         let mark = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{mark}limit={PART_ITEMS}");
-        let (mut all, mut next) = self.part(&path)?;
+        let (mut all, mut next) = self.list_page(&path)?;
         while let Some(after) = next {
-            let (part, further) = self.part(&format!("{path}&after={}", percent_encode(&after)))?;
+            let (part, further) =
+                self.list_page(&format!("{path}&after={}", percent_encode(&after)))?;
             all.items.extend(part.items);
-            all.whole = None;
+            all.complete = None;
             next = further;
         }
         Ok(all)
     }
 
     /// One page of a list, and the `after` of the next.
-    pub fn part(&self, path: &str) -> Result<(ApiList, Option<String>), Failure> {
+    pub fn list_page(&self, path: &str) -> Result<(ApiList, Option<String>), Failure> {
         let answer = self.get(path)?;
         let part: ListOut<Box<RawValue>> = answer.parse()?;
         let listed = ApiList {
             items: part.items,
-            whole: Some(answer.text),
+            complete: Some(answer.text),
         };
         Ok((listed, part.next))
     }
 
     /// Sends a request with the credential, if any, and returns a successful answer.
-    pub fn ask(
+    pub fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<ApiAnswer, Failure> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let (status, headers, text) = self.ask_any(method, path, body)?;
+        let (status, headers, text) = self.exchange(method, path, body)?;
         if (200..300).contains(&status) {
             self.notice(&headers);
             return Ok(ApiAnswer { text });
@@ -277,7 +278,7 @@ impl Client {
     }
 
     /// Sends the same request and returns the answer with any status.
-    pub fn ask_any(
+    pub fn exchange(
         &self,
         method: Method,
         path: &str,
@@ -285,7 +286,7 @@ impl Client {
     ) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
         let agent = match &self.backend {
             Backend::Http(agent) => agent,
-            Backend::Local(local) => return local.ask(&method, path, body),
+            Backend::Local(local) => return local.exchange(&method, path, body),
         };
         let mut request = Request::builder()
             .method(method)
@@ -332,7 +333,7 @@ impl Client {
             && let Some(text) =
                 of_credential(credential, end, self.now(), std::io::stderr().is_terminal())
         {
-            say(&text);
+            write_stderr(&text);
         }
         if headers.contains_key("Keycroft-Notices") && self.names_notices.replace(false) {
             self.print_account_notices();
@@ -348,7 +349,7 @@ impl Client {
     /// Names the notices on standard error.
     fn print_account_notices(&self) {
         for notice in self.account_notices().unwrap_or_default() {
-            say(&format!(
+            write_stderr(&format!(
                 "keycroft: notice: {} ({})\n  try: keycroft notice acknowledge {}",
                 notice.text, notice.at, notice.id
             ));

@@ -12,7 +12,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use serde::Deserialize;
 
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::client::connection::Remote;
 
 /// A shell waits no longer for names.
@@ -45,7 +45,7 @@ else
 fi";
 
 /// Answers a request of a shell for completions and ends the process; without a request it returns.
-pub fn answer() {
+pub fn answer_shell() {
     CompleteEnv::with_factory(super::command_tree)
         .var(VARIABLE)
         .bin("keycroft")
@@ -68,7 +68,7 @@ pub enum CompletedNames {
 
 /// A listed object: users have a username in place of a name, sessions a device.
 #[derive(Deserialize)]
-struct Named {
+struct NamedItem {
     name: Option<String>,
     username: Option<String>,
     id: Option<String>,
@@ -107,7 +107,7 @@ impl CompletedNames {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || sender.send(self.list()));
         let named = receiver.recv_timeout(TIME_LIMIT).ok().flatten();
-        let candidate = |one: Named| {
+        let candidate = |one: NamedItem| {
             let name = one.username.or(one.name);
             // Other characters would need the quoting of each shell: the id stands for such a name.
             let (value, note) = match name {
@@ -122,9 +122,9 @@ impl CompletedNames {
     }
 
     /// The objects; `None` when the server does not list them: a completion has no errors.
-    fn list(self) -> Option<Vec<Named>> {
+    fn list(self) -> Option<Vec<NamedItem>> {
         let client = if self.is_administrative() {
-            let place = Place {
+            let place = TargetArguments {
                 db: None,
                 remote: Remote::default(),
             };
@@ -135,7 +135,7 @@ impl CompletedNames {
         let client = client.ok()?;
         client.without_notices();
         let path = format!("{}?limit=200", self.path());
-        let (listed, _next) = client.part(&path).ok()?;
+        let (listed, _next) = client.list_page(&path).ok()?;
         listed.parse().ok()
     }
 }

@@ -24,7 +24,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// Why the control socket of a database is not used.
 #[derive(Debug)]
-pub enum NoControl {
+pub enum ControlError {
     /// No server listens: no socket, one that a killed server left, or a server that is stopping.
     NoServer,
     /// A reason that does not go away by waiting.
@@ -32,22 +32,27 @@ pub enum NoControl {
 }
 
 /// Connects to the server of the database at `path` and checks who that server is.
-pub fn connect(path: &Path) -> Result<UnixStream, NoControl> {
+pub fn connect(path: &Path) -> Result<UnixStream, ControlError> {
     let socket = crate::transport::control_socket_path(path);
-    let rejected = |why: &str| Err(NoControl::Rejected(format!("{}: {why}", socket.display())));
+    let rejected = |why: &str| {
+        Err(ControlError::Rejected(format!(
+            "{}: {why}",
+            socket.display()
+        )))
+    };
     match fs::symlink_metadata(&socket) {
         Ok(found) if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return rejected("permission denied; run this as the database's owner or as root");
         }
-        Ok(_) | Err(_) => return Err(NoControl::NoServer),
+        Ok(_) | Err(_) => return Err(ControlError::NoServer),
     }
     let stream = match connect_through_folder(&socket) {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return rejected("permission denied; run this as the database's owner or as root");
         }
-        Err(_) => return Err(NoControl::NoServer),
+        Err(_) => return Err(ControlError::NoServer),
     };
     let Ok(server) = rustix::net::sockopt::socket_peercred(&stream) else {
         return rejected("the user of its server is unknown");
@@ -89,7 +94,7 @@ pub fn agent(stream: UnixStream, config: ureq::config::Config) -> io::Result<ure
     stream.set_read_timeout(Some(IO_TIME))?;
     stream.set_write_timeout(Some(IO_TIME))?;
     let connector = ControlConnector(Mutex::new(Some(stream)));
-    Ok(ureq::Agent::with_parts(config, connector, NoNames))
+    Ok(ureq::Agent::with_parts(config, connector, FixedResolver))
 }
 
 /// Hands the connection out once; the agent keeps it for further requests.
@@ -143,9 +148,9 @@ impl Transport for ControlTransport {
 
 /// The connection is made already: nothing is resolved.
 #[derive(Debug)]
-struct NoNames;
+struct FixedResolver;
 
-impl Resolver for NoNames {
+impl Resolver for FixedResolver {
     fn resolve(
         &self,
         _: &Uri,

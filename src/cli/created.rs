@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::client::Client;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 
 /// A credential of a list, as far as its creator is concerned.
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ pub fn name_created(client: &Client, path: &str, id: &str) {
     for (noun, list) in [("API key", "api-keys"), ("token", "tokens")] {
         // A service has no tokens.
         let listed = client
-            .list(&format!("{owner}/{list}"))
+            .list_items(&format!("{owner}/{list}"))
             .and_then(|listed| listed.parse::<Created>());
         all.extend(
             listed
@@ -42,7 +42,7 @@ pub fn name_created(client: &Client, path: &str, id: &str) {
         }
     }
     if !names.is_empty() {
-        say(&format!(
+        write_stderr(&format!(
             "it created {}; pass --with-created to delete them, too",
             names.join(", ")
         ));

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use crate::terminal::exit::Failure;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::terminal::prompt::{confirm, confirm_by_name};
 
 /// An object that a command is about to delete.
@@ -39,7 +39,7 @@ pub fn delete_all(
         several => {
             if !yes {
                 for one in several {
-                    say(&format!("  {}: {}", one.label, one.effect));
+                    write_stderr(&format!("  {}: {}", one.label, one.effect));
                 }
             }
             format!("Delete these {} {noun}s?", several.len())
@@ -52,7 +52,7 @@ pub fn delete_all(
     }
     for one in deletions {
         client.delete(&one.path)?;
-        say(&one.done);
+        write_stderr(&one.done);
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::{Time, parse_duration};
-use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
+use crate::terminal::exit::{FORBIDDEN, Failure, INVALID, NOT_FOUND};
 use crate::terminal::output::{self, Cell};
 use crate::wire::EventOut;
 
@@ -20,7 +20,7 @@ const LIST: usize = 50;
 #[command(after_help = super::place::HELP)]
 pub struct EventArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: EventCommand,
 }
@@ -31,7 +31,7 @@ enum EventCommand {
     #[command(alias = "ls")]
     List {
         #[command(flatten)]
-        filter: Filter,
+        filter: FilterArguments,
         /// Maximum number of events
         #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = LIST)]
         limit: usize,
@@ -44,12 +44,12 @@ enum EventCommand {
     /// Print all events as JSON, one per line, newest first
     Export {
         #[command(flatten)]
-        filter: Filter,
+        filter: FilterArguments,
     },
 }
 
 #[derive(Args)]
-struct Filter {
+struct FilterArguments {
     /// Only this action, such as api-key.create
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
@@ -71,7 +71,7 @@ struct Filter {
 }
 
 /// The parsed filter.
-struct Wanted {
+struct EventQuery {
     action: Option<String>,
     target: Option<String>,
     since: Option<Time>,
@@ -80,8 +80,8 @@ struct Wanted {
     all: bool,
 }
 
-impl Filter {
-    fn parse(self) -> Result<Wanted, Failure> {
+impl FilterArguments {
+    fn parse(self) -> Result<EventQuery, Failure> {
         let now = Clock::System.now();
         let time = |name: &str, text: Option<String>| match text {
             None => Ok(None),
@@ -94,7 +94,7 @@ impl Filter {
                 )),
             },
         };
-        Ok(Wanted {
+        Ok(EventQuery {
             action: self.action,
             target: self.target,
             since: time("--since", self.since)?,
@@ -110,23 +110,23 @@ pub fn run_event(arguments: EventArguments) -> Result<(), Failure> {
     match arguments.command {
         EventCommand::List { filter, limit } => {
             let wanted = filter.parse()?;
-            list(&arguments.place.client()?, &wanted, limit)
+            list_events(&arguments.place.client()?, &wanted, limit)
         }
-        EventCommand::Show { number } => show(&arguments.place.client()?, number),
+        EventCommand::Show { number } => show_event(&arguments.place.client()?, number),
         EventCommand::Export { filter } => {
             let wanted = filter.parse()?;
             let client = arguments.place.client()?;
-            each(&client, &wanted, usize::MAX, |_, text| output::line(text))
+            for_each_event(&client, &wanted, usize::MAX, |_, text| output::line(text))
         }
     }
 }
 
-fn list(client: &Client, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
+fn list_events(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(), Failure> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     let now = Clock::System.now();
     let json = client.connection.json;
-    each(client, wanted, limit, |event, text| {
+    for_each_event(client, wanted, limit, |event, text| {
         if json {
             texts.push(text.to_owned());
         } else {
@@ -143,7 +143,7 @@ fn list(client: &Client, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
     output::table(client.connection.format, &HEADINGS, &rows, "no events")
 }
 
-fn show(client: &Client, number: i64) -> Result<(), Failure> {
+fn show_event(client: &Client, number: i64) -> Result<(), Failure> {
     let missing = || {
         Failure::new(
             NOT_FOUND,
@@ -157,10 +157,10 @@ fn show(client: &Client, number: i64) -> Result<(), Failure> {
         .filter(|after| *after > 1)
         .ok_or_else(missing)?;
     let path = format!("/api/v1/events?limit=1&after={after}");
-    let all = client.part(&format!("{path}&all=true"));
+    let all = client.list_page(&format!("{path}&all=true"));
     let (listed, _next) = match all {
         // Without audit:read there are one's own events.
-        Err(failure) if failure.code == REFUSED => client.part(&path)?,
+        Err(failure) if failure.code == FORBIDDEN => client.list_page(&path)?,
         other => other?,
     };
     let events: Vec<EventOut> = listed.parse()?;
@@ -204,9 +204,9 @@ fn row(event: &EventOut, now: Time) -> Vec<Cell> {
 }
 
 /// Passes events on, page by page: a log of any length takes little memory.
-fn each(
+fn for_each_event(
     client: &Client,
-    wanted: &Wanted,
+    wanted: &EventQuery,
     limit: usize,
     mut take: impl FnMut(&EventOut, &str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -214,7 +214,7 @@ fn each(
     let mut left = limit;
     while left > 0 {
         let part = left.min(PART);
-        let (listed, next) = client.part(&format!(
+        let (listed, next) = client.list_page(&format!(
             "/api/v1/events{}",
             query(wanted, part, after.as_deref())
         ))?;
@@ -231,7 +231,7 @@ fn each(
     Ok(())
 }
 
-fn query(wanted: &Wanted, limit: usize, after: Option<&str>) -> String {
+fn query(wanted: &EventQuery, limit: usize, after: Option<&str>) -> String {
     let mut query = format!("?limit={limit}");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn time_may_be_a_duration_before_now() {
         let filter = |since: &str| {
-            Filter {
+            FilterArguments {
                 action: None,
                 target: None,
                 since: Some(since.into()),

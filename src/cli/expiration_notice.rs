@@ -4,7 +4,7 @@ use crate::client::connection::ClientCredential;
 use crate::model::credential::Kind;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
-use crate::terminal::output::relative;
+use crate::terminal::output::relative_time;
 
 /// A token may live for an hour only: the one in use is named in its last minutes.
 const TOKEN_SECONDS: u64 = 600;
@@ -32,21 +32,21 @@ pub fn words(what: &str, name: &str, notice: Notice, end: Time, now: Time, next:
     format!(
         "keycroft: the {what} {name} expires {}: {}\n  try: {next}",
         notice.words(),
-        relative(end, now)
+        relative_time(end, now)
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::connection::Source;
+    use crate::client::connection::SettingSource;
     use crate::model::secret::{Secret, SecretForm};
 
     #[test]
     fn token_notice_is_shown_in_the_last_10_minutes_on_a_terminal() {
         const DAY: i64 = 86_400;
         let now = Time::from_unix(1_000_000);
-        for (kind, seconds, said) in [
+        for (kind, seconds, message) in [
             (Kind::ApiKey, 14 * DAY + 1, None),
             (
                 Kind::ApiKey,
@@ -60,14 +60,15 @@ mod tests {
             (Kind::Token, 600, Some("expires within a day: in 10m")),
         ] {
             let secret = Secret::generate(SecretForm::Credential(kind)).reveal();
-            let credential = ClientCredential::parse(&secret, Source::StandardInput).unwrap();
+            let credential =
+                ClientCredential::parse(&secret, SettingSource::StandardInput).unwrap();
             let end = Time::from_unix(now.unix() + seconds);
             let notice = of_credential(&credential, end, now, true);
             let in_a_job = of_credential(&credential, end, now, false);
             assert_eq!(in_a_job, notice.clone().filter(|_| kind == Kind::ApiKey));
-            match said {
+            match message {
                 None => assert_eq!(notice, None, "{kind} {seconds}"),
-                Some(said) => assert!(notice.unwrap().contains(said), "{kind} {seconds}"),
+                Some(message) => assert!(notice.unwrap().contains(message), "{kind} {seconds}"),
             }
         }
     }

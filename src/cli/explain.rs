@@ -6,7 +6,7 @@ use super::client::Client;
 use super::lookup::find_id;
 use crate::model::text::percent_encode;
 use crate::terminal::exit::Failure;
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::wire::ExplanationOut;
 
 /// The owner of API keys or tokens.
@@ -93,6 +93,6 @@ pub fn explain(
         &rows,
         "no checks",
     )?;
-    say(&explained.summary);
+    write_stderr(&explained.summary);
     Ok(())
 }

@@ -15,16 +15,16 @@ use crate::terminal::output;
 const FLAG: &str = "--field";
 
 /// Runs the command when `--field` is among its arguments, and returns its result.
-pub fn asked(arguments: &[OsString]) -> Option<Result<(), Failure>> {
-    let (name, rest) = match take(arguments)? {
+pub fn run_if_requested(arguments: &[OsString]) -> Option<Result<(), Failure>> {
+    let (name, rest) = match take_field_flag(arguments)? {
         Ok(taken) => taken,
         Err(failure) => return Some(Err(failure)),
     };
-    Some(run(&name, &rest))
+    Some(run_with_field(&name, &rest))
 }
 
 /// The name after `--field`, and the other arguments with `--json`. Arguments after `--` are not flags.
-fn take(arguments: &[OsString]) -> Option<Result<(String, Vec<OsString>), Failure>> {
+fn take_field_flag(arguments: &[OsString]) -> Option<Result<(String, Vec<OsString>), Failure>> {
     let end = arguments.iter().position(|one| one == "--");
     let (flags, behind) = arguments.split_at(end.unwrap_or(arguments.len()));
     let place = flags.iter().position(|one| {
@@ -51,7 +51,7 @@ fn take(arguments: &[OsString]) -> Option<Result<(String, Vec<OsString>), Failur
     Some(Ok((name, rest)))
 }
 
-fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
+fn run_with_field(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::new(FAILED, format!("this program: {error}"));
     let done = Command::new(std::env::current_exe().map_err(fail)?)
         .args(arguments)
@@ -59,24 +59,24 @@ fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
         .stderr(Stdio::inherit())
         .output()
         .map_err(fail)?;
-    let said = Zeroizing::new(done.stdout);
+    let message = Zeroizing::new(done.stdout);
     if !done.status.success() {
         let code = done.status.code().and_then(|code| u8::try_from(code).ok());
         return Err(Failure::quiet(code.unwrap_or(FAILED)));
     }
     // A list prints one value, an export one a line, and some commands none.
-    for value in serde_json::Deserializer::from_slice(&said).into_iter::<Value>() {
+    for value in serde_json::Deserializer::from_slice(&message).into_iter::<Value>() {
         let value = value.map_err(|_| Failure::new(USAGE, "this command prints no fields"))?;
         match value.get("items").and_then(Value::as_array) {
-            Some(items) => items.iter().try_for_each(|item| show(item, name))?,
-            None => show(&value, name)?,
+            Some(items) => items.iter().try_for_each(|item| print_field(item, name))?,
+            None => print_field(&value, name)?,
         }
     }
     Ok(())
 }
 
-fn show(value: &Value, name: &str) -> Result<(), Failure> {
-    let Some(found) = find(value, name) else {
+fn print_field(value: &Value, name: &str) -> Result<(), Failure> {
+    let Some(found) = find_field(value, name) else {
         let names = value.as_object().map_or_else(String::new, |members| {
             members.keys().cloned().collect::<Vec<_>>().join(", ")
         });
@@ -85,22 +85,22 @@ fn show(value: &Value, name: &str) -> Result<(), Failure> {
                 .hint(format!("one of: {names}")),
         );
     };
-    output::line(&plain(found))
+    output::line(&field_text(found))
 }
 
 /// `name`, or `target.name` for one within another.
-fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+fn find_field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     name.split('.')
         .try_fold(value, |value, part| value.get(part))
 }
 
 /// Texts and numbers unchanged, nothing for null, lists of words separated by spaces.
-fn plain(value: &Value) -> String {
+fn field_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(plain).collect::<Vec<_>>().join(" ")
+            items.iter().map(field_text).collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
     }
@@ -112,7 +112,7 @@ mod tests {
 
     fn taken(line: &str) -> Option<(String, String)> {
         let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let (name, rest) = take(&arguments)?.ok()?;
+        let (name, rest) = take_field_flag(&arguments)?.ok()?;
         let rest: Vec<&str> = rest.iter().map(|one| one.to_str().unwrap()).collect();
         Some((name, rest.join(" ")))
     }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn values_are_plain() {
         let value = serde_json::json!({"a": "x y", "n": 3, "none": null, "list": ["p", "q"], "in": {"b": true}});
-        let shown = |name: &str| find(&value, name).map(plain);
+        let shown = |name: &str| find_field(&value, name).map(field_text);
         assert_eq!(shown("a").as_deref(), Some("x y"));
         assert_eq!(shown("n").as_deref(), Some("3"));
         assert_eq!(shown("none").as_deref(), Some(""));

@@ -7,18 +7,18 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
 #[command(after_help = super::place::HELP)]
 pub struct GroupArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: GroupCommand,
 }
@@ -71,12 +71,12 @@ enum GroupCommand {
 }
 
 /// `keycroft group`.
-pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
+pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/groups";
     let client = arguments.place.client()?;
     match arguments.command {
         GroupCommand::List => {
-            let listed = client.list(PATH)?;
+            let listed = client.list_items(PATH)?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -92,7 +92,7 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
         }
         GroupCommand::Create { name } => {
             let answer = client.post(PATH, &GroupIn { name: name.clone() })?;
-            done(&client, &answer.text, &format!("created group {name}"))
+            report_done(&client, &answer.text, &format!("created group {name}"))
         }
         GroupCommand::Show { name } => {
             let group = find_group(&client, &name)?;
@@ -121,7 +121,7 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
                     percent_encode(&name),
                     percent_encode(&username)
                 ))?;
-                say(&format!("added {username} to {name}"));
+                write_stderr(&format!("added {username} to {name}"));
             }
             Ok(())
         }
@@ -132,7 +132,7 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
                     percent_encode(&name),
                     percent_encode(&username)
                 ))?;
-                say(&format!("removed {username} from {name}"));
+                write_stderr(&format!("removed {username} from {name}"));
             }
             Ok(())
         }
@@ -151,7 +151,7 @@ fn group_row(group: &GroupOut, now: Time) -> Vec<Cell> {
 
 /// The group with this name: the API has no path to one alone.
 fn find_group(client: &Client, name: &str) -> Result<GroupOut, Failure> {
-    let groups: Vec<GroupOut> = client.list("/api/v1/groups")?.parse()?;
+    let groups: Vec<GroupOut> = client.list_items("/api/v1/groups")?.parse()?;
     let found = groups.into_iter().find(|one| one.name == name);
     found.ok_or_else(|| {
         Failure::new(NOT_FOUND, format!("group {name:?} not found")).hint("keycroft group list")
@@ -166,11 +166,11 @@ fn members(group: &GroupOut) -> String {
     }
 }
 
-fn done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
+fn report_done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(json);
     }
-    say(words);
+    write_stderr(words);
     Ok(())
 }
 
@@ -178,7 +178,7 @@ fn done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
 #[command(after_help = super::place::HELP)]
 pub struct ServiceArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: ServiceCommand,
 }
@@ -245,7 +245,7 @@ enum ServiceCommand {
         take: Vec<String>,
     },
     /// Print the configuration of a proxy that verifies each request to an application
-    Print(super::proxy::Print),
+    Print(super::proxy::ProxyArguments),
     /// Delete services with their API keys and permissions
     #[command(alias = "rm")]
     Delete {
@@ -259,7 +259,7 @@ enum ServiceCommand {
 }
 
 /// `keycroft service`.
-pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
+pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/services";
     if let ServiceCommand::Print(wanted) = &arguments.command {
         return super::proxy::print(wanted);
@@ -268,7 +268,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
     match arguments.command {
         ServiceCommand::Print(wanted) => super::proxy::print(&wanted),
         ServiceCommand::List => {
-            let listed = client.list(PATH)?;
+            let listed = client.list_items(PATH)?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -296,7 +296,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
                     permissions,
                 },
             )?;
-            done(&client, &answer.text, &format!("created service {name}"))
+            report_done(&client, &answer.text, &format!("created service {name}"))
         }
         ServiceCommand::Edit {
             name,
@@ -313,12 +313,12 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
             ) {
                 (false, _) => Some(permissions),
                 (true, true) => None,
-                (true, false) => Some(changed(&client, &path, &added, &removed)?),
+                (true, false) => Some(changed_permissions(&client, &path, &added, &removed)?),
             };
             let roles = if give.is_empty() && take.is_empty() {
                 None
             } else {
-                Some(regiven(&client, &path, &give, &take)?)
+                Some(changed_role_permissions(&client, &path, &give, &take)?)
             };
             if permissions.is_none() && roles.is_none() {
                 return Err(
@@ -328,7 +328,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
                 );
             }
             let answer = client.patch(&path, &ServicePatch { permissions, roles })?;
-            done(&client, &answer.text, &format!("changed service {name}"))
+            report_done(&client, &answer.text, &format!("changed service {name}"))
         }
         ServiceCommand::Show { name } => {
             show_service(&client, &format!("{PATH}/{}", percent_encode(&name)))
@@ -357,7 +357,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
 fn service_use(service: &ServiceOut, now: Time) -> String {
     let last_used = service.last_used_at.as_ref().and_then(Option::as_deref);
     let used = match last_used.and_then(|text| Time::parse(text).ok()) {
-        Some(time) => format!("last used {}", output::relative(time, now)),
+        Some(time) => format!("last used {}", output::relative_time(time, now)),
         None => "no recorded use".to_owned(),
     };
     format!(
@@ -394,7 +394,7 @@ fn show_service(client: &Client, path: &str) -> Result<(), Failure> {
 }
 
 /// The permissions of a service after an edit.
-fn changed(
+fn changed_permissions(
     client: &Client,
     path: &str,
     added: &[String],
@@ -411,7 +411,7 @@ fn changed(
 }
 
 /// The permissions of roles after an edit. `give` and `take`: `ROLE=PERMISSION` each.
-fn regiven(
+fn changed_role_permissions(
     client: &Client,
     path: &str,
     give: &[String],
@@ -425,14 +425,14 @@ fn regiven(
         )
     })?;
     let known = ["member=", "admin="];
-    if let Some(strange) = give
+    if let Some(unexpected) = give
         .iter()
         .chain(take)
         .find(|one| !known.iter().any(|role| one.starts_with(role)))
     {
         return Err(Failure::new(
             USAGE,
-            format!("{strange}: expected the role member or admin"),
+            format!("{unexpected}: expected the role member or admin"),
         )
         .hint(format!("--give member={}:submit", service.name)));
     }

@@ -5,14 +5,14 @@ mod admin;
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::host::{authorized_keys, check, enroll, folder, logins, rotate, sync};
 use crate::terminal::exit::Failure;
 
 #[derive(Args)]
 pub struct HostArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: HostCommand,
 }
@@ -21,7 +21,7 @@ pub struct HostArguments {
 enum HostCommand {
     /// Create a one-time code for enrolling a host (admin)
     #[command(alias = "enrol-code")]
-    EnrollCode(admin::EnrollCode),
+    EnrollCode(admin::EnrollCodeArguments),
     /// List hosts (admin)
     #[command(alias = "ls")]
     List,
@@ -32,7 +32,7 @@ enum HostCommand {
         host: String,
     },
     /// Edit a host: name, groups, shared logins, maximum cache age (admin)
-    Edit(admin::Edit),
+    Edit(admin::EditHost),
     /// Pause a host: it admits nobody and stays enrolled (admin)
     Pause {
         /// Name or id
@@ -56,7 +56,7 @@ enum HostCommand {
         yes: bool,
     },
     /// On the host, as root: enroll with a code and configure sshd
-    Enroll(enroll::Enroll),
+    Enroll(enroll::EnrollArguments),
     /// On the host, for sshd: print the authorized_keys lines of an offered key
     AuthorizedKeys(authorized_keys::AuthorizedKeys),
     /// On the host: refresh the cache of SSH keys
@@ -80,12 +80,12 @@ pub fn run_host(arguments: HostArguments) -> Result<(), Failure> {
     let place = arguments.place;
     match arguments.command {
         HostCommand::EnrollCode(wanted) => admin::enroll_code(&place.client()?, wanted),
-        HostCommand::List => admin::list(&place.client()?),
-        HostCommand::Show { host } => admin::show(&place.client()?, &host),
-        HostCommand::Edit(wanted) => admin::edit(&place.client()?, wanted),
+        HostCommand::List => admin::list_hosts(&place.client()?),
+        HostCommand::Show { host } => admin::show_host(&place.client()?, &host),
+        HostCommand::Edit(wanted) => admin::edit_host(&place.client()?, wanted),
         HostCommand::Pause { host } => admin::set_paused(&place.client()?, &host, true),
         HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
-        HostCommand::Delete { hosts, yes } => admin::delete(&place.client()?, &hosts, yes),
+        HostCommand::Delete { hosts, yes } => admin::delete_host(&place.client()?, &hosts, yes),
         HostCommand::Enroll(wanted) => enroll::enroll_host(&wanted, &place.remote),
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::print_authorized_keys(&wanted),
         HostCommand::Sync { place } => sync::sync(&place),

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use zeroize::Zeroizing;
 
-use super::control::{self, NoControl};
+use super::control::{self, ControlError};
 use crate::app::{AppState, OpenError};
 use crate::client::connection::{ANSWER_BYTES_MAX, PROGRAM};
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ use crate::http::{HttpSettings, LocalServer};
 use crate::model::secret::Id;
 use crate::terminal::environment::DB;
 use crate::terminal::exit::{FAILED, Failure, SIGN_IN_NEEDED, USAGE};
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::{ListOut, ProblemOut, ProblemType};
 
 /// How long a command alternates between the lock and the socket: a server starts or stops, or another command runs.
@@ -36,25 +36,25 @@ const SHOWN_AGAIN: [&str; 2] = ["/api/v1/groups", "/api/v1/services"];
 const PUBLIC_URL: &str = "http://127.0.0.1:8420";
 
 /// Status, headers and body.
-pub type Answered = (u16, HeaderMap, Zeroizing<String>);
+pub type RawAnswer = (u16, HeaderMap, Zeroizing<String>);
 
 /// The treatment of a missing database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingDatabase {
     Create,
-    Refuse,
+    Reject,
 }
 
 /// A database, reached anew when its server comes or goes.
 pub struct Local {
     path: PathBuf,
-    missing: Missing,
+    missing: MissingDatabase,
     public_url: Option<String>,
-    backend: RefCell<Option<Backend>>,
+    backend: RefCell<Option<DatabaseAccess>>,
 }
 
 /// The two ways to it.
-enum Backend {
+enum DatabaseAccess {
     Control(ureq::Agent),
     InProcess(Box<InProcess>),
 }
@@ -73,14 +73,14 @@ impl Drop for InProcess {
 }
 
 /// Why one attempt failed.
-enum Attempt {
+enum OpenAttemptError {
     /// Another try may succeed.
     Again(String),
     Failed(Failure),
 }
 
 impl Local {
-    pub fn open(path: PathBuf, missing: Missing) -> Result<Self, Failure> {
+    pub fn open(path: PathBuf, missing: MissingDatabase) -> Result<Self, Failure> {
         become_owner(&path)?;
         let local = Self {
             path,
@@ -103,12 +103,12 @@ impl Local {
 
     /// Sends a request; again when the server went away before it answered. A request that creates something names
     /// itself, so that it is carried out once.
-    pub fn ask(
+    pub fn exchange(
         &self,
         method: &Method,
         path: &str,
         body: Option<(&str, &[u8])>,
-    ) -> Result<Answered, Failure> {
+    ) -> Result<RawAnswer, Failure> {
         let deadline = Instant::now() + REACH_WITHIN;
         let mut headers = vec![
             (header::ACCEPT, "application/json".to_owned()),
@@ -130,8 +130,8 @@ impl Local {
                 None => self.reach(deadline)?,
             };
             let answered = match &backend {
-                Backend::Control(agent) => by_socket(agent, method, path, &headers, bytes),
-                Backend::InProcess(open) => in_process(open, method, path, &headers, bytes),
+                DatabaseAccess::Control(agent) => by_socket(agent, method, path, &headers, bytes),
+                DatabaseAccess::InProcess(open) => in_process(open, method, path, &headers, bytes),
             };
             match answered {
                 Ok((503, headers, _)) if is_back_by(deadline, &headers) => {
@@ -148,10 +148,10 @@ impl Local {
                     // The same, where the answer has no secret: the list has the object.
                     let created = created_before(&text).and_then(|id| {
                         let listed = match &backend {
-                            Backend::Control(agent) => {
+                            DatabaseAccess::Control(agent) => {
                                 by_socket(agent, &Method::GET, path, &headers[..2], &[])
                             }
-                            Backend::InProcess(open) => {
+                            DatabaseAccess::InProcess(open) => {
                                 in_process(open, &Method::GET, path, &headers[..2], &[])
                             }
                         };
@@ -167,8 +167,8 @@ impl Local {
                     self.backend.replace(Some(backend));
                     return Ok(answered);
                 }
-                Err(Attempt::Failed(failure)) => return Err(failure),
-                Err(Attempt::Again(why)) => {
+                Err(OpenAttemptError::Failed(failure)) => return Err(failure),
+                Err(OpenAttemptError::Again(why)) => {
                     repeated = true;
                     if Instant::now() >= deadline {
                         return Err(self.unreachable(&why));
@@ -184,22 +184,22 @@ impl Local {
     }
 
     /// The server's socket when one listens, else the database itself under its lock.
-    fn reach(&self, deadline: Instant) -> Result<Backend, Failure> {
+    fn reach(&self, deadline: Instant) -> Result<DatabaseAccess, Failure> {
         loop {
             match self.reach_once() {
                 Ok(backend) => return Ok(backend),
-                Err(Attempt::Failed(failure)) => return Err(failure),
-                Err(Attempt::Again(why)) if Instant::now() >= deadline => {
+                Err(OpenAttemptError::Failed(failure)) => return Err(failure),
+                Err(OpenAttemptError::Again(why)) if Instant::now() >= deadline => {
                     return Err(Failure::new(FAILED, why).hint(
                         "wait for that process, or stop it; a server without a control socket logs a warning at its start",
                     ));
                 }
-                Err(Attempt::Again(_)) => thread::sleep(REACH_AGAIN),
+                Err(OpenAttemptError::Again(_)) => thread::sleep(REACH_AGAIN),
             }
         }
     }
 
-    fn reach_once(&self) -> Result<Backend, Attempt> {
+    fn reach_once(&self) -> Result<DatabaseAccess, OpenAttemptError> {
         match control::connect(&self.path) {
             Ok(stream) => {
                 let config = ureq::Agent::config_builder()
@@ -208,37 +208,37 @@ impl Local {
                     .proxy(None)
                     .build();
                 return control::agent(stream, config)
-                    .map(Backend::Control)
-                    .map_err(|error| Attempt::Again(error.to_string()));
+                    .map(DatabaseAccess::Control)
+                    .map_err(|error| OpenAttemptError::Again(error.to_string()));
             }
-            Err(NoControl::Rejected(why)) => {
-                return Err(Attempt::Failed(Failure::new(FAILED, why)));
+            Err(ControlError::Rejected(why)) => {
+                return Err(OpenAttemptError::Failed(Failure::new(FAILED, why)));
             }
-            Err(NoControl::NoServer) => {}
+            Err(ControlError::NoServer) => {}
         }
         self.open_in_process()
-            .map(|open| Backend::InProcess(Box::new(open)))
+            .map(|open| DatabaseAccess::InProcess(Box::new(open)))
     }
 
-    fn open_in_process(&self) -> Result<InProcess, Attempt> {
+    fn open_in_process(&self) -> Result<InProcess, OpenAttemptError> {
         let exists = std::fs::symlink_metadata(&self.path).is_ok();
         let opened = match self.missing {
-            Missing::Create => AppState::open_or_create(&self.path, Clock::System),
-            Missing::Refuse => AppState::open(&self.path, Clock::System),
+            MissingDatabase::Create => AppState::open_or_create(&self.path, Clock::System),
+            MissingDatabase::Reject => AppState::open(&self.path, Clock::System),
         };
-        let refused = |error: OpenError| {
+        let failure = |error: OpenError| {
             if error.is_locked() {
-                return Attempt::Again(error.to_string());
+                return OpenAttemptError::Again(error.to_string());
             }
             let failure = Failure::new(FAILED, error.to_string());
-            Attempt::Failed(
+            OpenAttemptError::Failed(
                 failure
                     .hint("run this as the database's owner or as root; --db FILE names another"),
             )
         };
-        let app_state = opened.map_err(refused)?;
+        let app_state = opened.map_err(failure)?;
         if !exists {
-            say(&format!("created {}", self.path.display()));
+            write_stderr(&format!("created {}", self.path.display()));
         }
         let settings = HttpSettings {
             public_url_given: self.public_url.is_some(),
@@ -251,7 +251,7 @@ impl Local {
             certificate: None,
         };
         let server = LocalServer::open(&app_state, settings)
-            .map_err(|error| Attempt::Failed(Failure::from(error)))?;
+            .map_err(|error| OpenAttemptError::Failed(Failure::from(error)))?;
         Ok(InProcess { app_state, server })
     }
 }
@@ -290,11 +290,11 @@ fn find_listed(list: &str, id: &str) -> Option<Zeroizing<String>> {
 }
 
 /// The public URL of the server that ran last on the database.
-fn stored_url(app_state: &AppState) -> Result<Option<String>, Attempt> {
+fn stored_url(app_state: &AppState) -> Result<Option<String>, OpenAttemptError> {
     app_state
         .app()
         .and_then(|app| app.public_url())
-        .map_err(|error| Attempt::Failed(Failure::from(error)))
+        .map_err(|error| OpenAttemptError::Failed(Failure::from(error)))
 }
 
 fn by_socket(
@@ -303,8 +303,8 @@ fn by_socket(
     path: &str,
     headers: &[(HeaderName, String)],
     body: &[u8],
-) -> Result<Answered, Attempt> {
-    let bad = || Attempt::Failed(bad_path(path));
+) -> Result<RawAnswer, OpenAttemptError> {
+    let bad = || OpenAttemptError::Failed(bad_path(path));
     let mut request = Request::builder()
         .method(method)
         .uri(format!("http://localhost{path}"));
@@ -318,7 +318,7 @@ fn by_socket(
     };
     let again = |error: ureq::Error| match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => bad(),
-        error => Attempt::Again(format!("the connection to the server was lost: {error}")),
+        error => OpenAttemptError::Again(format!("the connection to the server was lost: {error}")),
     };
     let mut answer = answer.map_err(again)?;
     let text = answer
@@ -337,15 +337,15 @@ fn in_process(
     path: &str,
     headers: &[(HeaderName, String)],
     body: &[u8],
-) -> Result<Answered, Attempt> {
+) -> Result<RawAnswer, OpenAttemptError> {
     if path.parse::<ureq::http::Uri>().is_err() || !path.starts_with('/') {
-        return Err(Attempt::Failed(bad_path(path)));
+        return Err(OpenAttemptError::Failed(bad_path(path)));
     }
     let headers = headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
         .collect();
-    let failed = |why: String| Attempt::Failed(Failure::new(FAILED, why));
+    let failed = |why: String| OpenAttemptError::Failed(Failure::new(FAILED, why));
     let answer = open
         .server
         .call(method.as_str(), path, headers, body.to_vec())
@@ -397,7 +397,7 @@ pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> 
     }
     let local = Local {
         path: path.to_owned(),
-        missing: Missing::Refuse,
+        missing: MissingDatabase::Reject,
         public_url: None,
         backend: RefCell::new(None),
     };
@@ -407,7 +407,7 @@ pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> 
     };
     let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
     let sent = Some(("application/json", &body[..]));
-    match local.ask(&Method::POST, "/api/v1/backups", sent) {
+    match local.exchange(&Method::POST, "/api/v1/backups", sent) {
         Ok((204, ..)) => Ok(()),
         Ok((_, _, text)) => Err(text.to_string()),
         Err(failure) => Err(failure.message),

@@ -8,13 +8,15 @@ use zeroize::Zeroizing;
 
 use super::account::{has_browser, start_browser};
 use super::client::Client;
-use crate::client::config::{ConfigFolder, Context, Saved};
+use crate::client::config::{ConfigFolder, Context, SavedLogin};
 use crate::client::connection::PROGRAM;
-use crate::client::connection::{ClientCredential, Connection, Remote, ServerAddress, Source};
+use crate::client::connection::{
+    ClientCredential, Connection, Remote, ServerAddress, SettingSource,
+};
 use crate::model::credential::Kind;
 use crate::terminal::environment::variable;
-use crate::terminal::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
-use crate::terminal::output::{say, until};
+use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
+use crate::terminal::output::{lifetime_text, write_stderr};
 use crate::terminal::prompt::{self, is_interactive};
 use crate::wire::{DeviceAuthorizationOut, MeOut, OauthProblemOut, TokenGrantOut};
 
@@ -64,12 +66,12 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     // Fails before the login when it could not be saved.
     folder.lock()?.try_out()?;
     let credential = if arguments.with_token {
-        pasted()?
+        read_token()?
     } else {
         by_device(Client::new(connection.without_credential())?, &arguments)?
     };
     let client = Client::new(connection.with(credential))?;
-    let kept = keep(&client, &folder, &name);
+    let kept = save_login(&client, &folder, &name);
     if let Err(failure) = kept {
         if !arguments.with_token {
             // It was created for this login alone, and would be lost.
@@ -150,10 +152,10 @@ fn parse_context_name(name: &str) -> Result<String, Failure> {
     }
 }
 
-fn pasted() -> Result<ClientCredential, Failure> {
+fn read_token() -> Result<ClientCredential, Failure> {
     let credential = ClientCredential::parse(
         &prompt::credential("Token or API key (it is not shown): ")?,
-        Source::StandardInput,
+        SettingSource::StandardInput,
     )?;
     if credential.is(Kind::Token) || credential.is(Kind::ApiKey) {
         return Ok(credential);
@@ -180,27 +182,27 @@ fn by_device(client: Client, arguments: &LoginArguments) -> Result<ClientCredent
         return Err(oauth_failure(&client, status, &text, INVALID));
     }
     let begun: DeviceAuthorizationOut =
-        serde_json::from_str(&text).map_err(|_| strange(&client))?;
-    say(&format!(
+        serde_json::from_str(&text).map_err(|_| unexpected_answer(&client))?;
+    write_stderr(&format!(
         "Open {}\nand type the code {}",
         begun.verification_uri, begun.user_code
     ));
     if arguments.qr {
-        say(&drawn(&begun.verification_uri)?);
+        write_stderr(&qr_code_text(&begun.verification_uri)?);
     }
     if is_interactive() && has_browser() {
         start_browser(&begun.verification_uri);
     }
-    say(&format!(
+    write_stderr(&format!(
         "Approve it only if the page names this computer, {computer}. Waiting … (Ctrl-C to stop)"
     ));
-    let secret = wait(&client, &begun)?;
-    ClientCredential::parse(&secret, Source::Flag("this login"))
+    let secret = wait_for_approval(&client, &begun)?;
+    ClientCredential::parse(&secret, SettingSource::Flag("this login"))
 }
 
 /// An address as a QR code, two squares in a character, with the quiet zone that readers need. It does not contain the
 /// code to type: the person who approves compares it.
-fn drawn(address: &str) -> Result<String, Failure> {
+fn qr_code_text(address: &str) -> Result<String, Failure> {
     use qrcode::render::unicode::Dense1x2;
 
     let code = qrcode::QrCode::new(address)
@@ -211,7 +213,10 @@ fn drawn(address: &str) -> Result<String, Failure> {
     Ok(picture.build())
 }
 
-fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<String>, Failure> {
+fn wait_for_approval(
+    client: &Client,
+    begun: &DeviceAuthorizationOut,
+) -> Result<Zeroizing<String>, Failure> {
     let mut interval = Duration::from_secs(begun.interval.clamp(1, INTERVAL_MAX.as_secs()));
     let form = [
         ("grant_type", GRANT),
@@ -236,14 +241,15 @@ fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<Str
         };
         if status == 200 {
             let granted: TokenGrantOut =
-                serde_json::from_str(&text).map_err(|_| strange(client))?;
+                serde_json::from_str(&text).map_err(|_| unexpected_answer(client))?;
             return Ok(Zeroizing::new(granted.access_token));
         }
-        let problem: OauthProblemOut = serde_json::from_str(&text).map_err(|_| strange(client))?;
+        let problem: OauthProblemOut =
+            serde_json::from_str(&text).map_err(|_| unexpected_answer(client))?;
         match problem.error.as_str() {
             "authorization_pending" => {}
             "slow_down" => interval = (interval + SLOWER).min(INTERVAL_MAX),
-            "access_denied" => return Err(Failure::new(REFUSED, "rejected in the console")),
+            "access_denied" => return Err(Failure::new(FORBIDDEN, "rejected in the console")),
             "expired_token" => {
                 return Err(
                     Failure::new(SIGN_IN_NEEDED, "not approved in time").hint("keycroft login")
@@ -257,7 +263,7 @@ fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<Str
 
 fn oauth_failure(client: &Client, status: u16, text: &str, code: u8) -> Failure {
     let Ok(problem) = serde_json::from_str::<OauthProblemOut>(text) else {
-        return strange(client);
+        return unexpected_answer(client);
     };
     let code = match status {
         429 => crate::terminal::exit::TOO_MANY,
@@ -271,7 +277,7 @@ fn oauth_failure(client: &Client, status: u16, text: &str, code: u8) -> Failure 
     failure
 }
 
-fn strange(client: &Client) -> Failure {
+fn unexpected_answer(client: &Client) -> Failure {
     Failure::new(
         FAILED,
         format!(
@@ -295,7 +301,7 @@ fn computer_name() -> String {
 }
 
 /// Reads the account and saves the login, which becomes the active one.
-fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failure> {
+fn save_login(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failure> {
     let answer = client.get("/api/v1/me")?;
     let me: MeOut = answer.parse()?;
     let who = me
@@ -315,7 +321,7 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
         credential_command: None,
         insecure_http: connection.insecure_http,
     };
-    let saved = Saved {
+    let saved = SavedLogin {
         secret: connection.credential()?.secret.clone(),
         expires_at: me.expires_at.clone(),
     };
@@ -334,17 +340,19 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
         crate::terminal::output::line(&answer.text)?;
     }
     let credential = connection.credential()?;
-    say(&format!(
+    write_stderr(&format!(
         "logged in to {} as {who} with {}, {} (context {name})",
         connection.server.as_str(),
         credential.hint(),
-        until(me.expires_at.as_deref(), client.now())
+        lifetime_text(me.expires_at.as_deref(), client.now())
     ));
     let old = replaced
-        .and_then(|secret| ClientCredential::parse(&secret, Source::Context(name.to_owned())).ok())
+        .and_then(|secret| {
+            ClientCredential::parse(&secret, SettingSource::Context(name.to_owned())).ok()
+        })
         .filter(|old| old.id != credential.id);
     if let Some(old) = old {
-        say(&format!(
+        write_stderr(&format!(
             "the previous login with {} is deleted here and stays valid until it expires; to keep both, log in with --context NAME",
             old.hint()
         ));
@@ -353,7 +361,7 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
         .into_iter()
         .find(|name| variable(name).is_some())
     {
-        say(&format!(
+        write_stderr(&format!(
             "keycroft: {name} is set and hides this login; unset it"
         ));
     }
@@ -374,30 +382,35 @@ pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
     };
     let mut worst = None;
     for name in &names {
-        if let Err(failure) = end(arguments, &folder, name) {
-            say(&format!("keycroft: {}", failure.message));
+        if let Err(failure) = log_out_of(arguments, &folder, name) {
+            write_stderr(&format!("keycroft: {}", failure.message));
             worst = Some(failure.code);
         }
     }
     if names.is_empty() {
-        say("no saved login");
+        write_stderr("no saved login");
     }
     worst.map_or(Ok(()), |code| Err(Failure::quiet(code)))
 }
 
 /// Deletes one login; a token is revoked on the server first.
-fn end(arguments: &LogoutArguments, folder: &ConfigFolder, name: &str) -> Result<(), Failure> {
+fn log_out_of(
+    arguments: &LogoutArguments,
+    folder: &ConfigFolder,
+    name: &str,
+) -> Result<(), Failure> {
     let remote = Remote {
         context: Some(name.to_owned()),
         server: None,
         ..arguments.remote.clone()
     };
     let Some(saved) = folder.credentials()?.contexts.remove(name) else {
-        say(&format!("{name}: no saved login"));
+        write_stderr(&format!("{name}: no saved login"));
         return Ok(());
     };
     let ended = remote.server().and_then(|connection| {
-        let credential = ClientCredential::parse(&saved.secret, Source::Context(name.to_owned()))?;
+        let credential =
+            ClientCredential::parse(&saved.secret, SettingSource::Context(name.to_owned()))?;
         let (hint, is_token) = (credential.hint(), credential.is(Kind::Token));
         if !is_token {
             return Ok(format!(
@@ -413,7 +426,7 @@ fn end(arguments: &LogoutArguments, folder: &ConfigFolder, name: &str) -> Result
     })?;
     match ended {
         Ok(words) => {
-            say(&format!("{name}: {words}"));
+            write_stderr(&format!("{name}: {words}"));
             Ok(())
         }
         Err(failure) => Err(Failure::new(
@@ -435,7 +448,7 @@ mod tests {
     fn qr_code_contains_the_complete_address() {
         let address = "https://keys.lab.example/device";
         let mut squares: Vec<Vec<bool>> = Vec::new();
-        for line in drawn(address).unwrap().lines() {
+        for line in qr_code_text(address).unwrap().lines() {
             let two = |glyph: char| match glyph {
                 ' ' => (true, true),
                 '\u{2584}' => (true, false),

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use super::client::Client;
 use crate::model::secret::Id;
 use crate::model::text::is_same_name;
-use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
+use crate::terminal::exit::{FORBIDDEN, Failure, INVALID, NOT_FOUND};
 
 /// The fields of every listed object.
 #[derive(Deserialize)]
-struct Named {
+struct ListedName {
     id: String,
     #[serde(default)]
     name: String,
@@ -21,7 +21,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
         match client.get(&format!("{path}/{id}")) {
             Ok(_) => return Ok(id.to_string()),
             // Without the permission to read, or without a path to one object, the next request reports the error.
-            Err(failure) if failure.code == REFUSED => return Ok(id.to_string()),
+            Err(failure) if failure.code == FORBIDDEN => return Ok(id.to_string()),
             Err(failure)
                 if failure.code == NOT_FOUND
                     || failure.code == crate::terminal::exit::FAILED
@@ -29,7 +29,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
             Err(failure) => return Err(failure),
         }
     }
-    let all: Vec<Named> = client.list(path)?.parse()?;
+    let all: Vec<ListedName> = client.list_items(path)?.parse()?;
     if let Some(found) = all
         .iter()
         .find(|one| id_in(given).is_some_and(|id| id.as_str() == one.id))

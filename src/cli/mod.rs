@@ -36,7 +36,7 @@ mod operator;
 mod place;
 mod policy;
 mod proxy;
-mod refusal;
+mod request_failure;
 mod scan;
 mod serve;
 mod serve_file;
@@ -58,15 +58,15 @@ use std::process::ExitCode;
 /// Readers of files that others may have written, for the fuzz tests (`fuzz/`): a process for each input is a thousand times slower.
 #[doc(hidden)]
 pub mod readers {
-    pub use super::scan::find as find_secrets;
+    pub use super::scan::find_secrets;
     pub use super::serve_file::ServeFile;
     pub use crate::client::config::{Config, Credentials, parse as parse_saved};
-    pub use crate::host::cache::{KeyCache, TrustedKey, Unusable};
+    pub use crate::host::cache::{CacheError, KeyCache, TrustedKey};
     pub use crate::host::logins::in_line as login_in_line;
 }
 
 use crate::terminal::exit;
-use crate::terminal::output::{self, Format};
+use crate::terminal::output::{self, OutputArguments};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// API keys, tokens, sessions and SSH keys of a lab.
@@ -74,7 +74,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true, after_long_help = exit::HELP)]
 struct Arguments {
     #[command(flatten)]
-    format: Format,
+    format: OutputArguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -169,13 +169,13 @@ fn command_tree() -> clap::Command {
 /// Parses the arguments, runs the command and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    completion::answer();
+    completion::answer_shell();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let done = argument::refuse_secrets(&arguments).and_then(|()| {
-        if let Some(done) = topic::asked(&arguments) {
+    let done = argument::reject_secrets(&arguments).and_then(|()| {
+        if let Some(done) = topic::print_if_requested(&arguments) {
             return done;
         }
-        if let Some(done) = field::asked(&arguments) {
+        if let Some(done) = field::run_if_requested(&arguments) {
             return done;
         }
         match Arguments::try_parse_from(&arguments) {
@@ -205,7 +205,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
+fn run_command(command: Command, format: OutputArguments) -> Result<(), exit::Failure> {
     match command {
         Command::Serve(arguments) => serve::run_server(arguments),
         Command::Login(arguments) => login::login(arguments),
@@ -223,9 +223,9 @@ fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
         Command::Notice(arguments) => account_notice::run_notice(arguments),
         Command::NoticeChannel(arguments) => notice_channel::run_notice_channel(arguments),
         Command::User(arguments) => user::run_user(arguments),
-        Command::Group(arguments) => group::group(arguments),
+        Command::Group(arguments) => group::run_group(arguments),
         Command::Host(arguments) => host::run_host(arguments),
-        Command::Service(arguments) => group::service(arguments),
+        Command::Service(arguments) => group::run_service(arguments),
         Command::Policy(arguments) => policy::run_policy(arguments),
         Command::Event(arguments) => event::run_event(arguments),
         Command::Audit(command) => audit::run_audit(&command, format),
@@ -248,7 +248,7 @@ fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
     }
 }
 
-fn version(format: Format) -> Result<(), exit::Failure> {
+fn version(format: OutputArguments) -> Result<(), exit::Failure> {
     if format.is_json() {
         let version = serde_json::json!({"version": env!("CARGO_PKG_VERSION")});
         return output::line(&version.to_string());

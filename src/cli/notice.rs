@@ -6,11 +6,11 @@ use super::client::{ApiList, Client};
 use super::expiration_notice::words;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 
 /// The fields of a list item that a notice needs.
 #[derive(Deserialize)]
-struct Ending {
+struct NoticeFields {
     id: String,
     name: String,
     state: String,
@@ -23,7 +23,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
     let in_use = client.connection.credential.as_ref();
     let in_use = in_use.map(|credential| credential.id.as_str());
     let now = client.now();
-    for ending in listed.parse::<Ending>().unwrap_or_default() {
+    for ending in listed.parse::<NoticeFields>().unwrap_or_default() {
         let end = ending
             .expires_at
             .as_deref()
@@ -39,7 +39,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
             };
             let name = format!("{} ({})", ending.name, ending.id);
             let next = format!("keycroft {noun} edit {} --expires 30d", ending.id);
-            say(&words(what, &name, notice, end, now, &next));
+            write_stderr(&words(what, &name, notice, end, now, &next));
         }
     }
 }
@@ -47,7 +47,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
 /// Names all API keys and SSH keys of one's own that end soon, as far as the credential may see them.
 pub fn of_everything(client: &Client) {
     for noun in ["api-key", "ssh-key"] {
-        if let Ok(listed) = client.list(&format!("/api/v1/{noun}s")) {
+        if let Ok(listed) = client.list_items(&format!("/api/v1/{noun}s")) {
             of_list(client, noun, &listed);
         }
     }

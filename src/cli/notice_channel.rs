@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
-use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::output::{self, Cell, Out, write_stderr};
 use crate::wire::{
     NothingIn, NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut,
     NoticeTestOut,
@@ -25,7 +25,7 @@ const TEST_TIME: Duration = Duration::from_secs(20);
 #[command(after_help = super::place::HELP)]
 pub struct NoticeChannelArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: NoticeChannelCommand,
 }
@@ -94,9 +94,9 @@ enum NoticeChannelCommand {
 pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failure> {
     let client = arguments.place.client()?;
     match arguments.command {
-        NoticeChannelCommand::List => list(&client),
+        NoticeChannelCommand::List => list_channels(&client),
         NoticeChannelCommand::Show { name } => {
-            let channel = find(&client, &name)?;
+            let channel = find_channel(&client, &name)?;
             if client.connection.json {
                 return output::line(&serde_json::to_string(&channel).unwrap_or_default());
             }
@@ -119,7 +119,7 @@ pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failu
                 members: !no_members,
                 admins: !no_admins,
             };
-            create(&client, &wanted, &out)
+            create_channel(&client, &wanted, &out)
         }
         NoticeChannelCommand::Edit {
             name,
@@ -134,28 +134,28 @@ pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failu
                     Failure::new(USAGE, "nothing to change: pass at least one option").hint(hint),
                 );
             }
-            let channel = find(&client, &name)?;
+            let channel = find_channel(&client, &name)?;
             let patch = NoticeChannelPatch {
                 name: new_name,
                 url,
                 members,
                 admins,
             };
-            let answer = client.patch(&path(&channel), &patch)?;
+            let answer = client.patch(&channel_path(&channel), &patch)?;
             if client.connection.json {
                 return output::line(&answer.text);
             }
-            say(&format!("changed the channel {name}"));
+            write_stderr(&format!("changed the channel {name}"));
             Ok(())
         }
         NoticeChannelCommand::Delete { names, yes } => {
             let mut deletions = Vec::new();
             for name in &names {
-                let channel = find(&client, name)?;
+                let channel = find_channel(&client, name)?;
                 deletions.push(Deletion {
                     label: channel.name.clone(),
                     effect: format!("{} waiting notices will not be sent", channel.waiting),
-                    path: path(&channel),
+                    path: channel_path(&channel),
                     done: format!("deleted the channel {}", channel.name),
                 });
             }
@@ -181,8 +181,8 @@ fn row(channel: &NoticeChannelOut, now: Time) -> Vec<Cell> {
     ]
 }
 
-fn list(client: &Client) -> Result<(), Failure> {
-    let listed = client.list(PATH)?;
+fn list_channels(client: &Client) -> Result<(), Failure> {
+    let listed = client.list_items(PATH)?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -197,7 +197,7 @@ fn list(client: &Client) -> Result<(), Failure> {
     )
 }
 
-fn create(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
+fn create_channel(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
     let place = out.open()?;
     let answer = match client.post(PATH, wanted) {
         Ok(answer) => answer,
@@ -213,21 +213,21 @@ fn create(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Fa
     match channel.secret.as_ref().and_then(Option::as_ref) {
         Some(key) => {
             place.put(key, "delete the channel and create it again")?;
-            say("the receiver verifies signatures with this key; it is shown once");
+            write_stderr("the receiver verifies signatures with this key; it is shown once");
         }
         None => place.forget(),
     }
-    say(&format!("created the channel {}", channel.name));
+    write_stderr(&format!("created the channel {}", channel.name));
     Ok(())
 }
 
-fn path(channel: &NoticeChannelOut) -> String {
+fn channel_path(channel: &NoticeChannelOut) -> String {
     format!("{PATH}/{}", channel.id)
 }
 
 /// The channel with this name or id.
-fn find(client: &Client, name: &str) -> Result<NoticeChannelOut, Failure> {
-    let channels: Vec<NoticeChannelOut> = client.list(PATH)?.parse()?;
+fn find_channel(client: &Client, name: &str) -> Result<NoticeChannelOut, Failure> {
+    let channels: Vec<NoticeChannelOut> = client.list_items(PATH)?.parse()?;
     let found = channels
         .into_iter()
         .find(|channel| channel.name == name || channel.id == name);
@@ -238,14 +238,14 @@ fn find(client: &Client, name: &str) -> Result<NoticeChannelOut, Failure> {
 }
 
 /// `keycroft notice test`: sends a test notice and waits for its first try.
-pub fn test(client: &Client, name: &str) -> Result<(), Failure> {
-    let channel = find(client, name)?;
-    let answer = client.post(&format!("{}/test", path(&channel)), &NothingIn {})?;
+pub fn test_channel(client: &Client, name: &str) -> Result<(), Failure> {
+    let channel = find_channel(client, name)?;
+    let answer = client.post(&format!("{}/test", channel_path(&channel)), &NothingIn {})?;
     let sent: NoticeTestOut = answer.parse()?;
     let begun = Instant::now();
     loop {
         let deliveries: Vec<NoticeDeliveryOut> =
-            client.list("/api/v1/notices/deliveries")?.parse()?;
+            client.list_items("/api/v1/notices/deliveries")?.parse()?;
         if let Some(delivery) = deliveries.into_iter().find(|one| one.id == sent.id) {
             if client.connection.json {
                 output::line(&serde_json::to_string(&delivery).unwrap_or_default())?;
@@ -265,7 +265,7 @@ fn report(delivery: &NoticeDeliveryOut) -> Result<(), Failure> {
         .status
         .map_or_else(String::new, |status| format!(" (status {status})"));
     if delivery.outcome == "delivered" {
-        say(&format!("delivered to {}{status}", delivery.channel));
+        write_stderr(&format!("delivered to {}{status}", delivery.channel));
         return Ok(());
     }
     let detail = &delivery.detail;
@@ -274,8 +274,8 @@ fn report(delivery: &NoticeDeliveryOut) -> Result<(), Failure> {
 }
 
 /// `keycroft notice deliveries`.
-pub fn deliveries(client: &Client) -> Result<(), Failure> {
-    let listed = client.list("/api/v1/notices/deliveries")?;
+pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
+    let listed = client.list_items("/api/v1/notices/deliveries")?;
     if client.connection.json {
         return output::line(&listed.json());
     }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::client::Client;
 use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::wire::{NoticePreferencesOut, NoticePreferencesPatch, PreferenceKindOut};
 
 const PATH: &str = "/api/v1/me/notices";
@@ -28,7 +28,7 @@ pub struct Preferences {
 }
 
 /// `keycroft notice preferences`.
-pub fn run(client: &Client, wanted: &Preferences) -> Result<(), Failure> {
+pub fn run_notice_preferences(client: &Client, wanted: &Preferences) -> Result<(), Failure> {
     let mut preferences: NoticePreferencesOut = client.get(PATH)?.parse()?;
     let is_change = wanted.email.is_some() || wanted.remove_email;
     if is_change || !wanted.on.is_empty() || !wanted.off.is_empty() {
@@ -42,7 +42,7 @@ pub fn run(client: &Client, wanted: &Preferences) -> Result<(), Failure> {
         };
         let answer = client.patch(PATH, &patch)?;
         if wanted.email.is_some() {
-            say("Keycroft sends a link to this address; open it and confirm the address");
+            write_stderr("Keycroft sends a link to this address; open it and confirm the address");
         }
         if client.connection.json {
             return output::line(&answer.text);
@@ -51,7 +51,7 @@ pub fn run(client: &Client, wanted: &Preferences) -> Result<(), Failure> {
     } else if client.connection.json {
         return output::line(&client.get(PATH)?.text);
     }
-    show(client, &preferences)
+    show_preferences(client, &preferences)
 }
 
 fn kinds(
@@ -102,13 +102,13 @@ fn find_channel(preferences: &NoticePreferencesOut, name: &str) -> Result<String
     })
 }
 
-fn show(client: &Client, preferences: &NoticePreferencesOut) -> Result<(), Failure> {
+fn show_preferences(client: &Client, preferences: &NoticePreferencesOut) -> Result<(), Failure> {
     match (&preferences.email, &preferences.email_pending) {
-        (Some(address), None) => say(&format!("notices by e-mail go to {address}")),
-        (Some(address), Some(pending)) => say(&format!(
+        (Some(address), None) => write_stderr(&format!("notices by e-mail go to {address}")),
+        (Some(address), Some(pending)) => write_stderr(&format!(
             "notices by e-mail go to {address}; {pending} is not confirmed yet"
         )),
-        (None, Some(pending)) => say(&format!("{pending} is not confirmed yet")),
+        (None, Some(pending)) => write_stderr(&format!("{pending} is not confirmed yet")),
         (None, None) => {}
     }
     let name = |id: &String| {

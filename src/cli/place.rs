@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::client::Client;
-use super::local::{Local, Missing, nothing_there};
+use super::local::{Local, MissingDatabase, nothing_there};
 use crate::client::connection::{Remote, named_by_environment};
 use crate::terminal::environment::{DB, path_variable};
 use crate::terminal::exit::{Failure, USAGE};
@@ -15,7 +15,7 @@ const FILE: &str = "keycroft.db";
 
 /// The target of a command: flags before environment before a saved login.
 #[derive(Args, Clone, Debug)]
-pub struct Place {
+pub struct TargetArguments {
     /// Administer this database on this machine, as its owner or root [env: KEYCROFT_DB]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Database", conflicts_with_all = ["server", "context"])]
     pub db: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub const HELP: &str = "Target: --db selects a database on this machine, --serve
 A flag overrides the environment (KEYCROFT_DB, KEYCROFT_SERVER, …), the environment overrides a saved login. \
 Without any of them: keycroft.db in $STATE_DIRECTORY or the current folder.";
 
-impl Place {
+impl TargetArguments {
     /// The target database, and true when it was named; `None` for a server.
     fn database(&self) -> Result<Option<(PathBuf, bool)>, Failure> {
         if let Some(path) = &self.db {
@@ -63,16 +63,16 @@ impl Place {
 
     /// A client for the target, which has to exist.
     pub fn client(&self) -> Result<Client, Failure> {
-        self.client_or(Missing::Refuse)
+        self.client_or(MissingDatabase::Reject)
     }
 
     /// A client for the target; a database that does not exist is created if `missing` says so.
-    pub fn client_or(&self, missing: Missing) -> Result<Client, Failure> {
+    pub fn client_or(&self, missing: MissingDatabase) -> Result<Client, Failure> {
         let Some((path, named)) = self.database()? else {
             return self.remote.client();
         };
         let exists = std::fs::symlink_metadata(&path).is_ok();
-        if !exists && missing == Missing::Refuse && !named {
+        if !exists && missing == MissingDatabase::Reject && !named {
             return Err(nothing_there(&path));
         }
         let shown = path.display().to_string();

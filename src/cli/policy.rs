@@ -4,16 +4,16 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::client::Client;
-use super::place::Place;
+use super::place::TargetArguments;
 use crate::terminal::exit::{Failure, INVALID, USAGE};
-use crate::terminal::output::{self, Cell, Progress, say};
+use crate::terminal::output::{self, Cell, Progress, write_stderr};
 use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
 #[command(after_help = super::place::HELP)]
 pub struct PolicyArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: PolicyCommand,
 }
@@ -86,7 +86,7 @@ pub fn run_policy(arguments: PolicyArguments) -> Result<(), Failure> {
             if client.connection.json {
                 return output::line(&text);
             }
-            say(&format!(
+            write_stderr(&format!(
                 "changed the policy {}; existing credentials stay unchanged",
                 client.place()
             ));
@@ -121,7 +121,7 @@ fn preview(client: &Client, patch: &PolicyPatch) -> Result<(), Failure> {
         &rows,
         "no credential exceeds this policy",
     )?;
-    say(&format!(
+    write_stderr(&format!(
         "{} credentials exceed the new policy and would stay valid; nothing was changed",
         preview.exceeding_total
     ));
@@ -191,7 +191,7 @@ fn print(client: &Client, text: &str) -> Result<(), Failure> {
 #[command(after_help = super::place::HELP)]
 pub struct SweepArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
 }
 
 /// `keycroft sweep`.

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::model::secret::{Id, find_all};
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::{self, Format, Progress};
+use crate::terminal::output::{self, OutputArguments, Progress};
 
 /// Bytes read at once, and bytes kept so that no secret is split.
 const PART_BYTES: usize = 1 << 20;
@@ -22,8 +22,8 @@ pub struct ScanArguments {
 }
 
 /// Prints `path:line: id` for each secret found, never the secret; exit code 1 when there is any.
-pub fn run_scan(arguments: &ScanArguments, format: Format) -> Result<(), Failure> {
-    let mut scan = Scan {
+pub fn run_scan(arguments: &ScanArguments, format: OutputArguments) -> Result<(), Failure> {
+    let mut scan = SecretScan {
         format,
         found: 0,
         files: 0,
@@ -37,7 +37,7 @@ pub fn run_scan(arguments: &ScanArguments, format: Format) -> Result<(), Failure
             scan.walk(path)?;
         }
     }
-    let Scan { found, unread, .. } = scan;
+    let SecretScan { found, unread, .. } = scan;
     if unread > 0 {
         let message =
             format!("{unread} files could not be read; the others contain {found} secrets");
@@ -50,15 +50,15 @@ pub fn run_scan(arguments: &ScanArguments, format: Format) -> Result<(), Failure
 }
 
 /// The state of one run.
-struct Scan {
-    format: Format,
+struct SecretScan {
+    format: OutputArguments,
     found: usize,
     files: u64,
     unread: usize,
     progress: Progress,
 }
 
-impl Scan {
+impl SecretScan {
     fn walk(&mut self, path: &Path) -> Result<(), Failure> {
         // Links are not followed: their targets are scanned in their own place, and no circle is walked.
         let kind = match fs::symlink_metadata(path) {
@@ -104,12 +104,12 @@ impl Scan {
             output::line(&format!("{path}:{line}: {id}"))
         };
         let unread = |error| Failure::new(FAILED, format!("{path}: {error}"));
-        find(from, report, unread)
+        find_secrets(from, report, unread)
     }
 }
 
 /// Reports every secret in `from`: its line, counted from 1, and its id.
-pub fn find<E>(
+pub fn find_secrets<E>(
     mut from: impl Read,
     mut report: impl FnMut(usize, Id) -> Result<(), E>,
     unread: impl Fn(std::io::Error) -> E,

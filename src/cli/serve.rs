@@ -71,7 +71,7 @@ pub struct ServeArguments {
 }
 
 /// The settings from flags, environment and file.
-struct Wanted {
+struct ServeSettings {
     database: Database,
     listen: SocketAddr,
     public_url: Option<String>,
@@ -84,7 +84,7 @@ struct Wanted {
 
 impl ServeArguments {
     /// A flag precedes the environment, which precedes the file.
-    fn settle(self) -> Result<Wanted, Failure> {
+    fn settle(self) -> Result<ServeSettings, Failure> {
         let wrong = |message: String| Failure::new(USAGE, message);
         let config = self.config.or_else(|| path_variable("KEYCROFT_CONFIG"));
         let file = ServeFile::read(config.as_deref())?;
@@ -126,7 +126,7 @@ impl ServeArguments {
             .or(file.public_url);
         let listen = parsed_or_variable(self.listen, "KEYCROFT_LISTEN")?.or(file.listen);
         let insecure_http = parsed_or_variable(self.insecure_http, "KEYCROFT_INSECURE_HTTP")?;
-        Ok(Wanted {
+        Ok(ServeSettings {
             database: Database {
                 db: path(self.database.db, "KEYCROFT_DB", file.db),
             },
@@ -158,7 +158,7 @@ impl ServeArguments {
     }
 }
 
-impl Wanted {
+impl ServeSettings {
     fn require_safe_way(&self, address: SocketAddr) -> Result<(), Failure> {
         let safe = address.ip().to_canonical().is_loopback()
             || self.tls.is_some()
@@ -274,7 +274,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
         for address in addresses {
             eprintln!("listening on {scheme}://{address}");
         }
-        systemd::ready();
+        systemd::notify_ready();
         if let Err(error) = systemd::watch(address) {
             log::error!("the watchdog: {error}");
         }
@@ -287,7 +287,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
         &Stop::default(),
         ready,
     );
-    systemd::stopping();
+    systemd::notify_stopping();
     app_state.notice_signal().stop();
     // Before the lock is released: a command that finds no socket takes the lock.
     drop(wire);

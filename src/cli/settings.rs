@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::client::config::ConfigFolder;
-use crate::client::connection::{CA_FILE, Remote, Source};
+use crate::client::connection::{CA_FILE, Remote, SettingSource};
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{Failure, SIGN_IN_NEEDED};
 use crate::terminal::output;
@@ -24,7 +24,7 @@ enum ConfigCommand {
 }
 
 /// A name, a value and a source.
-struct Setting(&'static str, Option<String>, String);
+struct EffectiveSetting(&'static str, Option<String>, String);
 
 /// `keycroft config`.
 pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
     if remote.format.is_json() {
         let members: Map<String, Value> = settings
             .iter()
-            .map(|Setting(name, value, source)| {
+            .map(|EffectiveSetting(name, value, source)| {
                 (
                     (*name).to_owned(),
                     json!({"value": value, "source": source}),
@@ -45,7 +45,7 @@ pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
     }
     let rows: Vec<_> = settings
         .into_iter()
-        .map(|Setting(name, value, source)| {
+        .map(|EffectiveSetting(name, value, source)| {
             vec![name.into(), value.unwrap_or_default().into(), source.into()]
         })
         .collect();
@@ -57,58 +57,58 @@ pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
     )
 }
 
-fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
+fn settings(remote: &Remote) -> Result<Vec<EffectiveSetting>, Failure> {
     const DEFAULT: &str = "default";
     let home = match variable("XDG_CONFIG_HOME") {
         Some(_) => "XDG_CONFIG_HOME",
         None => "HOME",
     };
     let folder = ConfigFolder::find().map(|folder| folder.path().display().to_string());
-    let mut settings = vec![Setting("folder", folder, home.to_owned())];
+    let mut settings = vec![EffectiveSetting("folder", folder, home.to_owned())];
     let connection = match remote.connection() {
         Ok(connection) => connection,
         // Settings without a server are shown, too.
         Err(failure) if failure.code == SIGN_IN_NEEDED => {
-            settings.push(Setting("server", None, DEFAULT.to_owned()));
+            settings.push(EffectiveSetting("server", None, DEFAULT.to_owned()));
             return Ok(settings);
         }
         Err(failure) => return Err(failure),
     };
     let server_source = connection.server_source.to_string();
     let in_context = match &connection.context {
-        Some(name) => Source::Context(name.clone()).to_string(),
+        Some(name) => SettingSource::Context(name.clone()).to_string(),
         None => DEFAULT.to_owned(),
     };
     let ca_source = match () {
         () if connection.ca_file.is_none() => "default: the system's".to_owned(),
-        () if remote.ca_file.is_some() => Source::Flag("--ca-file").to_string(),
-        () if variable(CA_FILE).is_some() => Source::Variable(CA_FILE).to_string(),
+        () if remote.ca_file.is_some() => SettingSource::Flag("--ca-file").to_string(),
+        () if variable(CA_FILE).is_some() => SettingSource::Variable(CA_FILE).to_string(),
         () => in_context.clone(),
     };
     let insecure_source = match () {
-        () if remote.insecure_http => Source::Flag("--insecure-http").to_string(),
+        () if remote.insecure_http => SettingSource::Flag("--insecure-http").to_string(),
         () if connection.insecure_http => in_context,
         () => DEFAULT.to_owned(),
     };
     let credential = connection.credential.as_ref();
     settings.extend([
-        Setting(
+        EffectiveSetting(
             "server",
             Some(connection.server.as_str().to_owned()),
             server_source.clone(),
         ),
-        Setting("context", connection.context.clone(), server_source),
-        Setting(
+        EffectiveSetting("context", connection.context.clone(), server_source),
+        EffectiveSetting(
             "credential",
             credential.map(crate::client::connection::ClientCredential::hint),
             credential.map_or_else(|| DEFAULT.to_owned(), |one| one.source.to_string()),
         ),
-        Setting(
+        EffectiveSetting(
             "ca_file",
             connection.ca_file.map(|path| path.display().to_string()),
             ca_source,
         ),
-        Setting(
+        EffectiveSetting(
             "insecure_http",
             Some(connection.insecure_http.to_string()),
             insecure_source,

@@ -12,12 +12,12 @@ use super::deletion::{Consent, Deletion, delete_all};
 use super::lookup::find_id;
 use super::notice;
 use super::ssh_key_file::{from_agent, from_file, path_of};
-use super::ssh_key_generate::{Generate, GeneratedKey, generate};
-use super::ssh_key_import::{self, Import};
+use super::ssh_key_generate::{GenerateSshKey, GeneratedKey, generate};
+use super::ssh_key_import::{self, ImportSshKeys};
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::terminal::prompt::{confirm, is_interactive};
 use crate::wire::{ProblemType, SshKeyIn, SshKeyOptionsIn, SshKeyOut};
 
@@ -40,9 +40,9 @@ enum SshKeyCommand {
         scope: UserScope,
     },
     /// Add an SSH key: every host accepts it from the next login on
-    Add(Add),
+    Add(AddSshKey),
     /// Generate a key pair with ssh-keygen and add its public key
-    Generate(Generate),
+    Generate(GenerateSshKey),
     /// Show an SSH key
     Show {
         /// Name or id
@@ -52,7 +52,7 @@ enum SshKeyCommand {
         scope: UserScope,
     },
     /// Edit an SSH key: name, expiration, addresses, options, or the key itself
-    Edit(Edit),
+    Edit(EditSshKey),
     /// Delete SSH keys: hosts reject them from the next login on
     #[command(alias = "rm")]
     Delete {
@@ -66,7 +66,7 @@ enum SshKeyCommand {
         scope: UserScope,
     },
     /// Add the keys of an `authorized_keys` file, or of those in a folder of home directories
-    Import(Import),
+    Import(ImportSshKeys),
 }
 
 /// The owner of the SSH keys.
@@ -84,7 +84,7 @@ impl UserScope {
 }
 
 #[derive(Args)]
-struct Add {
+struct AddSshKey {
     /// Public key file; - for standard input
     #[arg(value_name = "FILE", required_unless_present = "agent")]
     file: Option<PathBuf>,
@@ -154,7 +154,7 @@ impl OptionFlags {
 }
 
 #[derive(Args)]
-struct Edit {
+struct EditSshKey {
     /// Name or id
     #[arg(add = CompletedNames::SshKeys.completer())]
     key: String,
@@ -181,11 +181,11 @@ struct Edit {
 pub fn run_ssh_key(arguments: SshKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        SshKeyCommand::List { scope } => list(&client, &scope),
+        SshKeyCommand::List { scope } => list_ssh_keys(&client, &scope),
         SshKeyCommand::Add(add) => add_key(&client, add),
-        SshKeyCommand::Show { key, scope } => show(&client, &scope, &key),
+        SshKeyCommand::Show { key, scope } => show_ssh_key(&client, &scope, &key),
         SshKeyCommand::Edit(edit) => edit_key(&client, edit),
-        SshKeyCommand::Delete { keys, yes, scope } => delete(&client, &scope, &keys, yes),
+        SshKeyCommand::Delete { keys, yes, scope } => delete_ssh_keys(&client, &scope, &keys, yes),
         SshKeyCommand::Generate(wanted) => add_generated(&client, generate(&client, wanted)?),
         SshKeyCommand::Import(import) => ssh_key_import::import_ssh_keys(&client, &import),
     }
@@ -201,8 +201,8 @@ const HEADINGS: [&str; 7] = [
     "last used",
 ];
 
-fn list(client: &Client, scope: &UserScope) -> Result<(), Failure> {
-    let listed = client.list(&scope.path())?;
+fn list_ssh_keys(client: &Client, scope: &UserScope) -> Result<(), Failure> {
+    let listed = client.list_items(&scope.path())?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -222,7 +222,7 @@ fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
     vec![
         key.name.as_str().into(),
         key.id.as_str().into(),
-        kind(key).into(),
+        type_text(key).into(),
         key.fingerprint.as_str().into(),
         key.state.as_str().into(),
         Cell::time(key.expires_at.as_deref(), "never", now),
@@ -231,7 +231,7 @@ fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
 }
 
 /// The type, for RSA with its size.
-fn kind(key: &SshKeyOut) -> String {
+fn type_text(key: &SshKeyOut) -> String {
     match key.kind.as_str() {
         "ssh-rsa" => format!("{} {}", key.kind, key.bits),
         _ => key.kind.clone(),
@@ -239,14 +239,18 @@ fn kind(key: &SshKeyOut) -> String {
 }
 
 /// A key and its JSON. Those of another user are found in the list.
-fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, String), Failure> {
+fn find_ssh_key(
+    client: &Client,
+    scope: &UserScope,
+    given: &str,
+) -> Result<(SshKeyOut, String), Failure> {
     let path = scope.path();
     let id = find_id(client, &path, WHAT, given)?;
     if scope.user.is_none() {
         let answer = client.get(&format!("{path}/{id}"))?;
         return Ok((answer.parse()?, answer.text.to_string()));
     }
-    let keys: Vec<SshKeyOut> = client.list(&path)?.parse()?;
+    let keys: Vec<SshKeyOut> = client.list_items(&path)?.parse()?;
     let key = keys.into_iter().find(|key| key.id == id).ok_or_else(|| {
         Failure::new(NOT_FOUND, format!("no {WHAT} has the name or id {given:?}"))
     })?;
@@ -254,8 +258,8 @@ fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, S
     Ok((key, text))
 }
 
-fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> {
-    let (key, text) = find(client, scope, given)?;
+fn show_ssh_key(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> {
+    let (key, text) = find_ssh_key(client, scope, given)?;
     if client.connection.json {
         return output::line(&text);
     }
@@ -265,7 +269,7 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
         ("id", key.id.as_str().into()),
         ("state", key.state.as_str().into()),
         ("public key", key.public_key.as_str().into()),
-        ("type", kind(&key).into()),
+        ("type", type_text(&key).into()),
         ("fingerprint", key.fingerprint.as_str().into()),
         ("comment", key.comment.as_str().into()),
         ("allowed addresses", Cell::words(&key.allowed_addresses)),
@@ -283,7 +287,7 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
 }
 
 fn add_generated(client: &Client, key: GeneratedKey) -> Result<(), Failure> {
-    let add = Add {
+    let add = AddSshKey {
         file: Some(key.file),
         agent: false,
         name: key.name,
@@ -295,7 +299,7 @@ fn add_generated(client: &Client, key: GeneratedKey) -> Result<(), Failure> {
     add_key(client, add)
 }
 
-fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
+fn add_key(client: &Client, add: AddSshKey) -> Result<(), Failure> {
     let public_key = match &add.file {
         Some(file) => from_file(file)?,
         None => from_agent()?,
@@ -317,7 +321,7 @@ fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
         };
         client.post("/api/v1/ssh-keys", &body)
     })?;
-    told(client, &answer.text, &answer.parse()?, "added")
+    report_change(client, &answer.text, &answer.parse()?, "added")
 }
 
 /// The answer, or that of `again` once a person agreed that another user has the same key.
@@ -350,7 +354,7 @@ fn options_of(key: &SshKeyOut) -> Vec<String> {
 }
 
 /// Reports the result of a change; with --json prints the key.
-fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
+fn report_change(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(text);
     }
@@ -360,19 +364,19 @@ fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), 
     } else {
         format!(", {}", options.join(", "))
     };
-    say(&format!(
+    write_stderr(&format!(
         "{done} SSH key {} ({}), {} {}, {}{}",
         key.name,
         key.id,
-        kind(key),
+        type_text(key),
         key.fingerprint,
-        output::until(key.expires_at.as_deref(), client.now()),
+        output::lifetime_text(key.expires_at.as_deref(), client.now()),
         options
     ));
     Ok(())
 }
 
-fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
+fn edit_key(client: &Client, edit: EditSshKey) -> Result<(), Failure> {
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| {
         body.insert(name.to_owned(), value);
@@ -412,10 +416,15 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
         body.insert("allow_shared".to_owned(), json!(true));
         client.patch(&path, &Value::Object(body))
     })?;
-    told(client, &answer.text, &answer.parse()?, "changed")
+    report_change(client, &answer.text, &answer.parse()?, "changed")
 }
 
-fn delete(client: &Client, scope: &UserScope, given: &[String], yes: bool) -> Result<(), Failure> {
+fn delete_ssh_keys(
+    client: &Client,
+    scope: &UserScope,
+    given: &[String],
+    yes: bool,
+) -> Result<(), Failure> {
     let path = scope.path();
     let mut deletions = Vec::new();
     for key in given {
@@ -432,9 +441,10 @@ fn delete(client: &Client, scope: &UserScope, given: &[String], yes: bool) -> Re
 
 /// The last use of an SSH key in words.
 fn last_used(client: &Client, scope: &UserScope, id: &str) -> String {
-    match find(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host)) {
+    match find_ssh_key(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host)) {
         Ok((Some(at), host)) => {
-            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
+            let when =
+                Time::parse(&at).map_or(at, |time| output::relative_time(time, client.now()));
             let host = host.map_or_else(String::new, |host| format!(" on {host}"));
             format!("last used {when}{host}")
         }

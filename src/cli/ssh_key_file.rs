@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::model::ssh_key::{
-    ImportRefusal, ImportedKey, KeyRefusal, KeyRules, KeyType, PublicKey, RSA_BITS_FLOOR,
+    ImportRejection, ImportedKey, KeyRejection, KeyRules, KeyType, PublicKey, RSA_BITS_FLOOR,
 };
 use crate::model::text::percent_encode;
 use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
@@ -48,8 +48,8 @@ pub fn from_file(file: &Path) -> Result<String, Failure> {
         Ok(read) if read == ImportedKey::from(read.key.clone()) => Ok(line_of(&read.key)),
         // With options in front: the server reads them.
         Ok(_) => Ok(text.trim().to_owned()),
-        Err(ImportRefusal::Key(KeyRefusal::PrivateKey)) => Err(is_private(file, &text)),
-        Err(refusal) => Err(Failure::new(INVALID, format!("{name}: {refusal}"))),
+        Err(ImportRejection::Key(KeyRejection::PrivateKey)) => Err(is_private(file, &text)),
+        Err(rejection) => Err(Failure::new(INVALID, format!("{name}: {rejection}"))),
     }
 }
 
@@ -86,12 +86,12 @@ fn is_private(file: &Path, text: &str) -> Failure {
 
 /// The one key in ssh-agent.
 pub fn from_agent() -> Result<String, Failure> {
-    let told = Command::new("ssh-add")
+    let printed = Command::new("ssh-add")
         .arg("-L")
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Failure::new(FAILED, format!("ssh-add: {error}")))?;
-    let text = String::from_utf8_lossy(&told.stdout);
+    let text = String::from_utf8_lossy(&printed.stdout);
     let keys: Vec<PublicKey> = text
         .lines()
         .filter_map(|line| PublicKey::parse(line, &any_rules()).ok())

@@ -9,7 +9,7 @@ use super::client::Client;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
 
 #[derive(Args)]
-pub struct Generate {
+pub struct GenerateSshKey {
     /// Type of the key: ed25519, or ed25519-sk for a security key
     #[arg(long = "type", value_name = "TYPE", default_value = "ed25519", value_parser = ["ed25519", "ed25519-sk"])]
     kind: String,
@@ -32,7 +32,7 @@ pub struct GeneratedKey {
 }
 
 /// Runs ssh-keygen, which asks for a passphrase. The private key never leaves the machine.
-pub fn generate(client: &Client, wanted: Generate) -> Result<GeneratedKey, Failure> {
+pub fn generate(client: &Client, wanted: GenerateSshKey) -> Result<GeneratedKey, Failure> {
     let file = match wanted.file {
         Some(file) => file,
         None => default_key_file(&wanted.kind)?,

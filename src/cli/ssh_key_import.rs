@@ -10,19 +10,19 @@ use clap::Args;
 use super::client::Client;
 use super::ssh_key_file::{any_rules, is_key_text, path_of};
 use crate::model::ssh_key::{
-    IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
+    IMPORT_BYTES_MAX, KeyRejection, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };
 use crate::model::user::Username;
 use crate::terminal::exit::{Failure, INVALID, NOT_FOUND, USAGE};
-use crate::terminal::output::{self, Cell, Progress, say};
+use crate::terminal::output::{self, Cell, Progress, write_stderr};
 use crate::wire::{ImportIn, ImportLineOut, ImportOut};
 
 /// Size of one request, in bytes before JSON: well below the limit of the server.
 const PART_BYTES: usize = 24 * 1_024;
-const REFUSED: &str = "refused";
+const REJECTED: &str = "refused";
 
 #[derive(Args)]
-pub struct Import {
+pub struct ImportSshKeys {
     /// An `authorized_keys` file; - for standard input; for admins also a folder of home directories, such as /home
     #[arg(value_name = "PATH")]
     path: PathBuf,
@@ -35,7 +35,7 @@ pub struct Import {
 }
 
 /// The result of one file.
-struct Told {
+struct FileResult {
     file: String,
     /// `None`: the caller.
     user: Option<String>,
@@ -43,8 +43,8 @@ struct Told {
 }
 
 /// Imports files.
-pub fn import_ssh_keys(client: &Client, import: &Import) -> Result<(), Failure> {
-    let told = if import.path.is_dir() {
+pub fn import_ssh_keys(client: &Client, import: &ImportSshKeys) -> Result<(), Failure> {
+    let results = if import.path.is_dir() {
         if import.user.is_some() {
             let failure = Failure::new(
                 USAGE,
@@ -58,21 +58,21 @@ pub fn import_ssh_keys(client: &Client, import: &Import) -> Result<(), Failure> 
         let argument = import.path.to_str().filter(|text| is_key_text(text));
         let text = match argument {
             Some(text) => text.to_owned(),
-            None => read(&import.path, Pipes::Read)?,
+            None => read_file(&import.path, Pipes::Read)?,
         };
         let user = import.user.clone();
         let lines = import_text(client, user.as_deref(), &text, import.allow_shared)
-            .map_err(|failure| named(failure, &import.path))?;
-        vec![Told {
+            .map_err(|failure| name_file(failure, &import.path))?;
+        vec![FileResult {
             file: argument.map_or_else(|| import.path.display().to_string(), |_| "text".to_owned()),
             user,
             lines,
         }]
     };
-    show(client, &told)
+    show_results(client, &results)
 }
 
-fn named(mut failure: Failure, path: &Path) -> Failure {
+fn name_file(mut failure: Failure, path: &Path) -> Failure {
     if failure.code == INVALID {
         failure.message = format!("{}: {}", path.display(), failure.message);
     }
@@ -98,7 +98,11 @@ fn require_homes(folder: &Path) -> Result<(), Failure> {
 }
 
 /// `FOLDER/NAME/.ssh/authorized_keys` of all users; unknown users and unreadable files are reported and skipped.
-fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Vec<Told>, Failure> {
+fn import_homes(
+    client: &Client,
+    folder: &Path,
+    allow_shared: bool,
+) -> Result<Vec<FileResult>, Failure> {
     let fail =
         |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
     let mut homes: Vec<PathBuf> = fs::read_dir(folder)
@@ -117,16 +121,16 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
             if fs::symlink_metadata(&path).is_err() {
                 continue;
             }
-            let lines = read(&path, Pipes::Refused)
+            let lines = read_file(&path, Pipes::Rejected)
                 .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {
                 Ok(lines) => lines,
                 Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
-                    vec![refused(0, failure.message)]
+                    vec![rejected_line(0, failure.message)]
                 }
                 Err(failure) => return Err(failure),
             };
-            all.push(Told {
+            all.push(FileResult {
                 file: path.display().to_string(),
                 user: Some(user.to_string()),
                 lines,
@@ -142,11 +146,11 @@ enum Pipes {
     /// The caller named it.
     Read,
     /// Anybody may have left it in place of a file: it is not waited for.
-    Refused,
+    Rejected,
 }
 
 /// A file up to the maximum size of an import.
-fn read(path: &Path, pipes: Pipes) -> Result<String, Failure> {
+fn read_file(path: &Path, pipes: Pipes) -> Result<String, Failure> {
     let fail =
         |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{}: {error}", path.display()));
     let bytes_max = IMPORT_BYTES_MAX as u64 + 1;
@@ -185,20 +189,20 @@ fn import_text(
 ) -> Result<Vec<ImportLineOut>, Failure> {
     match parse_authorized_keys_file(text, &any_rules()) {
         Ok(_) => {}
-        Err(KeyRefusal::PrivateKey) => {
+        Err(KeyRejection::PrivateKey) => {
             let message = "this file contains a private key; nothing was sent";
             return Err(Failure::new(INVALID, message));
         }
-        Err(refusal) => return Err(Failure::new(INVALID, refusal.to_string())),
+        Err(rejection) => return Err(Failure::new(INVALID, rejection.to_string())),
     }
     let path = format!("{}/import", path_of(user));
     let mut all = Vec::new();
     let lines = text.lines().count() as u64;
     let mut progress = Progress::new("importing");
-    for part in parts(text) {
+    for part in text_parts(text) {
         progress.show(part.lines_before as u64, lines);
         if let Some(line) = part.too_long {
-            all.push(refused(line, KeyRefusal::TooLong.to_string()));
+            all.push(rejected_line(line, KeyRejection::TooLong.to_string()));
             continue;
         }
         let body = ImportIn {
@@ -206,8 +210,8 @@ fn import_text(
             allow_shared,
         };
         let answer = client.post(&path, &body)?;
-        let told: ImportOut = answer.parse()?;
-        all.extend(told.lines.into_iter().map(|line| ImportLineOut {
+        let results: ImportOut = answer.parse()?;
+        all.extend(results.lines.into_iter().map(|line| ImportLineOut {
             line: line.line + part.lines_before,
             ..line
         }));
@@ -215,10 +219,10 @@ fn import_text(
     Ok(all)
 }
 
-fn refused(line: usize, message: String) -> ImportLineOut {
+fn rejected_line(line: usize, message: String) -> ImportLineOut {
     ImportLineOut {
         line,
-        outcome: REFUSED.to_owned(),
+        outcome: REJECTED.to_owned(),
         id: None,
         name: None,
         fingerprint: None,
@@ -227,7 +231,7 @@ fn refused(line: usize, message: String) -> ImportLineOut {
 }
 
 #[derive(Default)]
-struct Part {
+struct TextPart {
     text: String,
     /// Lines of the file before this part.
     lines_before: usize,
@@ -236,9 +240,9 @@ struct Part {
 }
 
 /// The text in parts of complete lines.
-fn parts(text: &str) -> Vec<Part> {
+fn text_parts(text: &str) -> Vec<TextPart> {
     let mut parts = Vec::new();
-    let mut part = Part::default();
+    let mut part = TextPart::default();
     for (before, line) in text.split_inclusive('\n').enumerate() {
         // Comments are not sent, but their lines count.
         let is_comment = line.trim_start().starts_with('#');
@@ -248,9 +252,9 @@ fn parts(text: &str) -> Vec<Part> {
             parts.push(std::mem::take(&mut part));
         }
         if is_long {
-            parts.push(Part {
+            parts.push(TextPart {
                 too_long: Some(before + 1),
-                ..Part::default()
+                ..TextPart::default()
             });
             continue;
         }
@@ -267,11 +271,11 @@ fn parts(text: &str) -> Vec<Part> {
 
 const HEADINGS: [&str; 5] = ["user", "file and line", "outcome", "name", "why not"];
 
-fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
-    let lines = || told.iter().flat_map(|file| &file.lines);
+fn show_results(client: &Client, results: &[FileResult]) -> Result<(), Failure> {
+    let lines = || results.iter().flat_map(|file| &file.lines);
     let count = |outcome: &str| lines().filter(|line| line.outcome == outcome).count();
     if client.connection.json {
-        let files: Vec<serde_json::Value> = told
+        let files: Vec<serde_json::Value> = results
             .iter()
             .map(|file| {
                 serde_json::json!({"file": file.file, "username": file.user, "lines": file.lines})
@@ -279,7 +283,7 @@ fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
             .collect();
         output::line(&serde_json::json!({ "items": files }).to_string())?;
     } else {
-        let rows: Vec<Vec<Cell>> = told
+        let rows: Vec<Vec<Cell>> = results
             .iter()
             .flat_map(|file| file.lines.iter().map(|line| row(file, line)))
             .collect();
@@ -290,17 +294,17 @@ fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
             "no keys in the file",
         )?;
     }
-    let (added, present, refused) = (count("added"), count("present"), count(REFUSED));
-    say(&format!(
-        "{added} added, {present} already present, {refused} rejected"
+    let (added, present, rejected) = (count("added"), count("present"), count(REJECTED));
+    write_stderr(&format!(
+        "{added} added, {present} already present, {rejected} rejected"
     ));
-    if refused > 0 {
+    if rejected > 0 {
         return Err(Failure::new(INVALID, "some keys were rejected"));
     }
     Ok(())
 }
 
-fn row(file: &Told, line: &ImportLineOut) -> Vec<Cell> {
+fn row(file: &FileResult, line: &ImportLineOut) -> Vec<Cell> {
     let place = match line.line {
         0 => file.file.clone(),
         number => format!("{}:{number}", file.file),
@@ -323,7 +327,7 @@ mod tests {
         let line = "x".repeat(10_000);
         let long = "y".repeat(PASTE_BYTES_MAX);
         let text = format!("{line}\n #{long}\n{line}\n{line}\n{long}\nlast");
-        let parts = parts(&text);
+        let parts = text_parts(&text);
         let places: Vec<(usize, Option<usize>)> = parts
             .iter()
             .map(|part| (part.lines_before, part.too_long))
@@ -331,6 +335,6 @@ mod tests {
         assert_eq!(places, [(0, None), (3, None), (0, Some(5)), (5, None)]);
         let sent: String = parts.iter().map(|part| part.text.as_str()).collect();
         assert_eq!(sent, format!("{line}\n\n{line}\n{line}\nlast"));
-        assert!(super::parts("").is_empty());
+        assert!(super::text_parts("").is_empty());
     }
 }

@@ -27,17 +27,17 @@ pub fn inherited() -> Result<Vec<TcpListener>, Failure> {
 }
 
 /// Reports that the server accepts connections.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
+pub fn notify_ready() {
+    notify(&[NotifyState::Ready]);
 }
 
 /// Says that the end has begun.
-pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+pub fn notify_stopping() {
+    notify(&[NotifyState::Stopping]);
 }
 
 /// Does nothing when nobody listens.
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::warn!("the service manager could not be notified: {error}");
     }
@@ -55,7 +55,7 @@ pub fn watch(address: SocketAddr) -> io::Result<()> {
         .spawn(move || {
             loop {
                 match probe(reachable(address), each) {
-                    Ok(()) => tell(&[NotifyState::Watchdog]),
+                    Ok(()) => notify(&[NotifyState::Watchdog]),
                     Err(error) => {
                         log::error!("the server does not answer its own health check: {error}");
                     }

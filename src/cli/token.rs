@@ -13,7 +13,7 @@ use super::lookup::find_id;
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND};
-use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::output::{self, Cell, Out, write_stderr};
 use crate::terminal::prompt::confirm;
 use crate::wire::{SessionOut, TokenIn, TokenOut};
 
@@ -94,7 +94,7 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         TokenCommand::List { owner } => {
-            let listed = client.list(&owner.path("tokens"))?;
+            let listed = client.list_items(&owner.path("tokens"))?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -215,11 +215,11 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
     if client.connection.json {
         return output::line(&serde_json::to_string(&token).unwrap_or_default());
     }
-    say(&format!(
+    write_stderr(&format!(
         "created token {} ({}), {}",
         token.name,
         token.id,
-        output::until(token.expires_at.as_deref(), client.now())
+        output::lifetime_text(token.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }
@@ -292,7 +292,7 @@ fn session_row(session: &SessionOut, now: Time) -> Vec<Cell> {
 fn last_active(session: &SessionOut, now: Time) -> String {
     let time = session.last_active_at.as_deref();
     match time.and_then(|text| Time::parse(text).ok()) {
-        Some(time) => format!("last active {}", output::relative(time, now)),
+        Some(time) => format!("last active {}", output::relative_time(time, now)),
         None => "no recorded use".to_owned(),
     }
 }
@@ -302,7 +302,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         SessionCommand::List { owner } => {
-            let listed = client.list(&owner.path("sessions"))?;
+            let listed = client.list_items(&owner.path("sessions"))?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -322,7 +322,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
             owner,
         } => {
             let path = owner.path("sessions");
-            let listed: Vec<SessionOut> = client.list(&path)?.parse()?;
+            let listed: Vec<SessionOut> = client.list_items(&path)?.parse()?;
             let mut deletions = Vec::new();
             for given in &sessions {
                 let id = find_id(&client, &path, "session", given)?;
@@ -342,7 +342,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
         SessionCommand::Show { session, owner } => {
             let path = owner.path("sessions");
             let id = find_id(&client, &path, "session", &session)?;
-            let listed: Vec<SessionOut> = client.list(&path)?.parse()?;
+            let listed: Vec<SessionOut> = client.list_items(&path)?.parse()?;
             let found = listed.into_iter().find(|one| one.id == id);
             let found = found.ok_or_else(|| {
                 Failure::new(NOT_FOUND, format!("session {session:?} not found"))
@@ -358,7 +358,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
         SessionCommand::DeleteOthers { yes } => {
             confirm("Sign out of all console sessions?", yes)?;
             client.delete("/api/v1/sessions")?;
-            say("signed out of all console sessions; API keys and tokens stay");
+            write_stderr("signed out of all console sessions; API keys and tokens stay");
             Ok(())
         }
     }

@@ -39,7 +39,7 @@ const EXIT_CODES: &str = "\
 130  interrupted";
 
 /// Prints a topic, if the arguments ask for one.
-pub fn asked(arguments: &[std::ffi::OsString]) -> Option<Result<(), Failure>> {
+pub fn print_if_requested(arguments: &[std::ffi::OsString]) -> Option<Result<(), Failure>> {
     let [_, help, topic] = arguments else {
         return None;
     };

@@ -6,13 +6,13 @@ use zeroize::Zeroizing;
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::local::Missing;
-use super::place::Place;
+use super::local::MissingDatabase;
+use super::place::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::terminal::exit::{Failure, INVALID, USAGE};
-use crate::terminal::output::{self, Cell, Out, say};
+use crate::terminal::output::{self, Cell, Out, write_stderr};
 use crate::terminal::prompt;
 use crate::wire::{
     LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, TokenIn, TokenOut, UserIn, UserOut,
@@ -23,7 +23,7 @@ use crate::wire::{
 #[command(after_help = super::place::HELP)]
 pub struct UserArguments {
     #[command(flatten)]
-    place: Place,
+    place: TargetArguments,
     #[command(subcommand)]
     command: UserCommand,
 }
@@ -45,7 +45,7 @@ enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
         #[command(flatten)]
-        link: Link,
+        link: CreateLink,
     },
     /// List users
     #[command(alias = "ls")]
@@ -102,7 +102,7 @@ enum UserCommand {
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
-        link: Link,
+        link: CreateLink,
     },
     /// Remove a user's second factors and password, and print a one-time link to choose a new password
     ResetSecondFactor {
@@ -110,7 +110,7 @@ enum UserCommand {
         #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
-        link: Link,
+        link: CreateLink,
     },
     /// Delete users with all their credentials; the names stay reserved
     #[command(alias = "rm")]
@@ -150,7 +150,7 @@ enum UserCommand {
 
 /// The address in links, for a database without a running server.
 #[derive(Args)]
-struct Link {
+struct CreateLink {
     /// Public URL in the link, without a running server [env: KEYCROFT_PUBLIC_URL] [default: that of the last server]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -162,9 +162,9 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
     let is_add = matches!(arguments.command, UserCommand::Create { .. });
     let creates = creates_first || (is_add && arguments.place.names_database());
     let mut client = arguments.place.client_or(if creates {
-        Missing::Create
+        MissingDatabase::Create
     } else {
-        Missing::Refuse
+        MissingDatabase::Reject
     })?;
     match arguments.command {
         UserCommand::Create {
@@ -181,7 +181,7 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
             };
             let role = if admin { "admin" } else { "member" }.to_owned();
             client.set_public_url(link.public_url);
-            add(
+            create_user(
                 &client,
                 &UserIn {
                     username: Some(name),
@@ -191,8 +191,8 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
                 },
             )
         }
-        UserCommand::List => list(&client),
-        UserCommand::Show { name } => show(&client, &name),
+        UserCommand::List => list_users(&client),
+        UserCommand::Show { name } => show_user(&client, &name),
         UserCommand::Edit {
             name,
             role,
@@ -210,7 +210,7 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
                         .hint(format!("keycroft user edit {name} --permission introspect")),
                 );
             }
-            change(
+            change_user(
                 &client,
                 &name,
                 &UserPatch {
@@ -222,7 +222,7 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
                 "changed",
             )
         }
-        UserCommand::Disable { name } => change(
+        UserCommand::Disable { name } => change_user(
             &client,
             &name,
             &UserPatch {
@@ -231,7 +231,7 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
             },
             "disabled",
         ),
-        UserCommand::Enable { name } => change(
+        UserCommand::Enable { name } => change_user(
             &client,
             &name,
             &UserPatch {
@@ -240,7 +240,7 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
             },
             "enabled",
         ),
-        UserCommand::Role { name, role } => change(
+        UserCommand::Role { name, role } => change_user(
             &client,
             &name,
             &UserPatch {
@@ -257,13 +257,13 @@ pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
             client.set_public_url(link.public_url);
             reset_second_factor(&client, &name)
         }
-        UserCommand::Delete { names, yes } => delete(&client, &names, yes),
-        UserCommand::Offboard { name, dry_run, yes } => offboard(&client, &name, dry_run, yes),
+        UserCommand::Delete { names, yes } => delete_user(&client, &names, yes),
+        UserCommand::Offboard { name, dry_run, yes } => offboard_user(&client, &name, dry_run, yes),
         UserCommand::Token { name, expires, out } => token(&client, &name, expires, &out),
     }
 }
 
-fn delete(client: &Client, names: &[String], yes: bool) -> Result<(), Failure> {
+fn delete_user(client: &Client, names: &[String], yes: bool) -> Result<(), Failure> {
     let mut deletions = Vec::new();
     for name in names {
         let path = path(name)?;
@@ -275,7 +275,7 @@ fn delete(client: &Client, names: &[String], yes: bool) -> Result<(), Failure> {
                 .and_then(|answer| answer.parse())
                 .map_or_else(
                     |_| "with all credentials".to_owned(),
-                    |preview| held(&preview),
+                    |preview| credentials_text(&preview),
                 )
         };
         deletions.push(Deletion {
@@ -322,10 +322,10 @@ const HEADINGS: [&str; 7] = [
     "granted",
 ];
 
-fn add(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
+fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
     let answer = client.post("/api/v1/users", wanted)?;
     let added: UserOut = answer.parse()?;
-    say(&format!(
+    write_stderr(&format!(
         "created {} {} {}",
         added.role,
         added.username,
@@ -337,15 +337,15 @@ fn add(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
     match added.invitation {
         None => Ok(()),
         Some(invitation) => {
-            say("one-time invitation link, valid for 7 days:");
+            write_stderr("one-time invitation link, valid for 7 days:");
             warn_of_loopback(client, &invitation);
             output::line(&invitation)
         }
     }
 }
 
-fn list(client: &Client) -> Result<(), Failure> {
-    let listed = client.list("/api/v1/users")?;
+fn list_users(client: &Client) -> Result<(), Failure> {
+    let listed = client.list_items("/api/v1/users")?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -359,7 +359,7 @@ fn list(client: &Client) -> Result<(), Failure> {
     )
 }
 
-fn show(client: &Client, name: &str) -> Result<(), Failure> {
+fn show_user(client: &Client, name: &str) -> Result<(), Failure> {
     let answer = client.get(&path(name)?)?;
     if client.connection.json {
         return output::line(&answer.text);
@@ -373,12 +373,12 @@ fn show(client: &Client, name: &str) -> Result<(), Failure> {
     output::record(client.connection.format, &rows)
 }
 
-fn change(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<(), Failure> {
+fn change_user(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<(), Failure> {
     let answer = client.patch(&path(name)?, patch)?;
     if client.connection.json {
         return output::line(&answer.text);
     }
-    say(&format!("{done} {name} {}", client.place()));
+    write_stderr(&format!("{done} {name} {}", client.place()));
     Ok(())
 }
 
@@ -388,7 +388,7 @@ fn warn_of_loopback(client: &Client, link: &str) {
     let is_loopback =
         ServerAddress::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback());
     if client.is_local() && is_loopback {
-        say(
+        write_stderr(
             "keycroft: this link leads to this machine only; pass --public-url URL for other people",
         );
     }
@@ -399,12 +399,12 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: LinkOut = answer.parse()?;
-    say(&format!(
+    let fresh: LinkOut = answer.parse()?;
+    write_stderr(&format!(
         "one-time link for a new password of {name}, valid for a day:"
     ));
-    warn_of_loopback(client, &made.link);
-    output::line(&made.link)
+    warn_of_loopback(client, &fresh.link);
+    output::line(&fresh.link)
 }
 
 fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
@@ -412,16 +412,16 @@ fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: LinkOut = answer.parse()?;
-    say(&format!(
+    let fresh: LinkOut = answer.parse()?;
+    write_stderr(&format!(
         "removed the second factors of {name}; they choose a new password within a day at this link, which works once:"
     ));
-    warn_of_loopback(client, &made.link);
-    output::line(&made.link)
+    warn_of_loopback(client, &fresh.link);
+    output::line(&fresh.link)
 }
 
 /// The credentials of a user in one line.
-fn held(preview: &OffboardPreviewOut) -> String {
+fn credentials_text(preview: &OffboardPreviewOut) -> String {
     let mut text = format!(
         "{} API keys, {} tokens, {} sessions, {} SSH keys",
         preview.api_keys, preview.tokens, preview.sessions, preview.ssh_keys
@@ -439,7 +439,7 @@ fn held(preview: &OffboardPreviewOut) -> String {
     text
 }
 
-fn offboard(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(), Failure> {
+fn offboard_user(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(), Failure> {
     let path = format!("{}/offboard", path(name)?);
     if dry_run {
         let answer = client.get(&path)?;
@@ -447,14 +447,14 @@ fn offboard(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(),
             return output::line(&answer.text);
         }
         let preview: OffboardPreviewOut = answer.parse()?;
-        return output::line(&format!("{name}: {}", held(&preview)));
+        return output::line(&format!("{name}: {}", credentials_text(&preview)));
     }
     if !yes {
         // Without users:read the question does not name the credentials.
         let preview = client.get(&path).and_then(|answer| answer.parse());
         let held = preview.map_or_else(
             |_| String::new(),
-            |preview| format!(" ({})", held(&preview)),
+            |preview| format!(" ({})", credentials_text(&preview)),
         );
         prompt::confirm_by_name(
             &format!("Disable {name} and revoke all their credentials{held}?"),
@@ -472,7 +472,7 @@ fn offboard(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(),
         sessions,
         ssh_keys,
     } = answer.parse()?;
-    say(&format!(
+    write_stderr(&format!(
         "disabled {name} and revoked {api_keys} API keys, {tokens} tokens, {sessions} sessions and {ssh_keys} SSH keys"
     ));
     Ok(())
@@ -498,16 +498,16 @@ fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Res
             return Err(failure);
         }
     };
-    let made: TokenOut = answer.parse()?;
-    let secret = Zeroizing::new(made.secret.unwrap_or_default());
+    let fresh: TokenOut = answer.parse()?;
+    let secret = Zeroizing::new(fresh.secret.unwrap_or_default());
     place.put(
         &secret,
-        &format!("keycroft token delete {} --user {name}", made.id),
+        &format!("keycroft token delete {} --user {name}", fresh.id),
     )?;
-    say(&format!(
+    write_stderr(&format!(
         "created a token of {name} ({}), {}",
-        made.id,
-        output::until(made.expires_at.as_deref(), client.now())
+        fresh.id,
+        output::lifetime_text(fresh.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }

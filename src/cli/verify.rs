@@ -8,10 +8,10 @@ use ureq::http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
 use super::client::Client;
-use crate::client::connection::{ClientCredential, Remote, Source};
+use crate::client::connection::{ClientCredential, Remote, SettingSource};
 use crate::model::text::percent_encode;
 use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
-use crate::terminal::output::{self, Cell, say};
+use crate::terminal::output::{self, Cell, write_stderr};
 use crate::terminal::prompt;
 
 /// Longest body that `api` sends, in bytes.
@@ -35,7 +35,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         .map(|permission| format!("permission={}", percent_encode(permission)))
         .collect();
     let (status, headers, text) =
-        client.ask_any(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
+        client.exchange(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
     match status {
         204 => {}
         401 => return Err(Failure::new(NOT_ACTIVE, "invalid")),
@@ -99,7 +99,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
         ));
     }
     client.revoke()?;
-    say(&format!("revoked {hint}"));
+    write_stderr(&format!("revoked {hint}"));
     Ok(())
 }
 
@@ -108,7 +108,7 @@ fn with_secret(remote: &Remote) -> Result<Client, Failure> {
     let connection = remote.server()?;
     let credential = ClientCredential::parse(
         &prompt::credential("Secret (it is not shown): ")?,
-        Source::StandardInput,
+        SettingSource::StandardInput,
     )
     .map_err(|failure| Failure {
         code: NOT_ACTIVE,
@@ -158,7 +158,7 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
         .as_ref()
         .map(|body| ("application/json", body.as_slice()));
     let (status, headers, text): (u16, HeaderMap, Zeroizing<String>) =
-        client.ask_any(method.clone(), &arguments.path, sent)?;
+        client.exchange(method.clone(), &arguments.path, sent)?;
     if !text.is_empty() {
         output::line(&text)?;
     }

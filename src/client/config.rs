@@ -51,12 +51,12 @@ pub struct Context {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Credentials {
-    pub contexts: BTreeMap<String, Saved>,
+    pub contexts: BTreeMap<String, SavedLogin>,
 }
 
 /// A saved login.
 #[derive(Serialize, Deserialize)]
-pub struct Saved {
+pub struct SavedLogin {
     pub secret: Zeroizing<String>,
     /// As the server said it (RFC 3339); none for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ impl ConfigFolder {
     }
 
     /// Makes the folder (0700) if need be and waits until nobody else changes the files.
-    pub fn lock(&self) -> Result<Locked<'_>, Failure> {
+    pub fn lock(&self) -> Result<LockedFolder<'_>, Failure> {
         let fail =
             |error: io::Error| Failure::new(FAILED, format!("{}: {error}", self.path.display()));
         DirBuilder::new()
@@ -153,7 +153,7 @@ impl ConfigFolder {
             .open(self.path.join(LOCK))
             .map_err(fail)?;
         file.lock().map_err(fail)?;
-        Ok(Locked {
+        Ok(LockedFolder {
             folder: self,
             _file: file,
         })
@@ -161,12 +161,12 @@ impl ConfigFolder {
 }
 
 /// The folder while nobody else changes it.
-pub struct Locked<'a> {
+pub struct LockedFolder<'a> {
     folder: &'a ConfigFolder,
     _file: File,
 }
 
-impl Locked<'_> {
+impl LockedFolder<'_> {
     /// Changes both files and keeps earlier changes of other processes. Each is replaced atomically, the credentials first.
     pub fn change(
         &self,
@@ -183,8 +183,8 @@ impl Locked<'_> {
         let secret = Zeroizing::new(toml::to_string(&credentials).map_err(encode)?);
         let open = toml::to_string(&config).map_err(encode)?;
         // Both are written beside before either takes its place.
-        let credentials = Beside::write(&self.folder.credentials_path(), &secret)?;
-        let config = Beside::write(&self.folder.path.join(CONFIG), &open)?;
+        let credentials = TemporaryFile::write(&self.folder.credentials_path(), &secret)?;
+        let config = TemporaryFile::write(&self.folder.path.join(CONFIG), &open)?;
         credentials.take_place()?;
         config.take_place()
     }
@@ -196,12 +196,12 @@ impl Locked<'_> {
 }
 
 /// A file written beside the one whose place it is to take.
-struct Beside {
+struct TemporaryFile {
     path: PathBuf,
     place: PathBuf,
 }
 
-impl Beside {
+impl TemporaryFile {
     fn write(place: &Path, text: &str) -> Result<Self, Failure> {
         let path = place.with_extension("toml.new");
         let written = Self {
@@ -244,7 +244,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         // Gone already when it took its place.
         let _ = fs::remove_file(&self.path);
@@ -332,7 +332,7 @@ mod tests {
             );
             credentials.contexts.insert(
                 name.to_owned(),
-                Saved {
+                SavedLogin {
                     secret: secret.to_owned().into(),
                     expires_at: None,
                 },

@@ -13,7 +13,7 @@ use crate::model::secret::{Id, Presented, SecretForm};
 use crate::model::time::Time;
 use crate::terminal::environment::{path_variable, variable};
 use crate::terminal::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
-use crate::terminal::output::Format;
+use crate::terminal::output::OutputArguments;
 use crate::terminal::text_file;
 
 const SERVER: &str = "KEYCROFT_SERVER";
@@ -44,7 +44,7 @@ pub struct Remote {
     #[arg(long, global = true, help_heading = "Server")]
     pub insecure_http: bool,
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputArguments,
     /// Print one field of the answer; of a list, one line for each item
     #[arg(long, global = true, value_name = "NAME", help_heading = "Output")]
     pub field: Option<String>,
@@ -113,7 +113,7 @@ impl ServerAddress {
 
 /// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum SettingSource {
     Flag(&'static str),
     Variable(&'static str),
     /// The files, under this context.
@@ -123,7 +123,7 @@ pub enum Source {
     StandardInput,
 }
 
-impl std::fmt::Display for Source {
+impl std::fmt::Display for SettingSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Flag(name) | Self::Variable(name) => f.write_str(name),
@@ -139,14 +139,14 @@ pub struct ClientCredential {
     pub secret: Zeroizing<String>,
     pub form: SecretForm,
     pub id: Id,
-    pub source: Source,
+    pub source: SettingSource,
     /// As it was when it was saved.
     pub expires_at: Option<Time>,
 }
 
 impl ClientCredential {
     /// Parses a secret.
-    pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
+    pub fn parse(text: &str, source: SettingSource) -> Result<Self, Failure> {
         let text = text_file::unwrapped(text);
         let Some(presented) = Presented::parse(&text) else {
             return Err(Failure::new(
@@ -183,7 +183,7 @@ impl ClientCredential {
 /// The chosen server and credential.
 pub struct Connection {
     pub server: ServerAddress,
-    pub server_source: Source,
+    pub server_source: SettingSource,
     /// The context that the server belongs to, if one does.
     pub context: Option<String>,
     pub credential: Option<ClientCredential>,
@@ -192,15 +192,15 @@ pub struct Connection {
     pub ca_file: Option<PathBuf>,
     pub insecure_http: bool,
     pub json: bool,
-    pub format: Format,
+    pub format: OutputArguments,
 }
 
 impl Connection {
     /// A database on this machine, which needs no credential.
-    pub fn of_database(shown: &str, format: Format) -> Self {
+    pub fn of_database(shown: &str, format: OutputArguments) -> Self {
         Self {
             server: ServerAddress(shown.to_owned()),
-            server_source: Source::Flag("--db"),
+            server_source: SettingSource::Flag("--db"),
             context: None,
             credential: None,
             overridden: None,
@@ -303,36 +303,37 @@ impl Remote {
     }
 
     fn find_server(&self, config: &Config) -> Result<Connection, Failure> {
-        let parse = |text: &str, source: &Source| {
+        let parse = |text: &str, source: &SettingSource| {
             ServerAddress::parse(text)
                 .map_err(|message| Failure::new(USAGE, format!("{source}: {message}")))
         };
-        let found =
-            |server: ServerAddress, server_source: Source, context: Option<String>| Connection {
-                server,
-                server_source,
-                context,
-                credential: None,
-                overridden: None,
-                ca_file: None,
-                insecure_http: false,
-                json: self.format.is_json(),
-                format: self.format,
-            };
+        let found = |server: ServerAddress,
+                     server_source: SettingSource,
+                     context: Option<String>| Connection {
+            server,
+            server_source,
+            context,
+            credential: None,
+            overridden: None,
+            ca_file: None,
+            insecure_http: false,
+            json: self.format.is_json(),
+            format: self.format,
+        };
         let address = self
             .server
             .clone()
-            .map(|text| (text, Source::Flag("--server")));
+            .map(|text| (text, SettingSource::Flag("--server")));
         let by_flag = self
             .context
             .clone()
-            .map(|name| (name, Source::Flag("--context")));
+            .map(|name| (name, SettingSource::Flag("--context")));
         let (address, named) = match (address, by_flag) {
             (Some(address), named) => (Some(address), named),
             (None, Some(named)) => (None, Some(named)),
             (None, None) => (
-                variable(SERVER).map(|text| (text, Source::Variable(SERVER))),
-                variable(CONTEXT).map(|name| (name, Source::Variable(CONTEXT))),
+                variable(SERVER).map(|text| (text, SettingSource::Variable(SERVER))),
+                variable(CONTEXT).map(|name| (name, SettingSource::Variable(CONTEXT))),
             ),
         };
         if let Some((text, source)) = address {
@@ -347,7 +348,7 @@ impl Remote {
         let (name, source) = match named {
             Some((name, source)) => (name, source),
             None => match &config.current {
-                Some(name) => (name.clone(), Source::Context(name.clone())),
+                Some(name) => (name.clone(), SettingSource::Context(name.clone())),
                 None => {
                     return Err(Failure::new(SIGN_IN_NEEDED, "no server chosen")
                         .hint("keycroft login https://keys.lab.example"));
@@ -361,7 +362,7 @@ impl Remote {
             );
         };
         Ok(found(
-            parse(&context.server, &Source::Context(name.clone()))?,
+            parse(&context.server, &SettingSource::Context(name.clone()))?,
             source,
             Some(name),
         ))
@@ -393,7 +394,8 @@ impl Remote {
         if let (Some(name), Some(folder)) = (from_context, ConfigFolder::find())
             && let Some(saved) = folder.credentials()?.contexts.get(&name)
         {
-            let mut credential = ClientCredential::parse(&saved.secret, Source::Context(name))?;
+            let mut credential =
+                ClientCredential::parse(&saved.secret, SettingSource::Context(name))?;
             credential.expires_at = saved
                 .expires_at
                 .as_deref()
@@ -446,23 +448,24 @@ fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(fail("it is empty".to_owned()));
     };
-    let said = std::process::Command::new(program)
+    let printed = std::process::Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::null())
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|error| fail(format!("{program}: {error}")))?;
-    let text = Zeroizing::new(said.stdout);
-    if !said.status.success() {
-        return Err(fail(format!("{program} exited with {}", said.status)));
+    let text = Zeroizing::new(printed.stdout);
+    if !printed.status.success() {
+        return Err(fail(format!("{program} exited with {}", printed.status)));
     }
     let text = std::str::from_utf8(&text).map_err(|_| fail("its output is not text".to_owned()))?;
-    ClientCredential::parse(text, Source::Command(context.to_owned())).map(Some)
+    ClientCredential::parse(text, SettingSource::Command(context.to_owned())).map(Some)
 }
 
 fn from_environment() -> Result<Option<ClientCredential>, Failure> {
     if let Some(text) = variable(TOKEN) {
-        return ClientCredential::parse(&Zeroizing::new(text), Source::Variable(TOKEN)).map(Some);
+        return ClientCredential::parse(&Zeroizing::new(text), SettingSource::Variable(TOKEN))
+            .map(Some);
     }
     let Some(path) = variable(TOKEN_FILE) else {
         return Ok(None);
@@ -475,7 +478,7 @@ fn from_environment() -> Result<Option<ClientCredential>, Failure> {
         .read_to_end(&mut bytes)
         .map_err(fail)?;
     let text = text_file::decode(&bytes).ok_or_else(|| fail(ErrorKind::InvalidData.into()))?;
-    ClientCredential::parse(&text, Source::Variable(TOKEN_FILE)).map(Some)
+    ClientCredential::parse(&text, SettingSource::Variable(TOKEN_FILE)).map(Some)
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::asking::{HostServer, Refusal};
 use super::cache::{KeyCache, TrustedKey};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings};
 use super::machine;
+use super::server::{HostServer, RequestError};
 use super::sshd::{Expiries, understood};
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
@@ -83,8 +83,8 @@ fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     // sshd may say the fingerprint in another digest than ours; then it gets every key of the login, and compares.
     let fingerprint = offered.as_deref().filter(|text| is_fingerprint(text));
     let now = Clock::System.now();
-    let keys = find(&folder, &settings, &login, fingerprint, now)?;
-    let lines = lines(&keys, &login, fingerprint, now, &settings)?;
+    let keys = find_keys(&folder, &settings, &login, fingerprint, now)?;
+    let lines = key_lines(&keys, &login, fingerprint, now, &settings)?;
     if lines.is_empty() {
         return Ok(());
     }
@@ -125,18 +125,18 @@ fn without_system_accounts(login: &Username, mut keys: Vec<TrustedKey>) -> Vec<T
 }
 
 /// The keys of a login: as the server says, or when it can't be asked, as the cache does.
-pub fn find(
+pub fn find_keys(
     folder: &HostFolder,
     settings: &Settings,
     login: &Username,
     fingerprint: Option<&str>,
     now: Time,
 ) -> Result<Vec<TrustedKey>, Failure> {
-    let mut server = HostServer::of(folder, settings, SERVER_TIME)?;
+    let mut server = HostServer::from_settings(folder, settings, SERVER_TIME)?;
     let mut answer = server.keys_of(login.as_str(), fingerprint);
-    if matches!(answer, Err(Refusal::Definite(_))) {
+    if matches!(answer, Err(RequestError::Definite(_))) {
         // The credential may have been rotated since it was read.
-        let again = HostServer::of(folder, settings, SERVER_TIME)?;
+        let again = HostServer::from_settings(folder, settings, SERVER_TIME)?;
         if !again.has_secret_of(&server) {
             server = again;
             answer = server.keys_of(login.as_str(), fingerprint);
@@ -145,14 +145,18 @@ pub fn find(
     match answer {
         Ok(answer) => {
             refresh_behind(folder, now);
-            let keys = answer.items.iter().filter_map(TrustedKey::of).collect();
+            let keys = answer
+                .items
+                .iter()
+                .filter_map(TrustedKey::from_item)
+                .collect();
             Ok(without_system_accounts(login, keys))
         }
-        Err(Refusal::Definite(why)) => Err(Failure::new(
+        Err(RequestError::Definite(why)) => Err(Failure::new(
             FAILED,
             format!("{why}: sshd receives no keys"),
         )),
-        Err(Refusal::Unreachable(why)) => {
+        Err(RequestError::Unreachable(why)) => {
             let keys = from_copy(folder, login, now).map_err(|failure| {
                 Failure::new(
                     FAILED,
@@ -185,26 +189,26 @@ pub fn from_copy(
 }
 
 /// The lines for this machine's sshd.
-pub fn lines(
+pub fn key_lines(
     keys: &[TrustedKey],
     login: &Username,
     fingerprint: Option<&str>,
     now: Time,
     settings: &Settings,
 ) -> Result<Vec<String>, Failure> {
-    let asked_for = keys.iter().filter(|key| {
+    let requested = keys.iter().filter(|key| {
         key.login == *login
             && fingerprint.is_none_or(|wanted| key.key.fingerprint() == wanted)
             && key.expires_at.is_none_or(|end| end > now)
     });
-    let asked_for: Vec<&TrustedKey> = asked_for.collect();
+    let requested: Vec<&TrustedKey> = requested.collect();
     // Most keys have no end; then nobody has to know which sshd this is.
-    let expiries = if asked_for.iter().any(|key| key.expires_at.is_some()) {
+    let expiries = if requested.iter().any(|key| key.expires_at.is_some()) {
         settings.expiries()?
     } else {
         Expiries::Utc
     };
-    let (asked_for, left_out) = understood(asked_for, |key: &TrustedKey| &key.options);
+    let (requested, left_out) = understood(requested, |key: &TrustedKey| &key.options);
     for (key, why) in left_out {
         machine::log(&format!("{} of {login}: {why}", key.key.fingerprint()));
     }
@@ -218,7 +222,7 @@ pub fn lines(
         )
         .ok()
     };
-    Ok(asked_for.iter().filter_map(line).collect())
+    Ok(requested.iter().filter_map(line).collect())
 }
 
 /// Lets another process refresh the cache, which sshd does not wait for.

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 
 use crate::model::address::AllowedAddresses;
 use crate::model::secret::Digest;
-use crate::model::ssh_key::{Destination, ForcedCommand, KeyOptions, PublicKey};
+use crate::model::ssh_key::{ForcedCommand, ForwardTarget, KeyOptions, PublicKey};
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::wire::{AuthorizedKeysOut, LoginKeyOut};
@@ -31,17 +31,17 @@ pub struct TrustedKey {
 
 impl TrustedKey {
     /// Parses a key of the server; `None` when any part of it is incomplete.
-    pub fn of(item: &LoginKeyOut) -> Option<Self> {
+    pub fn from_item(item: &LoginKeyOut) -> Option<Self> {
         let expires_at = match &item.expires_at {
             None => None,
             Some(text) => Some(Time::parse(text).ok()?),
         };
         let key = PublicKey::from_stored(&item.key, "").ok()?;
-        let is_said = key.fingerprint() == item.fingerprint && key.kind().name() == item.kind;
+        let is_consistent = key.fingerprint() == item.fingerprint && key.kind().name() == item.kind;
         Some(Self {
             login: Username::parse(&item.login).ok()?,
             is_shared: item.shared,
-            key: Some(key).filter(|_| is_said)?,
+            key: Some(key).filter(|_| is_consistent)?,
             expires_at,
             allowed_addresses: AllowedAddresses::parse(&item.allowed_addresses).ok()?,
             options: item.options.parse().ok()?,
@@ -148,13 +148,13 @@ fn decode_options(text: &str) -> Option<KeyOptions> {
             .map(|text| ForcedCommand::parse(&text))
             .transpose()
             .ok()?,
-        permitopen: Destination::parse_list(&entries).ok()?,
+        permitopen: ForwardTarget::parse_list(&entries).ok()?,
     })
 }
 
 /// The reason for not using a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unusable {
+pub enum CacheError {
     /// Cut off, or not written by this program.
     Damaged,
     /// Fetched later than now: the clock was set back.
@@ -163,7 +163,7 @@ pub enum Unusable {
     TooOld { age: Duration, max: Duration },
 }
 
-impl std::fmt::Display for Unusable {
+impl std::fmt::Display for CacheError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Damaged => f.write_str("the cache is cut off or damaged"),
@@ -194,8 +194,12 @@ pub struct KeyCache {
 
 impl KeyCache {
     /// The cache of an answer without incomplete keys, and the number of those.
-    pub fn of(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
-        let trusted: Vec<TrustedKey> = answer.items.iter().filter_map(TrustedKey::of).collect();
+    pub fn from_answer(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
+        let trusted: Vec<TrustedKey> = answer
+            .items
+            .iter()
+            .filter_map(TrustedKey::from_item)
+            .collect();
         let mut lines = String::new();
         for key in &trusted {
             key.write(&mut lines);
@@ -232,15 +236,15 @@ impl KeyCache {
     }
 
     /// Reads a file.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Unusable::Damaged)?;
-        Self::read(text).ok_or(Unusable::Damaged)
+    pub fn decode(bytes: &[u8]) -> Result<Self, CacheError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| CacheError::Damaged)?;
+        Self::read(text).ok_or(CacheError::Damaged)
     }
 
     fn read(text: &str) -> Option<Self> {
-        let whole = text.strip_suffix('\n')?;
-        let end = whole.rfind("\nend ")? + 1;
-        let digest = whole.get(end + "end ".len()..)?;
+        let complete = text.strip_suffix('\n')?;
+        let end = complete.rfind("\nend ")? + 1;
+        let digest = complete.get(end + "end ".len()..)?;
         if Digest::new(text.get(..end)?.as_bytes()).hex() != digest {
             return None;
         }
@@ -260,14 +264,14 @@ impl KeyCache {
     }
 
     /// Requires that the cache is valid at `now`.
-    pub fn check(&self, now: Time) -> Result<(), Unusable> {
+    pub fn check(&self, now: Time) -> Result<(), CacheError> {
         if self.fetched_at > now.after(AHEAD_MAX) {
-            return Err(Unusable::FromTheFuture);
+            return Err(CacheError::FromTheFuture);
         }
         let age = now.since(self.fetched_at);
         if age >= self.cache_age_max {
             let max = self.cache_age_max;
-            return Err(Unusable::TooOld { age, max });
+            return Err(CacheError::TooOld { age, max });
         }
         Ok(())
     }
@@ -319,7 +323,8 @@ mod tests {
             ],
             cache_age_max: 600,
         };
-        let (cache, left_out) = KeyCache::of(&answer, "\"abc\"", Time::from_unix(1_000_000));
+        let (cache, left_out) =
+            KeyCache::from_answer(&answer, "\"abc\"", Time::from_unix(1_000_000));
         assert_eq!(left_out, 0);
         cache
     }
@@ -382,7 +387,10 @@ mod tests {
             .replacen("keycroft-copy 2", "keycroft-copy 1", 1);
         let (content, _) = first.rsplit_once("end ").unwrap();
         let signed = format!("{content}end {}\n", Digest::new(content.as_bytes()).hex());
-        assert_eq!(KeyCache::decode(signed.as_bytes()), Err(Unusable::Damaged));
+        assert_eq!(
+            KeyCache::decode(signed.as_bytes()),
+            Err(CacheError::Damaged)
+        );
     }
 
     #[test]
@@ -391,7 +399,7 @@ mod tests {
         for length in 0..text.len() {
             assert_eq!(
                 KeyCache::decode(&text.as_bytes()[..length]),
-                Err(Unusable::Damaged),
+                Err(CacheError::Damaged),
                 "{length}"
             );
         }
@@ -400,7 +408,7 @@ mod tests {
             changed[place] ^= 1;
             assert_eq!(
                 KeyCache::decode(&changed),
-                Err(Unusable::Damaged),
+                Err(CacheError::Damaged),
                 "{place}"
             );
         }
@@ -414,9 +422,9 @@ mod tests {
         let at = |seconds: i64| cache.check(Time::from_unix(1_000_000 + seconds));
         assert_eq!(at(0), Ok(()));
         assert_eq!(at(599), Ok(()));
-        assert!(matches!(at(600), Err(Unusable::TooOld { .. })));
+        assert!(matches!(at(600), Err(CacheError::TooOld { .. })));
         assert_eq!(at(-60), Ok(()));
-        assert_eq!(at(-61), Err(Unusable::FromTheFuture));
+        assert_eq!(at(-61), Err(CacheError::FromTheFuture));
         let never = KeyCache {
             cache_age_max: Duration::ZERO,
             ..cache.clone()
@@ -440,13 +448,13 @@ mod tests {
         for (place, change) in change.iter().enumerate() {
             let mut bad = item("alice", None);
             change(&mut bad);
-            assert!(TrustedKey::of(&bad).is_none(), "{place}");
+            assert!(TrustedKey::from_item(&bad).is_none(), "{place}");
             let answer = AuthorizedKeysOut {
                 rotate_credential: false,
                 items: vec![bad, item("bob", None)],
                 cache_age_max: 1,
             };
-            let (cache, left_out) = KeyCache::of(&answer, "\"x\"", Time::from_unix(0));
+            let (cache, left_out) = KeyCache::from_answer(&answer, "\"x\"", Time::from_unix(0));
             assert_eq!((cache.keys, left_out), (1, 1));
         }
     }

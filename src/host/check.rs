@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::asking::{HostServer, Refusal};
-use super::authorized_keys::{find, from_copy, lines};
+use super::authorized_keys::{find_keys, from_copy, key_lines};
 use super::cache::KeyCache;
 use super::enroll::{COMMAND, DROP_IN};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, USER, own_user};
+use super::server::{HostServer, RequestError};
 use super::sshd::inspect::{
     ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
     check_time_zone,
@@ -152,7 +152,7 @@ fn check_server(
 ) -> Result<(), Failure> {
     let name = &settings.server;
     let before = Clock::System.now();
-    let asked = HostServer::of(folder, settings, SERVER_TIME).map(|server| {
+    let asked = HostServer::from_settings(folder, settings, SERVER_TIME).map(|server| {
         let answer = server.get(
             "/api/v1/hosts/self/authorized-keys?username=keycroft-check",
             None,
@@ -161,8 +161,8 @@ fn check_server(
     });
     match asked {
         Err(failure) => findings.failure(&failure)?,
-        Ok(Err(Refusal::Definite(why))) => findings.bad(&format!("{name}: {why}"))?,
-        Ok(Err(Refusal::Unreachable(why))) => {
+        Ok(Err(RequestError::Definite(why))) => findings.bad(&format!("{name}: {why}"))?,
+        Ok(Err(RequestError::Unreachable(why))) => {
             findings.bad(&format!("{name} can't be reached: {why}"))?;
         }
         Ok(Ok(answer)) => {
@@ -238,8 +238,8 @@ fn show_keys(
         return findings.bad(&format!("Keycroft has no login {login:?}"));
     };
     let now = Clock::System.now();
-    let asked = find(folder, settings, &name, None, now)
-        .and_then(|keys| lines(&keys, &name, None, now, settings));
+    let asked = find_keys(folder, settings, &name, None, now)
+        .and_then(|keys| key_lines(&keys, &name, None, now, settings));
     match asked {
         Err(failure) => findings.failure(&failure)?,
         Ok(keys) => {

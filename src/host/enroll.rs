@@ -10,20 +10,20 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::asking::{HostServer, Refusal};
 use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
+use super::server::{HostServer, RequestError};
 use super::sshd::inspect::{self, ExpectedCommand};
 use super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
 use super::sshd::{self, ExpiryTime};
 use super::sync::{Synced, refresh};
 use super::timers;
-use crate::client::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, Source};
+use crate::client::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, SettingSource};
 use crate::model::host::parse_host_name;
 use crate::model::secret::SecretForm;
 use crate::terminal::environment::path_variable;
-use crate::terminal::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
-use crate::terminal::output::say;
+use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, INVALID, USAGE};
+use crate::terminal::output::write_stderr;
 use crate::wire::EnrollOut;
 
 /// How long the server may take to enroll.
@@ -44,7 +44,7 @@ const ANYBODY: SshdConnection<'static> = SshdConnection {
 };
 
 #[derive(Args)]
-pub struct Enroll {
+pub struct EnrollArguments {
     /// Server, such as `https://keys.lab.example`
     #[arg(value_name = "URL")]
     url: String,
@@ -74,10 +74,10 @@ pub struct Enroll {
 }
 
 /// `keycroft host enroll`.
-pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
+pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
-            REFUSED,
+            FORBIDDEN,
             "sshd trusts only files of root: run this as root",
         ));
     }
@@ -99,13 +99,17 @@ pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     }
     let user = find_user()?;
     let folder = HostFolder::make(&wanted.place, user.id, user.group)?;
-    let settings = join(wanted, remote, &address, &folder)?;
+    let settings = obtain_credential(wanted, remote, &address, &folder)?;
     match refresh(&folder, &settings)? {
-        Synced::Fetched { keys } => say(&format!("fetched {keys} SSH keys into the cache")),
-        Synced::Unchanged { keys } => say(&format!("the cache is up to date with {keys} SSH keys")),
+        Synced::Fetched { keys } => {
+            write_stderr(&format!("fetched {keys} SSH keys into the cache"))
+        }
+        Synced::Unchanged { keys } => {
+            write_stderr(&format!("the cache is up to date with {keys} SSH keys"))
+        }
     }
     set_sshd_up(wanted, &program, &replaced)?;
-    prove(&program, &wanted.place)?;
+    test_lookup(&program, &wanted.place)?;
     reload(wanted);
     let expected = ExpectedCommand {
         command: COMMAND,
@@ -113,16 +117,16 @@ pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     };
     let loopback = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     for warning in inspect::match_blocks(&wanted.sshd_folder, loopback, &expected) {
-        say(&format!("warning: {warning}"));
+        write_stderr(&format!("warning: {warning}"));
     }
     if !wanted.no_timers {
         timers::install(&program, &wanted.place)?;
     }
-    say(&format!(
+    write_stderr(&format!(
         "{} is now a host of {}",
         settings.name, settings.server
     ));
-    say("  next: keycroft host check");
+    write_stderr("  next: keycroft host check");
     Ok(())
 }
 
@@ -138,7 +142,7 @@ fn parse_address(url: &str, remote: &Remote) -> Result<ServerAddress, Failure> {
 }
 
 /// The program that sshd runs: nobody but root may be able to change it.
-fn find_program(wanted: &Enroll) -> Result<PathBuf, Failure> {
+fn find_program(wanted: &EnrollArguments) -> Result<PathBuf, Failure> {
     let path = match &wanted.program {
         Some(path) => path.clone(),
         None => std::env::current_exe()
@@ -179,7 +183,7 @@ fn find_user() -> Result<MachineUser, Failure> {
             USER,
         ],
     )?;
-    say(&format!("created the system user {USER}"));
+    write_stderr(&format!("created the system user {USER}"));
     machine::user(USER).ok_or_else(|| {
         Failure::new(
             FAILED,
@@ -189,16 +193,16 @@ fn find_user() -> Result<MachineUser, Failure> {
 }
 
 /// Ensures a host credential that the server accepts; spends the code only without one.
-fn join(
-    wanted: &Enroll,
+fn obtain_credential(
+    wanted: &EnrollArguments,
     remote: &Remote,
     address: &ServerAddress,
     folder: &HostFolder,
 ) -> Result<Settings, Failure> {
     let expiry_time = expiry_word(ExpiryTime::Auto.expiries()?).to_owned();
     let sshd_time_zone = find_time_zone(&wanted.sshd_folder)?;
-    if let Some(settings) = joined(address, folder)? {
-        say(&format!(
+    if let Some(settings) = find_enrollment(address, folder)? {
+        write_stderr(&format!(
             "this machine is enrolled already, as {}",
             settings.name
         ));
@@ -230,7 +234,7 @@ fn join(
     let server = HostServer::new(address.as_str(), authority, code, ENROLL_TIME)?;
     let answer = server
         .post("/api/v1/hosts/enroll", &json!({ "name": name }).to_string())
-        .map_err(refused_to_enroll)?;
+        .map_err(enrollment_failure)?;
     let enrolled: EnrollOut = answer.parse().map_err(Failure::from)?;
     // Before anything else: the code may be spent, and nobody can have this secret again.
     folder.write_credential(&Zeroizing::new(enrolled.secret))?;
@@ -243,7 +247,7 @@ fn join(
         own_authority,
     };
     folder.write_settings(&settings)?;
-    say(&format!(
+    write_stderr(&format!(
         "enrolled as {} ({}); its credential is in {}",
         settings.name,
         settings.id,
@@ -261,16 +265,19 @@ fn find_time_zone(sshd_folder: &Path) -> Result<Option<String>, Failure> {
     }))
 }
 
-fn refused_to_enroll(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Definite(why) => Failure::new(REFUSED, format!("not enrolled: {why}"))
+fn enrollment_failure(rejection: RequestError) -> Failure {
+    match rejection {
+        RequestError::Definite(why) => Failure::new(FORBIDDEN, format!("not enrolled: {why}"))
             .hint("a new code: keycroft host enroll-code, or the page Hosts"),
-        unreachable @ Refusal::Unreachable(_) => unreachable.into(),
+        unreachable @ RequestError::Unreachable(_) => unreachable.into(),
     }
 }
 
 /// The settings of an earlier run whose credential the server still accepts.
-fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Settings>, Failure> {
+fn find_enrollment(
+    address: &ServerAddress,
+    folder: &HostFolder,
+) -> Result<Option<Settings>, Failure> {
     if folder.credential()?.is_none() {
         return Ok(None);
     }
@@ -284,10 +291,10 @@ fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Setting
             folder.place().folder.display()
         )));
     }
-    match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
+    match HostServer::from_settings(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
-        Err(Refusal::Definite(_)) => {
-            say("the server no longer accepts the credential of an earlier enrollment");
+        Err(RequestError::Definite(_)) => {
+            write_stderr("the server no longer accepts the credential of an earlier enrollment");
             Ok(None)
         }
         Err(unreachable) => Err(unreachable.into()),
@@ -328,7 +335,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
         )
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| fail())?;
-    let code = ClientCredential::parse(text, Source::StandardInput).map_err(|_| fail())?;
+    let code = ClientCredential::parse(text, SettingSource::StandardInput).map_err(|_| fail())?;
     if code.form == SecretForm::Code {
         Ok(code.secret)
     } else {
@@ -370,7 +377,7 @@ fn command(program: &Path) -> String {
 }
 
 /// The settings that the drop-in replaces, for a comment in it.
-fn find_replaced(wanted: &Enroll, program: &Path) -> Result<Vec<String>, Failure> {
+fn find_replaced(wanted: &EnrollArguments, program: &Path) -> Result<Vec<String>, Failure> {
     let path = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
     let present = fs::read_to_string(&path).unwrap_or_default();
     let is_ours = present.starts_with(MARK);
@@ -444,13 +451,17 @@ fn make_run_folder() {
 }
 
 /// Writes the drop-in, and takes it back when sshd does not run the command.
-fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(), Failure> {
+fn set_sshd_up(
+    wanted: &EnrollArguments,
+    program: &Path,
+    replaced: &[String],
+) -> Result<(), Failure> {
     let folder = wanted.sshd_folder.join("sshd_config.d");
     let path = folder.join(DROP_IN);
     let text = drop_in(program, &wanted.place, replaced);
     let before = fs::read_to_string(&path).ok();
     if before.as_deref() == Some(&text) {
-        say(&format!("{} exists already", path.display()));
+        write_stderr(&format!("{} exists already", path.display()));
     } else {
         fs::create_dir_all(&folder)
             .and_then(|()| write_root_file(&path, &text))
@@ -459,7 +470,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
     let proved = require_command(wanted, program);
     match (&proved, before) {
         (Ok(()), before) if before.as_deref() != Some(&text) => {
-            say(&format!("wrote {}", path.display()));
+            write_stderr(&format!("wrote {}", path.display()));
         }
         (Err(_), Some(before)) => {
             let _ = write_root_file(&path, &before);
@@ -473,7 +484,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
 }
 
 /// Requires that each sshd of this configuration runs the program.
-fn require_command(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+fn require_command(wanted: &EnrollArguments, program: &Path) -> Result<(), Failure> {
     make_run_folder();
     for sshd in inspect::all_sshds(&wanted.sshd_folder)? {
         let configuration = sshd.configuration(&wanted.sshd_folder, &ANYBODY)?;
@@ -494,7 +505,7 @@ fn require_command(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
 }
 
 /// Performs a lookup as sshd does it.
-fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
+fn test_lookup(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
     let (program, folder) = (program.to_string_lossy(), place.folder.to_string_lossy());
     let command = [
         &program,
@@ -512,7 +523,7 @@ fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
         Failure { message, ..failure }
     })?;
     if printed.is_empty() {
-        say(&format!("a lookup as {USER} works"));
+        write_stderr(&format!("a lookup as {USER} works"));
         return Ok(());
     }
     Err(Failure::new(
@@ -522,18 +533,18 @@ fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
 }
 
 /// Reloads sshd, where systemd runs it.
-fn reload(wanted: &Enroll) {
+fn reload(wanted: &EnrollArguments) {
     if wanted.no_reload {
         return;
     }
-    let told = timers::has_systemd()
+    let result = timers::has_systemd()
         && ["ssh.service", "sshd.service"]
             .iter()
             .any(|unit| run_program("systemctl", &["reload", unit]).is_ok());
-    if told {
-        say("reloaded sshd");
+    if result {
+        write_stderr("reloaded sshd");
     } else {
-        say("sshd was not reloaded: reload it (kill -HUP, or restart it)");
+        write_stderr("sshd was not reloaded: reload it (kill -HUP, or restart it)");
     }
 }
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::sshd::{Expiries, ExpiryTime};
 use crate::client::connection::ClientCredential;
-use crate::client::connection::Source;
+use crate::client::connection::SettingSource;
 use crate::model::credential::Kind;
 use crate::model::secret::Id;
 use crate::terminal::environment::path_variable;
@@ -125,8 +125,8 @@ impl HostFolder {
     pub fn make(place: &HostFolderArguments, user: u32, group: u32) -> Result<Self, Failure> {
         let path = &place.folder;
         if fs::symlink_metadata(path).is_err() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|error| failed(path, error))?;
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            created.map_err(|error| failed(path, error))?;
             std::os::unix::fs::lchown(path, Some(user), Some(group))
                 .map_err(|error| failed(path, error))?;
         }
@@ -274,7 +274,7 @@ impl HostFolder {
             return Ok(None);
         };
         let text = std::str::from_utf8(&bytes).map_err(|error| failed(&path, error))?;
-        let source = Source::Variable("the file of the host credential");
+        let source = SettingSource::Variable("the file of the host credential");
         let credential = ClientCredential::parse(text, source)?;
         if credential.is(Kind::Host) {
             Ok(Some(credential.secret))

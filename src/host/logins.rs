@@ -11,13 +11,13 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::asking::HostServer;
 use super::folder::{HostFolder, HostFolderArguments};
+use super::server::HostServer;
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::{LOGINS_MAX, LoginIn};
 
 const REPORTED: &str = "reported.toml";
@@ -57,20 +57,20 @@ pub fn report_logins(wanted: &ReportLogins) -> Result<(), Failure> {
         Some(path) => from_file(path, &mut after, now)?,
         None => from_journal(&mut after, now)?,
     };
-    let server = HostServer::of(&folder, &settings, REPORT_TIME)?;
+    let server = HostServer::from_settings(&folder, &settings, REPORT_TIME)?;
     for part in logins.chunks(LOGINS_MAX) {
         server.report(part)?;
     }
     // After the server has them: told twice is better than never.
     if after != before {
-        let text = toml::to_string(&after).map_err(|error| fail(error.to_string()))?;
+        let text = toml::to_string(&after).map_err(|error| logins_failure(error.to_string()))?;
         folder.write(REPORTED, text.as_bytes())?;
     }
-    say(&format!("reported {} logins", logins.len()));
+    write_stderr(&format!("reported {} logins", logins.len()));
     Ok(())
 }
 
-fn fail(why: String) -> Failure {
+fn logins_failure(why: String) -> Failure {
     Failure::new(FAILED, why)
 }
 
@@ -84,21 +84,23 @@ fn read_reported(folder: &HostFolder) -> Result<Reported, Failure> {
 }
 
 fn from_file(path: &Path, reported: &mut Reported, now: Time) -> Result<Vec<LoginIn>, Failure> {
-    let say = |error: std::io::Error| fail(format!("{}: {error}", path.display()));
-    let mut file = File::open(path).map_err(say)?;
-    let found = file.metadata().map_err(say)?;
+    let write_stderr =
+        |error: std::io::Error| logins_failure(format!("{}: {error}", path.display()));
+    let mut file = File::open(path).map_err(write_stderr)?;
+    let found = file.metadata().map_err(write_stderr)?;
     // Another file by this name, or a shorter one: it was rotated.
     if found.ino() != reported.inode || found.len() < reported.offset {
         reported.inode = found.ino();
         reported.offset = 0;
     }
-    file.seek(SeekFrom::Start(reported.offset)).map_err(say)?;
+    file.seek(SeekFrom::Start(reported.offset))
+        .map_err(write_stderr)?;
     let mut reader = BufReader::new(file);
     let mut logins = Vec::new();
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        let read = reader.read_until(b'\n', &mut bytes).map_err(say)?;
+        let read = reader.read_until(b'\n', &mut bytes).map_err(write_stderr)?;
         if read == 0 || bytes.last() != Some(&b'\n') {
             // The rest of a line is still to be written.
             return Ok(logins);
@@ -117,17 +119,17 @@ fn from_journal(reported: &mut Reported, now: Time) -> Result<Vec<LoginIn>, Fail
     };
     // Trusted fields of journald (with an underscore), which other programs can't forge: sshd of root.
     command.args(["_UID=0", "_COMM=sshd", "+", "_UID=0", "_COMM=sshd-session"]);
-    let said = command
+    let printed = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| fail(format!("journalctl: {error}")))?;
-    if !said.status.success() {
-        let words = String::from_utf8_lossy(&said.stderr).trim().to_owned();
-        return Err(fail(format!("journalctl: {words}"))
+        .map_err(|error| logins_failure(format!("journalctl: {error}")))?;
+    if !printed.status.success() {
+        let words = String::from_utf8_lossy(&printed.stderr).trim().to_owned();
+        return Err(logins_failure(format!("journalctl: {words}"))
             .hint("the group systemd-journal for keycroft-host, or --file FILE"));
     }
     let mut logins = Vec::new();
-    for line in said.stdout.split(|byte| *byte == b'\n') {
+    for line in printed.stdout.split(|byte| *byte == b'\n') {
         if let Some(cursor) = line.strip_prefix(b"-- cursor: ") {
             reported.cursor = Some(String::from_utf8_lossy(cursor).into_owned());
         }

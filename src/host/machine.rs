@@ -82,12 +82,12 @@ fn parse_user(line: &str) -> Option<MachineUser> {
 
 /// A user by name, from any source of users that the machine has.
 pub fn user(name: &str) -> Option<MachineUser> {
-    let said = Command::new("getent")
+    let message = Command::new("getent")
         .args(["passwd", "--", name])
         .stdin(Stdio::null())
         .output()
         .ok()?;
-    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let text = String::from_utf8_lossy(&message.stdout).into_owned();
     parse_user(text.lines().next()?).filter(|user| user.name == name)
 }
 
@@ -105,16 +105,16 @@ pub fn name() -> String {
 
 /// Runs a program; a failure contains its output and errors.
 pub fn run_program(program: &str, arguments: &[&str]) -> Result<String, Failure> {
-    let said = Command::new(program)
+    let message = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Failure::new(FAILED, format!("{program}: {error}")))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if said.status.success() {
-        return Ok(text(&said.stdout));
+    if message.status.success() {
+        return Ok(text(&message.stdout));
     }
-    let words = [text(&said.stderr), text(&said.stdout)].join(" ");
+    let words = [text(&message.stderr), text(&message.stdout)].join(" ");
     Err(Failure::new(
         FAILED,
         format!("{program} {}: {}", arguments.join(" "), words.trim()),
@@ -215,11 +215,11 @@ mod tests {
     fn path_that_others_can_write_is_reported() {
         assert!(unsafe_part(Path::new("/nowhere/at/all")).is_some());
         let folder = tempfile::tempdir().unwrap();
-        let said = unsafe_part(folder.path()).unwrap();
+        let message = unsafe_part(folder.path()).unwrap();
         // The folder of all temporary files is writable for everybody.
         assert!(
-            said.contains("can write") || said.contains("owned"),
-            "{said}"
+            message.contains("can write") || message.contains("owned"),
+            "{message}"
         );
     }
 }

@@ -1,6 +1,5 @@
 //! The agent on an enrolled host, and what sshd is configured to do there.
 
-mod asking;
 pub mod authorized_keys;
 pub mod cache;
 pub mod check;
@@ -9,6 +8,7 @@ pub mod folder;
 pub mod logins;
 pub mod machine;
 pub mod rotate;
+mod server;
 pub mod sshd;
 pub mod sync;
 mod timers;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::asking::HostServer;
 use super::folder::{HostFolder, HostFolderArguments, Settings};
+use super::server::HostServer;
 use crate::terminal::exit::Failure;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::EnrollOut;
 
 /// How long each request may take.
@@ -26,11 +26,11 @@ pub fn run_rotate_credential(place: &HostFolderArguments) -> Result<(), Failure>
 /// any point leaves a working host.
 pub fn rotate(folder: &HostFolder, settings: &Settings) -> Result<(), Failure> {
     let _lock = folder.lock()?;
-    let server = HostServer::of(folder, settings, TIME)?;
+    let server = HostServer::from_settings(folder, settings, TIME)?;
     let answer = server.post("/api/v1/hosts/self/rotate", "{}")?;
     let rotated: EnrollOut = answer.parse().map_err(Failure::from)?;
     folder.write_credential(&Zeroizing::new(rotated.secret))?;
-    HostServer::of(folder, settings, TIME)?.keys_of(NOBODY, None)?;
-    say("rotated the credential of this host; the old one is revoked at the next sync");
+    HostServer::from_settings(folder, settings, TIME)?.keys_of(NOBODY, None)?;
+    write_stderr("rotated the credential of this host; the old one is revoked at the next sync");
     Ok(())
 }

@@ -122,19 +122,19 @@ fn understood_by<K>(
 
 /// The version of this machine's sshd. Before 9.2 it does not know `-V`, and says its version in the complaint.
 fn version() -> Option<SshdVersion> {
-    let said = Command::new(program()?)
+    let message = Command::new(program()?)
         .arg("-V")
         .env_clear()
         .stdin(Stdio::null())
         .output()
         .ok()?;
-    parse_version(&said.stderr).or_else(|| parse_version(&said.stdout))
+    parse_version(&message.stderr).or_else(|| parse_version(&message.stdout))
 }
 
 /// Major and minor of `OpenSSH_9.2p1`.
-fn parse_version(said: &[u8]) -> Option<SshdVersion> {
-    let said = String::from_utf8_lossy(said);
-    let (_, version) = said.split_once("OpenSSH_")?;
+fn parse_version(message: &[u8]) -> Option<SshdVersion> {
+    let message = String::from_utf8_lossy(message);
+    let (_, version) = message.split_once("OpenSSH_")?;
     let (major, rest) = version.split_once('.')?;
     let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
     Some(SshdVersion(major.parse().ok()?, minor.parse().ok()?))
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn version_is_read_from_the_output_of_sshd() {
-        let said = [
+        let message = [
             (
                 "OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n",
                 Some(SshdVersion(9, 2)),
@@ -163,7 +163,7 @@ mod tests {
             ("OpenSSH_for.Windows", None),
             ("", None),
         ];
-        for (text, version) in said {
+        for (text, version) in message {
             assert_eq!(parse_version(text.as_bytes()), version, "{text}");
         }
         assert!(

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::asking::HostServer;
 use super::cache::KeyCache;
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, expiry_word};
 use super::rotate::rotate;
+use super::server::HostServer;
 use super::sshd::ExpiryTime;
 use crate::clock::Clock;
 use crate::terminal::exit::Failure;
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 use crate::wire::AuthorizedKeysOut;
 
 /// How long refreshing the cache may take.
@@ -25,7 +25,7 @@ pub enum Synced {
 
 /// Refreshes the cache.
 pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failure> {
-    let server = HostServer::of(folder, settings, SYNC_TIME)?;
+    let server = HostServer::from_settings(folder, settings, SYNC_TIME)?;
     // One that can't be used is fetched anew; why is said where it matters.
     let present = folder.read(CACHE).ok().flatten();
     let present = present.and_then(|bytes| KeyCache::decode(&bytes).ok());
@@ -43,10 +43,11 @@ pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failu
     }
     let keys: AuthorizedKeysOut = answer.parse()?;
     let is_rotation_requested = keys.rotate_credential;
-    let (cache, left_out) = KeyCache::of(&keys, answer.header("ETag").unwrap_or_default(), now);
+    let (cache, left_out) =
+        KeyCache::from_answer(&keys, answer.header("ETag").unwrap_or_default(), now);
     folder.write(CACHE, cache.encode().as_bytes())?;
     if left_out > 0 {
-        say(&format!(
+        write_stderr(&format!(
             "keycroft: {left_out} incomplete keys from the server are left out"
         ));
     }
@@ -68,8 +69,8 @@ pub fn sync(place: &HostFolderArguments) -> Result<(), Failure> {
         folder.write_settings(&settings)?;
     }
     match refresh(&folder, &settings)? {
-        Synced::Fetched { keys } => say(&format!("fetched {keys} keys")),
-        Synced::Unchanged { keys } => say(&format!("nothing changed; {keys} keys")),
+        Synced::Fetched { keys } => write_stderr(&format!("fetched {keys} keys")),
+        Synced::Unchanged { keys } => write_stderr(&format!("nothing changed; {keys} keys")),
     }
     Ok(())
 }

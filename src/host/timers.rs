@@ -7,7 +7,7 @@ use super::folder::HostFolderArguments;
 use super::machine::run_program;
 use super::machine::write_root_file;
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::say;
+use crate::terminal::output::write_stderr;
 
 /// Where an administrator's units are.
 const UNITS: &str = "/etc/systemd/system";
@@ -63,7 +63,7 @@ fn unit(text: &str, program: &Path, place: &HostFolderArguments) -> String {
 /// Installs the timers and starts them, where systemd runs.
 pub fn install(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
     if !has_systemd() {
-        say(
+        write_stderr(
             "systemd does not run here: have `keycroft host sync` and `keycroft host report-logins` run every few minutes",
         );
         return Ok(());
@@ -84,7 +84,7 @@ pub fn install(program: &Path, place: &HostFolderArguments) -> Result<(), Failur
     }
     run_program("systemctl", &["daemon-reload"])?;
     run_program("systemctl", &["enable", "--now", TIMERS[0], TIMERS[1]])?;
-    say("started the timers that refresh the cache and report logins");
+    write_stderr("started the timers that refresh the cache and report logins");
     Ok(())
 }
 

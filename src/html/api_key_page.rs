@@ -36,7 +36,7 @@ pub struct ApiKeyPage {
     /// Its present permissions: those given to it that its owner has as well.
     pub power: Permissions,
     /// The reason why it is invalid from every address; `None` if it is valid.
-    pub refusal: Option<RejectReason>,
+    pub rejection: Option<RejectReason>,
     pub usage: Vec<UsageDay>,
     pub creator: Creator,
     /// Valid credentials that it created.
@@ -63,7 +63,7 @@ pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
             @if let Holder::Service(name) | Holder::User(name) = holder { " of " a href=(holder.owner_path()) { (name) } }
             " · secret begins with " code { (hint(SecretForm::Credential(record.kind), record.id)) }
         }
-        @if let Some(refusal) = view.refusal { div.notice.bad { p { b { "Rejected now. " } (refusal.sentence()) } } }
+        @if let Some(rejection) = view.rejection { div.notice.bad { p { b { "Rejected now. " } (rejection.sentence()) } } }
         @if let Some(grace) = record.grace(frame.now) { (rotation(frame, record, grace)) }
         div.columns {
             section { h2 { "Details" } (facts(frame, view)) }

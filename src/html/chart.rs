@@ -30,8 +30,8 @@ pub(super) fn small(usage: &[UsageDay], now: Time) -> Markup {
 pub(super) fn section(usage: &[UsageDay], now: Time) -> Markup {
     let days = fill(usage, now);
     let uses: u64 = days.iter().map(|day| day.uses).sum();
-    let refused: u64 = days.iter().map(|day| day.refused).sum();
-    let figures = || days.iter().rev().filter(|day| day.uses + day.refused > 0);
+    let rejected: u64 = days.iter().map(|day| day.rejected).sum();
+    let figures = || days.iter().rev().filter(|day| day.uses + day.rejected > 0);
     let busiest = figures()
         .max_by_key(|day| day.uses)
         .filter(|day| day.uses > 0);
@@ -43,16 +43,16 @@ pub(super) fn section(usage: &[UsageDay], now: Time) -> Markup {
                 p.muted {
                     (counted(uses, "use")) " in 30 days"
                     @if let Some(day) = busiest { ", busiest on " (day.day) " with " (day.uses) }
-                    @if refused > 0 { "; " (refused) " rejected" }
+                    @if rejected > 0 { "; " (rejected) " rejected" }
                 }
             }
-            @if uses + refused > 0 {
+            @if uses + rejected > 0 {
                 (drawing(&days))
                 details {
                     summary { "Daily figures" }
                     table.list {
                         thead { tr { th scope="col" { "Day" } th.num scope="col" { "Uses" } th.num scope="col" { "Rejected" } } }
-                        tbody { @for day in figures() { tr { th.name scope="row" { (label(day)) } td.num.when data-label="Uses" { (day.uses) } td.num.when data-label="Rejected" { (day.refused) } } } }
+                        tbody { @for day in figures() { tr { th.name scope="row" { (label(day)) } td.num.when data-label="Uses" { (day.uses) } td.num.when data-label="Rejected" { (day.rejected) } } } }
                     }
                 }
             }
@@ -64,7 +64,7 @@ pub(super) fn section(usage: &[UsageDay], now: Time) -> Markup {
 fn drawing(days: &[UsageDay]) -> Markup {
     let peak = days
         .iter()
-        .map(|day| day.uses.max(day.refused))
+        .map(|day| day.uses.max(day.rejected))
         .max()
         .unwrap_or(0)
         .max(1);
@@ -91,12 +91,12 @@ fn drawing(days: &[UsageDay]) -> Markup {
                 line x2="300" y1=".5" y2=".5" {}
                 line x2="300" y1="48" y2="48" {}
                 line x2="300" y1="96.5" y2="96.5" {}
-                @for (place, day) in days.iter().enumerate().filter(|(_, day)| day.uses + day.refused > 0) {
-                    @let (used, rejected) = (height(day.uses), height(day.refused));
+                @for (place, day) in days.iter().enumerate().filter(|(_, day)| day.uses + day.rejected > 0) {
+                    @let (used, rejected) = (height(day.uses), height(day.rejected));
                     g {
-                        title { (day.day) ": " (day.uses) @if day.refused > 0 { ", " (day.refused) " rejected" } }
+                        title { (day.day) ": " (day.uses) @if day.rejected > 0 { ", " (day.rejected) " rejected" } }
                         rect x=(place * 10 + 2) y=(u128::from(HEIGHT) - used) width="6" height=(used) {}
-                        @if day.refused > 0 { rect.bad x=(place * 10 + 6) y=(u128::from(HEIGHT) - rejected) width="2" height=(rejected) {} }
+                        @if day.rejected > 0 { rect.bad x=(place * 10 + 6) y=(u128::from(HEIGHT) - rejected) width="2" height=(rejected) {} }
                     }
                 }
             }
@@ -116,7 +116,7 @@ fn fill(usage: &[UsageDay], now: Time) -> Vec<UsageDay> {
             on(day).unwrap_or(UsageDay {
                 day,
                 uses: 0,
-                refused: 0,
+                rejected: 0,
             })
         })
         .collect()
@@ -162,7 +162,7 @@ mod tests {
         UsageDay {
             day: Day::from_number(number),
             uses,
-            refused: 0,
+            rejected: 0,
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
                 UsageDay {
                     day: Day::from_number(99),
                     uses: 7,
-                    refused: 2,
+                    rejected: 2,
                 },
             ],
             NOW,

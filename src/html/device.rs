@@ -31,7 +31,7 @@ pub struct DeviceAsk {
     pub offered: Permissions,
     /// The permissions that the device requested; `None`: no certain ones.
     pub requested: Option<Permissions>,
-    pub asked_at: Time,
+    pub requested_at: Time,
     /// The policy of token lifetimes.
     pub policy: Policy,
     pub input: Input,
@@ -41,7 +41,7 @@ pub struct DeviceAsk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceAnswer {
     Approved,
-    Refused,
+    Denied,
 }
 
 /// `/device`: the code is typed, never taken from a link alone. Sends `code`.
@@ -82,7 +82,7 @@ pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
                 dt { "Computer" } dd { bdi { (view.computer) } small { "as it reports" } }
                 dt { "Address" } dd { @match view.address { Some(address) => (address), None => "Unknown" } }
                 dt { "User agent" } dd { bdi { (user_agent::short(&view.program)) } }
-                dt { "Requested" } dd { (time(view.asked_at, frame.now)) small { (exact(view.asked_at)) } }
+                dt { "Requested" } dd { (time(view.requested_at, frame.now)) small { (exact(view.requested_at)) } }
             }
             @if elsewhere { div.notice.warn { p { b { "The request comes from another network than this browser." } " This is normal over SSH. It can also be an attack." } } }
             (post(frame, "/device/approve", &html! {
@@ -118,7 +118,7 @@ pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
             "Approved",
             "The device is logged in within a few seconds. You can close this page; its token is in your list.",
         ),
-        DeviceAnswer::Refused => (
+        DeviceAnswer::Denied => (
             "Denied",
             "The device gets no token. If somebody sent you the code, inform an admin.",
         ),

@@ -508,12 +508,12 @@ mod tests {
         );
         let markup = sentence(&others, &names).into_string();
         assert!(markup.contains("href=\"/admin/users/bob/api-keys/4k2m9x0q7w1z\""));
-        let refused = Event {
+        let rejected = Event {
             outcome: "refused".into(),
             ..key
         };
         assert_eq!(
-            said(&refused, &names),
+            said(&rejected, &names),
             "tried to rotate API key nightly backup"
         );
         for (event, words) in [

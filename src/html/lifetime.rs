@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{Field, Input};
 use super::when::{day, length, lifetime, utc};
-use crate::model::policy::{Choice, LifetimeRule, Policy};
+use crate::model::policy::{LifetimeRule, Policy, PolicyChoice};
 use crate::model::time::{Lifetime, Time};
 
 /// The choice that opens the field for an exact time.
@@ -22,8 +22,8 @@ pub(super) fn for_api_key(
     now: Time,
 ) -> Markup {
     match policy.api_key.choice {
-        Choice::Fixed => fixed(input, &policy.api_key, now),
-        Choice::Free => {
+        PolicyChoice::Fixed => fixed(input, &policy.api_key, now),
+        PolicyChoice::Free => {
             let mut offered = offered(policy);
             // A service has nobody to renew its key every month: a year as well, where policy permits it.
             if is_of_service && YEAR <= policy.api_key.max && !offered.contains(&YEAR) {
@@ -53,8 +53,8 @@ pub(super) fn for_renewal(
 ) -> Markup {
     let mut options = vec![stays(present)];
     match policy.api_key.choice {
-        Choice::Fixed => options.push(option(policy.api_key.default, now)),
-        Choice::Free => {
+        PolicyChoice::Fixed => options.push(option(policy.api_key.default, now)),
+        PolicyChoice::Free => {
             options.extend(offered(policy).into_iter().map(|one| option(one, now)));
             options.push((CUSTOM.to_owned(), "Choose a date".to_owned()));
         }
@@ -99,7 +99,7 @@ fn ssh_key_choice(
     options.push((CUSTOM.to_owned(), "Choose a date".to_owned()));
     let default = options.first().map(|(value, _)| value.clone());
     let rule = LifetimeRule {
-        choice: Choice::Free,
+        choice: PolicyChoice::Free,
         default: max,
         max,
     };
@@ -118,9 +118,9 @@ fn stays(present: Option<Time>) -> (String, String) {
 /// The lifetime of a token in full hours, or the sentence. Sends `expires_in`.
 pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
     let longest = match (rule.choice, rule.max) {
-        (Choice::Fixed, _) => return fixed(input, rule, now),
-        (Choice::Free, Lifetime::For(duration)) => (duration.as_secs() / 3_600).clamp(1, 24),
-        (Choice::Free, Lifetime::Endless) => 24,
+        (PolicyChoice::Fixed, _) => return fixed(input, rule, now),
+        (PolicyChoice::Free, Lifetime::For(duration)) => (duration.as_secs() / 3_600).clamp(1, 24),
+        (PolicyChoice::Free, Lifetime::Endless) => 24,
     };
     let options: Vec<(String, String)> = (1..=longest)
         .map(|hours| option_hours(Lifetime::hours(hours), now))
@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn fixed_lifetime_is_shown_as_a_sentence_without_a_field() {
         let mut policy = Policy::default();
-        policy.api_key.choice = Choice::Fixed;
-        policy.token.choice = Choice::Fixed;
+        policy.api_key.choice = PolicyChoice::Fixed;
+        policy.token.choice = PolicyChoice::Fixed;
         let markup = for_api_key(&Input::default(), &policy, false, NOW).into_string();
         assert!(
             markup.contains("Expires after 30 days (set by policy)"),

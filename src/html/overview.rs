@@ -50,18 +50,18 @@ pub fn overview_page(frame: &Frame, view: &Overview) -> Markup {
         h1 { "Keys" }
         @if let Some(attention) = &view.attention { (needs_attention(attention)) }
         div.columns {
-            (part("/api-keys", "API keys", parts.api_keys.total, &new("/api-keys/new", "New API key"), &html! {
+            (list_section("/api-keys", "API keys", parts.api_keys.total, &new("/api-keys/new", "New API key"), &html! {
                 @for record in &parts.api_keys.rows { (api_key(frame, record, "")) }
             }))
-            (part("/ssh-keys", "SSH keys", parts.ssh_keys.total, &new("/ssh-keys/new", "Add SSH key"), &html! {
+            (list_section("/ssh-keys", "SSH keys", parts.ssh_keys.total, &new("/ssh-keys/new", "Add SSH key"), &html! {
                 @for row in &parts.ssh_keys.rows { (ssh_key(frame, row, "")) }
             }))
-            (part("/tokens", "Tokens", parts.tokens.total, &new("/tokens/new", "Generate token"), &html! {
+            (list_section("/tokens", "Tokens", parts.tokens.total, &new("/tokens/new", "Generate token"), &html! {
                 @for record in &parts.tokens.rows {
                     (row(frame, record, &html! { b { bdi { (record.name) } } }, &state(frame, record)))
                 }
             }))
-            (part("/sessions", "Sessions", parts.sessions.total, &others, &html! {
+            (list_section("/sessions", "Sessions", parts.sessions.total, &others, &html! {
                 @for record in &parts.sessions.rows {
                     (session(frame, record, &html! { td.state { @if record.id == view.current { (badge("ok", "This device")) } } }))
                 }
@@ -72,7 +72,13 @@ pub fn overview_page(frame: &Frame, view: &Overview) -> Markup {
 }
 
 /// A section with some rows of a list, in the form of a phone's list at every width.
-pub(super) fn part(path: &str, title: &str, total: usize, act: &Markup, rows: &Markup) -> Markup {
+pub(super) fn list_section(
+    path: &str,
+    title: &str,
+    total: usize,
+    act: &Markup,
+    rows: &Markup,
+) -> Markup {
     html! {
         section.rows {
             div.head { h2 { a href=(path) { (title) } " " span.muted { (total) } } (act) }

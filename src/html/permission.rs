@@ -41,7 +41,7 @@ impl RowGroup {
         }
     }
 
-    const fn of(permission: &Permission) -> Self {
+    const fn from_permission(permission: &Permission) -> Self {
         match permission {
             Permission::Service(_) => Self::Services,
             Permission::Builtin(own) if own.is_administrative() => Self::Administration,
@@ -88,7 +88,7 @@ impl Row {
         for permission in offered.iter() {
             let word = permission.as_str().to_owned();
             let (resource, action) = word.split_once(':').unwrap_or((&word, ""));
-            let group = RowGroup::of(&permission);
+            let group = RowGroup::from_permission(&permission);
             let is_single = !matches!(action, "read" | "write");
             let field = if is_single { &word } else { resource };
             let place = rows.iter().position(|row| row.field == field);
@@ -197,11 +197,11 @@ impl Access {
     }
 
     /// Its permissions out of those offered; for [`Access::Choose`] there are none.
-    pub(super) fn of(self, offered: &Permissions) -> Permissions {
+    pub(super) fn choose_from(self, offered: &Permissions) -> Permissions {
         let keep = |one: &Permission| match self {
-            Self::Services => RowGroup::of(one) == RowGroup::Services,
+            Self::Services => RowGroup::from_permission(one) == RowGroup::Services,
             Self::ReadOnly => one.as_str().ends_with(":read"),
-            Self::Account => RowGroup::of(one) != RowGroup::Administration,
+            Self::Account => RowGroup::from_permission(one) != RowGroup::Administration,
             Self::Everything => true,
             Self::Choose => false,
         };
@@ -232,8 +232,8 @@ impl Presets {
 
     /// The presets that differ in `offered`, with their label and explanation.
     pub(super) fn shown(self, offered: &Permissions) -> Vec<(Access, &'static str, String)> {
-        let has = |access: Access| !access.of(offered).is_empty();
-        let everything = Access::Everything.of(offered);
+        let has = |access: Access| !access.choose_from(offered).is_empty();
+        let everything = Access::Everything.choose_from(offered);
         let mut shown = Vec::new();
         let mut add = |access, label, help: String| shown.push((access, label, help));
         match self {
@@ -246,7 +246,7 @@ impl Presets {
                 );
             }
             Self::Person => {
-                if has(Access::Services) && Access::Services.of(offered) != everything {
+                if has(Access::Services) && Access::Services.choose_from(offered) != everything {
                     let help =
                         format!("{}. Cannot read or change your account.", services(offered));
                     add(Access::Services, "Use services only", help);
@@ -257,7 +257,7 @@ impl Presets {
                 }
                 let help = "Includes managing your credentials.";
                 add(Access::Account, "All account permissions", help.into());
-                if Access::Account.of(offered) != everything {
+                if Access::Account.choose_from(offered) != everything {
                     let label = "Everything, including administration";
                     let help = "All permissions you have. Choose a short expiration.";
                     add(Access::Everything, label, help.into());
@@ -276,7 +276,8 @@ impl Presets {
     pub(super) fn matching(self, offered: &Permissions, given: &Permissions) -> Access {
         let shown = self.shown(offered);
         let mut shown = shown.iter().rev().map(|(access, _, _)| *access);
-        let equal = |access: &Access| *access != Access::Choose && access.of(offered) == *given;
+        let equal =
+            |access: &Access| *access != Access::Choose && access.choose_from(offered) == *given;
         shown.find(equal).unwrap_or(Access::Choose)
     }
 }
@@ -312,7 +313,7 @@ pub fn chosen(
     };
     match access {
         Access::Choose => rows(input),
-        preset => Ok(preset.of(offered)),
+        preset => Ok(preset.choose_from(offered)),
     }
 }
 
@@ -396,7 +397,7 @@ pub(super) fn brief(given: &Permissions, all: &Permissions) -> String {
         (Access::Everything, "everything"),
     ];
     for (access, words) in presets {
-        if *given == access.of(all) {
+        if *given == access.choose_from(all) {
             return words.to_owned();
         }
     }
@@ -562,7 +563,10 @@ mod tests {
             "account:read, account:write and 8 more"
         );
         assert_eq!(brief(&all, &all), "all account permissions");
-        assert_eq!(brief(&Access::ReadOnly.of(&all), &all), "read only");
+        assert_eq!(
+            brief(&Access::ReadOnly.choose_from(&all), &all),
+            "read only"
+        );
         assert_eq!(brief(&parse(&["slurm:submit"]), &all), "slurm:submit");
         let services = parse(&["slurm:submit", "storage:read", "storage:write"]);
         assert_eq!(brief(&services, &offered()), "services only");

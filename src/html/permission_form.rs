@@ -100,7 +100,7 @@ pub(super) fn choice(
     let from = match (access, given) {
         (Access::Choose, Some(given)) => given.clone(),
         (Access::Choose, None) => Permissions::none(),
-        (preset, _) => preset.of(offered),
+        (preset, _) => preset.choose_from(offered),
     };
     let shown = presets.shown(offered);
     let answers: Vec<Choice<'_>> = shown
@@ -250,7 +250,7 @@ mod tests {
         ] {
             assert!(!markup.contains(missing), "{missing}: {markup}");
         }
-        let read_only = Access::ReadOnly.of(&all);
+        let read_only = Access::ReadOnly.choose_from(&all);
         let markup =
             choice(&Input::default(), &all, Some(&read_only), Presets::Person).into_string();
         assert!(markup.contains("name=\"access\" value=\"read-only\" checked"));

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::form::{Field, Input, hidden, post, summary};
 use super::layout::{Frame, Section, page};
 use super::when::{counted, end_in_line, lifetime};
-use crate::model::policy::{Choice, LifetimeRule, Policy, SSH_KEY_TYPES};
+use crate::model::policy::{LifetimeRule, Policy, PolicyChoice, SSH_KEY_TYPES};
 use crate::model::time::{Lifetime, Time, short};
 
 /// The form of the policy.
@@ -211,8 +211,8 @@ fn checkbox(view: &PolicyForm, name: &str, value: &str, words: &str, present: bo
 
 fn who_chooses(rule: &LifetimeRule) -> &'static str {
     match rule.choice {
-        Choice::Free => "true",
-        Choice::Fixed => "false",
+        PolicyChoice::Free => "true",
+        PolicyChoice::Fixed => "false",
     }
 }
 
@@ -391,8 +391,8 @@ fn changes(before: &Policy, after: &Policy) -> Vec<(&'static str, String, String
 
 fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
     let chosen = |rule: &LifetimeRule| match rule.choice {
-        Choice::Free => "users choose".to_owned(),
-        Choice::Fixed => "always the default".to_owned(),
+        PolicyChoice::Free => "users choose".to_owned(),
+        PolicyChoice::Fixed => "always the default".to_owned(),
     };
     let lifetimes = |list: &[Lifetime]| {
         list.iter()
@@ -443,13 +443,13 @@ mod tests {
         assert!(changes(&before, &before).is_empty());
         let after = Policy {
             api_key: LifetimeRule {
-                choice: Choice::Fixed,
+                choice: PolicyChoice::Fixed,
                 default: Lifetime::days(7),
                 max: Lifetime::days(8),
             },
             api_key_lifetimes: vec![Lifetime::days(7)],
             token: LifetimeRule {
-                choice: Choice::Fixed,
+                choice: PolicyChoice::Fixed,
                 default: Lifetime::hours(1),
                 max: Lifetime::hours(2),
             },

@@ -23,7 +23,7 @@ const fn class(status: Status) -> &'static str {
 
 /// The status of a credential in a box.
 pub(super) fn pill(record: &Record, now: Time) -> Markup {
-    let status = Status::of(record, now);
+    let status = Status::from_record(record, now);
     badge(class(status), status_label(status))
 }
 

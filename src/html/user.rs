@@ -149,7 +149,7 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
 }
 
 /// The answer to a repeated form for a link.
-pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
+pub fn link_already_created(frame: &Frame, username: &str) -> Markup {
     let path = format!("/admin/users/{username}");
     let content = html! {
         h1 { "Already created" }
@@ -286,18 +286,18 @@ fn parts(frame: &Frame, view: &UserPage, path: &str) -> Markup {
         }
     };
     html! {
-        (overview::part(&list("api-key"), "API keys", parts.api_keys.total, &none, &html! {
+        (overview::list_section(&list("api-key"), "API keys", parts.api_keys.total, &none, &html! {
             @for record in &parts.api_keys.rows { (overview::api_key(frame, record, path)) }
         }))
-        (overview::part(&list("ssh-key"), "SSH keys", parts.ssh_keys.total, &none, &html! {
+        (overview::list_section(&list("ssh-key"), "SSH keys", parts.ssh_keys.total, &none, &html! {
             @for row in &parts.ssh_keys.rows { (overview::ssh_key(frame, row, path)) }
         }))
-        (overview::part(&list("token"), "Tokens", parts.tokens.total, &none, &html! {
+        (overview::list_section(&list("token"), "Tokens", parts.tokens.total, &none, &html! {
             @for record in &parts.tokens.rows {
                 (overview::row(frame, record, &html! { b { bdi { (record.name) } } }, &end("tokens", record, &record.name, "Delete")))
             }
         }))
-        (overview::part(&list("session"), "Sessions", parts.sessions.total, &none, &html! {
+        (overview::list_section(&list("session"), "Sessions", parts.sessions.total, &none, &html! {
             @for record in &parts.sessions.rows {
                 (overview::session(frame, record, &end("sessions", record, &user_agent::device(record.user_agent.as_deref()), "Sign out")))
             }

@@ -125,7 +125,7 @@ pub fn bearer(
     {
         // Introspection is not administrative, and its lane never waits for the writer.
         if permission.is_administrative() && permission != BuiltinPermission::Introspect {
-            context.app().note_refused_request(
+            context.app().note_rejected_request(
                 &caller,
                 permission,
                 &format!("{} {}", context.request.method(), context.shown_path()),

@@ -35,7 +35,7 @@ pub fn json_list<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<Ve
         Some(_) | None => return Err(Problem::MediaType("application/json")),
     }
     let value = parse_as(&bytes, b"[", "the body must be a JSON list")?;
-    query::none(context)?;
+    query::reject_parameters(context)?;
     Ok(value)
 }
 
@@ -51,7 +51,7 @@ pub fn json_with_bytes<T: DeserializeOwned>(
         Some(_) | None => return Err(Problem::MediaType("application/json")),
     };
     let value = parse(text)?;
-    query::none(context)?;
+    query::reject_parameters(context)?;
     Ok((value, bytes))
 }
 
@@ -79,7 +79,7 @@ fn form_bytes_beside(context: &RequestContext<'_>, query: &str) -> Result<Vec<u8
         Some(_) | None => return Err(Problem::MediaType("application/x-www-form-urlencoded")),
     }
     if context.request.raw_query_string() != query {
-        query::none(context)?;
+        query::reject_parameters(context)?;
     }
     Ok(bytes)
 }

@@ -16,7 +16,7 @@ use crate::model::address::untrusted_forwarder_advice;
 use crate::model::error::Error;
 use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
-use crate::model::text::{cut, sanitize};
+use crate::model::text::{sanitize, truncate};
 use crate::model::time::Time;
 use crate::transport::Peer;
 use crate::wire::FORWARDING_HEADERS;
@@ -158,14 +158,14 @@ impl RequestContext<'_> {
 
     /// The reported user agent, made safe to store and show.
     pub fn program(&self) -> Option<Cow<'_, str>> {
-        let said = self.request.header("User-Agent")?;
-        let plain = said.len() <= PROGRAM_CHARACTERS_MAX
-            && said.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-            && matches!(hide_secrets(said), Cow::Borrowed(_));
+        let header = self.request.header("User-Agent")?;
+        let plain = header.len() <= PROGRAM_CHARACTERS_MAX
+            && header.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+            && matches!(hide_secrets(header), Cow::Borrowed(_));
         let program = if plain {
-            Cow::Borrowed(said)
+            Cow::Borrowed(header)
         } else {
-            Cow::Owned(sanitize(said, PROGRAM_CHARACTERS_MAX))
+            Cow::Owned(sanitize(header, PROGRAM_CHARACTERS_MAX))
         };
         (!program.is_empty()).then_some(program)
     }
@@ -177,7 +177,7 @@ impl RequestContext<'_> {
 
     /// The path for the log, cut to `most` characters.
     pub fn logged_path(&self, most: usize) -> String {
-        cut(&self.shown_path(), most)
+        truncate(&self.shown_path(), most)
     }
 
     /// The origin of the request, for the audit log.

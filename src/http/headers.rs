@@ -14,7 +14,7 @@ const USUAL_BYTES: usize = 512;
 const USUAL_HEADERS: usize = 10;
 
 /// Returns whether `response` already has a header of this name.
-fn has(response: &Response, name: &str) -> bool {
+fn has_header(response: &Response, name: &str) -> bool {
     response
         .headers
         .iter()
@@ -24,7 +24,7 @@ fn has(response: &Response, name: &str) -> bool {
 /// Adds the headers of every answer to `response`.
 pub fn finish(mut response: Response, request_id: String, settings: &HttpSettings) -> Response {
     let bare = response.headers.is_empty();
-    let default = |response: &Response, name: &str| bare || !has(response, name);
+    let default = |response: &Response, name: &str| bare || !has_header(response, name);
     let csp = default(&response, "Content-Security-Policy");
     let cache = default(&response, "Cache-Control");
     let headers = &mut response.headers;
@@ -48,7 +48,7 @@ pub fn finish(mut response: Response, request_id: String, settings: &HttpSetting
 }
 
 /// An answer without a body.
-pub fn empty(status: u16) -> Response {
+pub fn empty_response(status: u16) -> Response {
     Response {
         status_code: status,
         headers: Vec::new(),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::context::RequestContext;
 use super::problem::Problem;
-use crate::app::EventFilter;
-use crate::model::error::Faults;
+use crate::app::EventCondition;
+use crate::model::error::FieldErrors;
 use crate::model::time::Time;
 
 /// Limit and default of the size of a page.
@@ -15,7 +15,7 @@ const LIMIT_DEFAULT: usize = 50;
 /// The allowed parameters of a query string.
 pub struct Query<'a> {
     given: Vec<(&'static str, Cow<'a, str>)>,
-    faults: Faults,
+    faults: FieldErrors,
 }
 
 impl<'a> Query<'a> {
@@ -23,7 +23,7 @@ impl<'a> Query<'a> {
     pub fn read(context: &'a RequestContext<'_>, known: &[&'static str]) -> Self {
         let mut query = Self {
             given: Vec::new(),
-            faults: Faults::default(),
+            faults: FieldErrors::default(),
         };
         for (name, value) in form_urlencoded::parse(context.request.raw_query_string().as_bytes()) {
             match known.iter().find(|one| **one == name) {
@@ -110,13 +110,13 @@ impl<'a> Query<'a> {
     }
 
     /// `action`, `target`, `since` and `until`.
-    pub fn events(&mut self) -> EventFilter {
-        EventFilter {
+    pub fn events(&mut self) -> EventCondition {
+        EventCondition {
             action: self.get("action").map(str::to_owned),
             target: self.get("target").map(str::to_owned),
             since: self.time("since"),
             until: self.time("until"),
-            ..EventFilter::default()
+            ..EventCondition::default()
         }
     }
 
@@ -133,7 +133,7 @@ pub struct PageRequest {
 }
 
 /// Rejects every query parameter.
-pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
+pub fn reject_parameters(context: &RequestContext<'_>) -> Result<(), Problem> {
     Query::read(context, &[]).check()
 }
 

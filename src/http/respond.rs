@@ -156,7 +156,7 @@ pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> 
     let answer = answer_request(&mut context);
     let response = match answer {
         Ok(response) => response,
-        Err(problem) => refuse(&context, &problem),
+        Err(problem) => reject_request(&context, &problem),
     };
     server_state.app.sweep_sometimes(now);
     if !is_safe(request.method(), path) {
@@ -227,7 +227,7 @@ fn call_handler(
 }
 
 /// Logs an internal error once, here, with the request id of the answer.
-fn refuse(context: &RequestContext<'_>, problem: &Problem) -> Response {
+fn reject_request(context: &RequestContext<'_>, problem: &Problem) -> Response {
     if let Problem::App(crate::model::error::Error::Fault(text)) = problem {
         log::error!(
             "{} {} {}: {text}",

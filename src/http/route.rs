@@ -276,7 +276,7 @@ pub const ROUTES: &[Route] = &[
     page("/device", console::device::enter),
     form("/device", console::device::look_up),
     form("/device/approve", console::device::approve),
-    form("/device/refuse", console::device::refuse),
+    form("/device/refuse", console::device::deny),
     page("/account", console::account::account),
     form("/account/name", console::account::rename),
     hashing(form("/account/password", console::account::change_password)),

@@ -85,9 +85,9 @@ impl AccountNotice {
             "ssh-key.delete" => format!("deleted your SSH key {name}"),
             "session.delete" => "signed out one of your sessions".to_owned(),
             "token.create" => "created a token that acts as you".to_owned(),
-            "user.role" => format!("changed your role{}", change(self, "role")),
+            "user.role" => format!("changed your role{}", change_text(self, "role")),
             "user.permissions" => {
-                format!("changed your permissions{}", change(self, "permissions"))
+                format!("changed your permissions{}", change_text(self, "permissions"))
             }
             "user.disable" => "disabled your account".to_owned(),
             "user.enable" => "enabled your account".to_owned(),
@@ -100,7 +100,7 @@ impl AccountNotice {
             other => match other.split_once('.') {
                 Some(("api-key" | "token", verb)) => {
                     let noun = if kind == "token" { "token" } else { "API key" };
-                    format!("{} your {noun} {name}", past(verb))
+                    format!("{} your {noun} {name}", past_tense(verb))
                 }
                 _ => format!("changed your account ({other})"),
             },
@@ -110,7 +110,7 @@ impl AccountNotice {
 }
 
 /// " from X to Y", if the event has both.
-fn change(notice: &AccountNotice, field: &str) -> String {
+fn change_text(notice: &AccountNotice, field: &str) -> String {
     match (value(&notice.before, field), value(&notice.after, field)) {
         (Some(before), Some(after)) if !before.is_empty() && !after.is_empty() => {
             format!(" from {before} to {after}")
@@ -125,7 +125,7 @@ fn value<'a>(pairs: &'a [(String, String)], field: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-fn past(verb: &str) -> String {
+fn past_tense(verb: &str) -> String {
     match verb {
         "edit" => "changed".to_owned(),
         other if other.ends_with('e') => format!("{other}d"),

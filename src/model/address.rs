@@ -106,17 +106,17 @@ pub enum NetworkError {
     /// Neither a network nor an address.
     Syntax,
     /// Bits outside the mask are set.
-    HostBits(TwoMeanings),
+    HostBits(AmbiguousNetwork),
 }
 
 /// Two possible meanings of a network with bits outside its mask: the network without them, or a smaller one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TwoMeanings {
+pub struct AmbiguousNetwork {
     wide: IpNet,
     narrow: IpNet,
 }
 
-impl fmt::Display for TwoMeanings {
+impl fmt::Display for AmbiguousNetwork {
     /// `10.0.0.0/8 or 10.0.0.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} or ", self.wide)?;
@@ -164,7 +164,7 @@ pub fn read_network(text: &str) -> Result<IpNet, NetworkError> {
     if other.is_none() && network.addr() == network.network() {
         return Ok(network);
     }
-    Err(NetworkError::HostBits(TwoMeanings {
+    Err(NetworkError::HostBits(AmbiguousNetwork {
         wide: network.trunc(),
         narrow: other.unwrap_or_else(|| IpNet::from(network.addr())),
     }))
@@ -278,8 +278,8 @@ mod tests {
         let four =
             (0..4_u8, 0..=2_u8, 0..=32_u8).prop_map(|(a, b, bits)| format!("10.{a}.{b}.0/{bits}"));
         let six = (0..4_u16, 0..=128_u8).prop_map(|(a, bits)| format!("fd00:{a}::/{bits}"));
-        let whole = |text: String| text.parse::<IpNet>().unwrap().trunc().to_string();
-        proptest::collection::vec(prop_oneof![four, six].prop_map(whole), 0..4)
+        let complete = |text: String| text.parse::<IpNet>().unwrap().trunc().to_string();
+        proptest::collection::vec(prop_oneof![four, six].prop_map(complete), 0..4)
             .prop_map(|entries| AllowedAddresses::parse(&entries).unwrap())
     }
 

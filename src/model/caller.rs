@@ -457,12 +457,12 @@ mod tests {
                 .permit_with_password(BuiltinPermission::Metrics, Action::Sweep)
                 .map(|permit| permit.actor.name)
         };
-        for good in [at(0), at(-600)] {
-            assert_eq!(ask(Kind::Session, good).as_deref(), Ok("slurm"));
+        for valid in [at(0), at(-600)] {
+            assert_eq!(ask(Kind::Session, valid).as_deref(), Ok("slurm"));
         }
         for bad in [None, at(-601), at(1)] {
-            let refused = ask(Kind::Session, bad);
-            assert!(matches!(refused, Err(Error::PasswordNeeded)), "{bad:?}");
+            let rejected = ask(Kind::Session, bad);
+            assert!(matches!(rejected, Err(Error::PasswordNeeded)), "{bad:?}");
         }
         // An API key has no password to confirm.
         assert_eq!(ask(Kind::ApiKey, None).as_deref(), Ok("slurm"));

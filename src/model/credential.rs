@@ -12,7 +12,7 @@ use super::permission::Permissions;
 use super::second_factor::SignInMethod;
 use super::secret::{Digest, Id};
 use super::service::{Service, ServiceId};
-use super::time::{Time, WantedEnd};
+use super::time::{RequestedExpiration, Time};
 use super::user::{Disabled, User, UserId};
 
 /// How long a confirmation authorizes dangerous acts.
@@ -437,7 +437,7 @@ pub struct NewCredential {
     pub kind: Kind,
     pub name: Option<String>,
     pub note: Option<String>,
-    pub end: WantedEnd,
+    pub end: RequestedExpiration,
     pub permissions: Option<Permissions>,
     pub allowed_addresses: Option<AllowedAddresses>,
 }
@@ -445,20 +445,20 @@ pub struct NewCredential {
 /// The input for the rotation of an API key.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation {
-    pub grace: WantedGrace,
+    pub grace: RequestedGrace,
     /// `Unsaid`: the expiration stays.
-    pub end: WantedEnd,
+    pub end: RequestedExpiration,
 }
 
 /// A requested grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WantedGrace {
+pub struct RequestedGrace {
     /// The longest time; zero revokes the old secret now.
     at_most: Duration,
     quiet: Option<Duration>,
 }
 
-impl WantedGrace {
+impl RequestedGrace {
     /// The longest grace period.
     pub const MAX: Duration = Duration::from_secs(7 * 86_400);
     /// The shortest quiet time.
@@ -505,7 +505,7 @@ impl WantedGrace {
 pub struct CredentialChange {
     pub name: Option<String>,
     pub note: Option<Option<String>>,
-    pub end: Option<WantedEnd>,
+    pub end: Option<RequestedExpiration>,
     pub permissions: Option<Permissions>,
     pub allowed_addresses: Option<AllowedAddresses>,
     pub disabled: Option<Disabled>,
@@ -518,7 +518,7 @@ pub struct CredentialChange {
 pub struct UsageDay {
     pub day: super::time::Day,
     pub uses: u64,
-    pub refused: u64,
+    pub rejected: u64,
 }
 
 #[cfg(test)]

@@ -53,10 +53,10 @@ impl fmt::Display for UserCode {
 
 /// The person's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceAnswer {
+pub enum DeviceDecision {
     /// Approved with this session.
     Approved(Id),
-    Refused,
+    Denied,
 }
 
 /// A pending login.
@@ -74,9 +74,9 @@ pub struct DeviceLogin {
     pub permissions: Option<Permissions>,
     /// The lifetime requested by the device, then that chosen by the person; `None`: the policy's default.
     pub lifetime: Option<Lifetime>,
-    pub asked_at: Time,
+    pub requested_at: Time,
     pub expires_at: Time,
-    pub answer: Option<DeviceAnswer>,
+    pub answer: Option<DeviceDecision>,
     /// The user who approved it.
     pub user: Option<UserId>,
 }

@@ -139,9 +139,9 @@ impl std::error::Error for Error {}
 
 /// Collects the faults of several fields, so that one answer names all of them.
 #[derive(Default)]
-pub struct Faults(Vec<FieldError>);
+pub struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
+impl FieldErrors {
     /// Returns the value of `result`, or records its fault under `field`.
     pub fn take<T, E: fmt::Display>(&mut self, field: &str, result: Result<T, E>) -> Option<T> {
         match result {
@@ -173,12 +173,12 @@ mod tests {
 
     #[test]
     fn many_faults_show_the_first_and_the_number_of_others() {
-        let said = |count: usize| {
+        let printed = |count: usize| {
             let errors = vec![FieldError::new("name", "too long"); count];
             Error::Invalid(errors).to_string()
         };
-        assert_eq!(said(1), "name: too long");
-        assert_eq!(said(3), "name: too long (and 2 more)");
-        assert_eq!(said(0), "The request is invalid.");
+        assert_eq!(printed(1), "name: too long");
+        assert_eq!(printed(3), "name: too long (and 2 more)");
+        assert_eq!(printed(0), "The request is invalid.");
     }
 }

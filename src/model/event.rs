@@ -405,14 +405,14 @@ impl AuditDetails {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    Refused,
+    Rejected,
 }
 
 impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Refused => "refused",
+            Self::Rejected => "refused",
         }
     }
 }
@@ -553,7 +553,7 @@ mod tests {
 
     #[test]
     fn every_event_field_is_part_of_the_hash() {
-        let whole = event().chained(&chain_start()).hex();
+        let complete = event().chained(&chain_start()).hex();
         let edits: [fn(&mut Event); 17] = [
             |e| e.number = 2,
             |e| e.at = Time::from_unix(1_001),
@@ -576,9 +576,9 @@ mod tests {
         for (place, edit) in edits.iter().enumerate() {
             let mut changed = event();
             edit(&mut changed);
-            assert_ne!(changed.chained(&chain_start()).hex(), whole, "{place}");
+            assert_ne!(changed.chained(&chain_start()).hex(), complete, "{place}");
         }
-        assert_ne!(event().chained(&Digest::new(b"another")).hex(), whole);
+        assert_ne!(event().chained(&Digest::new(b"another")).hex(), complete);
     }
 
     #[test]

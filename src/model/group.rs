@@ -34,8 +34,8 @@ mod tests {
 
     #[test]
     fn group_name_of_up_to_32_plain_characters_is_accepted() {
-        for good in ["a", "hpc-users", "a_b-9", &"a".repeat(32)] {
-            assert_eq!(parse_group_name(good).as_deref(), Ok(good));
+        for valid in ["a", "hpc-users", "a_b-9", &"a".repeat(32)] {
+            assert_eq!(parse_group_name(valid).as_deref(), Ok(valid));
         }
         for bad in ["", "9a", "_a", "A", "a,b", "a b", "ä", &"a".repeat(33)] {
             assert!(parse_group_name(bad).is_err(), "{bad}");

@@ -39,7 +39,7 @@ pub const BACKUP_DAYS: i64 = 7;
 
 /// A filter of the inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Show {
+pub enum InventoryFilter {
     #[default]
     Everything,
     /// Not used for [`UNUSED`], though older than that.
@@ -52,7 +52,7 @@ pub enum Show {
     WeakSshKey,
 }
 
-impl Show {
+impl InventoryFilter {
     pub const ALL: [Self; 6] = [
         Self::Everything,
         Self::Unused,
@@ -169,16 +169,18 @@ impl Item {
     }
 
     /// Returns whether the filter `show` includes it.
-    pub fn fits(&self, show: Show, now: Time) -> bool {
+    pub fn fits(&self, show: InventoryFilter, now: Time) -> bool {
         match show {
-            Show::Everything => true,
-            Show::Unused => now.since(self.last_used_at().unwrap_or(self.created_at())) > UNUSED,
-            Show::NeverUsed => self.last_used_at().is_none(),
-            Show::NoExpiry => self.expires_at().is_none(),
-            Show::ExpiresSoon => self
+            InventoryFilter::Everything => true,
+            InventoryFilter::Unused => {
+                now.since(self.last_used_at().unwrap_or(self.created_at())) > UNUSED
+            }
+            InventoryFilter::NeverUsed => self.last_used_at().is_none(),
+            InventoryFilter::NoExpiry => self.expires_at().is_none(),
+            InventoryFilter::ExpiresSoon => self
                 .expires_at()
                 .is_some_and(|end| end > now && end <= now.after(SOON)),
-            Show::WeakSshKey => {
+            InventoryFilter::WeakSshKey => {
                 matches!(self, Self::SshKey(_, weakness) if *weakness != Weakness::None)
             }
         }
@@ -223,7 +225,7 @@ mod tests {
     use crate::model::address::AllowedAddresses;
     use crate::model::credential::{Kind, LastUse};
     use crate::model::permission::Permissions;
-    use crate::model::ssh_key::{HostUse, KeyOptions, KeyRules, PublicKey};
+    use crate::model::ssh_key::{KeyHostUse, KeyOptions, KeyRules, PublicKey};
     use crate::model::user::{Disabled, UserId};
 
     #[test]
@@ -330,12 +332,12 @@ mod tests {
 
     #[test]
     fn inventory_item_has_its_kind_and_state() {
-        let said = both(Some(MADE)).map(|item| {
+        let message = both(Some(MADE)).map(|item| {
             assert_eq!(item.owner(), OwnerId::User(UserId(1)));
             assert_eq!((item.created_at(), item.expires_at()), (MADE, Some(MADE)));
             format!("{}, {}, {}", item.as_str(), item.kind(), item.name())
         });
-        assert_eq!(said, ["token, token, ci", "ssh-key, SSH key, laptop"]);
+        assert_eq!(message, ["token, token, ci", "ssh-key, SSH key, laptop"]);
     }
 
     #[test]
@@ -352,14 +354,20 @@ mod tests {
         let (ninety, later) = (MADE.after(UNUSED), Time::from_unix(MADE.unix() + 7_776_001));
         for item in both(None) {
             assert_eq!(item.last_used_at(), None);
-            assert!(item.fits(Show::NeverUsed, ninety) && item.fits(Show::Everything, ninety));
-            assert!(!item.fits(Show::Unused, ninety) && item.fits(Show::Unused, later));
+            assert!(
+                item.fits(InventoryFilter::NeverUsed, ninety)
+                    && item.fits(InventoryFilter::Everything, ninety)
+            );
+            assert!(
+                !item.fits(InventoryFilter::Unused, ninety)
+                    && item.fits(InventoryFilter::Unused, later)
+            );
         }
         let of_token = Item::Credential(Box::new(Record {
             last_use: used(ninety),
             ..token()
         }));
-        let looked_up = Some(HostUse {
+        let looked_up = Some(KeyHostUse {
             at: ninety,
             host: "node".into(),
         });
@@ -372,30 +380,39 @@ mod tests {
         );
         for item in [of_token, of_key] {
             assert_eq!(item.last_used_at(), Some(ninety));
-            assert!(!item.fits(Show::NeverUsed, later) && !item.fits(Show::Unused, later));
-            assert!(item.fits(Show::Unused, later.after(UNUSED)));
+            assert!(
+                !item.fits(InventoryFilter::NeverUsed, later)
+                    && !item.fits(InventoryFilter::Unused, later)
+            );
+            assert!(item.fits(InventoryFilter::Unused, later.after(UNUSED)));
         }
     }
 
     #[test]
     fn expiration_within_14_days_is_soon() {
-        let ends_soon = |seconds: i64| {
+        let expires_soon = |seconds: i64| {
             let now = Time::from_unix(MADE.unix() - seconds);
-            both(Some(MADE)).map(|item| item.fits(Show::ExpiresSoon, now))
+            both(Some(MADE)).map(|item| item.fits(InventoryFilter::ExpiresSoon, now))
         };
-        assert_eq!(ends_soon(1_209_601), [false; 2]);
-        assert_eq!(ends_soon(1_209_600), [true; 2]);
-        assert_eq!(ends_soon(1), [true; 2]);
-        assert_eq!(ends_soon(0), [false; 2]);
+        assert_eq!(expires_soon(1_209_601), [false; 2]);
+        assert_eq!(expires_soon(1_209_600), [true; 2]);
+        assert_eq!(expires_soon(1), [true; 2]);
+        assert_eq!(expires_soon(0), [false; 2]);
         for item in both(None) {
-            assert!(item.fits(Show::NoExpiry, MADE) && !item.fits(Show::ExpiresSoon, MADE));
+            assert!(
+                item.fits(InventoryFilter::NoExpiry, MADE)
+                    && !item.fits(InventoryFilter::ExpiresSoon, MADE)
+            );
         }
         for item in both(Some(MADE)) {
-            assert!(!item.fits(Show::NoExpiry, MADE) && !item.fits(Show::WeakSshKey, MADE));
+            assert!(
+                !item.fits(InventoryFilter::NoExpiry, MADE)
+                    && !item.fits(InventoryFilter::WeakSshKey, MADE)
+            );
         }
         let weak = |weakness| Item::SshKey(Box::new(ssh_key()), weakness);
         for weakness in [Weakness::AgainstPolicy, Weakness::Shared] {
-            assert!(weak(weakness).fits(Show::WeakSshKey, MADE));
+            assert!(weak(weakness).fits(InventoryFilter::WeakSshKey, MADE));
         }
     }
 }

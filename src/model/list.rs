@@ -190,7 +190,7 @@ impl Status {
     }
 
     /// The status of a credential, as lists show and filter it: finer than [`State`].
-    pub fn of(record: &Record, now: Time) -> Self {
+    pub fn from_record(record: &Record, now: Time) -> Self {
         let is_soon = match record.kind {
             Kind::ApiKey => Notice::from_expiration(record.expires_at, now).is_some(),
             Kind::Token => {

@@ -80,7 +80,7 @@ pub enum TryResult {
         is_of_channel: bool,
     },
     /// The receiver refuses the notice for good.
-    Refused {
+    Rejected {
         status: Option<u16>,
         detail: String,
     },

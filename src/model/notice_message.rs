@@ -65,7 +65,7 @@ impl ExpiringItem {
 }
 
 /// A name that is safe in a text.
-fn safe(name: &str) -> String {
+fn safe_name(name: &str) -> String {
     sanitize(name, NAME_CHARACTERS_MAX)
 }
 
@@ -75,7 +75,7 @@ fn readable(at: Time) -> String {
 }
 
 /// "in 7 days", "in 5 hours".
-fn until(end: Time, now: Time) -> String {
+fn time_until(end: Time, now: Time) -> String {
     let left = end.since(now).as_secs();
     let (count, unit) = match left {
         0..3_600 => (left.div_ceil(60), "minute"),
@@ -105,8 +105,12 @@ impl NoticeMessage {
 
     /// A credential, an SSH key or a code expires soon.
     pub fn expiration(item: ExpiringItem, now: Time) -> Self {
-        let (name, owner, end) = (safe(&item.name), safe(&item.owner), item.expires_at);
-        let (id, when, date) = (&item.id, until(end, now), readable(end));
+        let (name, owner, end) = (
+            safe_name(&item.name),
+            safe_name(&item.owner),
+            item.expires_at,
+        );
+        let (id, when, date) = (&item.id, time_until(end, now), readable(end));
         let (name_of_item, body, path) = match item.notice_kind() {
             NoticeKind::SshKeyExpires => (
                 format!("SSH key {name}"),
@@ -156,7 +160,7 @@ impl NoticeMessage {
 
     /// A sign-in from a new browser.
     pub fn new_device(username: &str, device: &str, address: Option<&str>, at: Time) -> Self {
-        let (device, from) = (safe(device), address.unwrap_or("an unknown address"));
+        let (device, from) = (safe_name(device), address.unwrap_or("an unknown address"));
         let body = format!(
             "Somebody signed in to Keycroft as {username} with {device} from {from}, on {}. If that was not you, sign out that session, change your password and tell an admin.",
             readable(at)
@@ -170,7 +174,7 @@ impl NoticeMessage {
 
     /// A change of the account by its user. `None` for acts without a notice.
     pub fn account_changed(action: Action, username: &str, name: &str, at: Time) -> Option<Self> {
-        let name = safe(name);
+        let name = safe_name(name);
         let (change, path) = match action {
             Action::PasswordChange | Action::PasswordReset => {
                 ("the password was changed".to_owned(), "/account")
@@ -216,7 +220,7 @@ impl NoticeMessage {
         Self::new(NoticeKind::AdminAct, subject, body, "/account")
             .with("username", username)
             .with("action", action.as_str())
-            .with("actor", safe(actor))
+            .with("actor", safe_name(actor))
     }
 
     /// A burst of failed sign-ins.
@@ -234,7 +238,7 @@ impl NoticeMessage {
 
     /// A host whose cache is too old.
     pub fn host_silent(name: &str, id: &str, since: Option<Time>) -> Self {
-        let name = safe(name);
+        let name = safe_name(name);
         let seen = since.map_or_else(
             || "has never fetched SSH keys".to_owned(),
             |at| format!("last fetched SSH keys on {}", readable(at)),
@@ -255,7 +259,7 @@ impl NoticeMessage {
 
     /// An old backup, or none.
     pub fn backup_old(last: Option<Time>) -> Self {
-        let made = last.map_or_else(
+        let last_backup = last.map_or_else(
             || "No backup of the Keycroft database exists.".to_owned(),
             |at| {
                 format!(
@@ -265,20 +269,20 @@ impl NoticeMessage {
             },
         );
         let body = format!(
-            "{made} Create one with keycroft backup, or enable keycroft-backup.timer on the server."
+            "{last_backup} Create one with keycroft backup, or enable keycroft-backup.timer on the server."
         );
         let subject = "The last backup is older than a week".to_owned();
         let subject = last.map_or_else(|| "No backup exists".to_owned(), |_| subject);
-        let made = last.map_or_else(String::new, |at| at.to_string());
+        let last_backup = last.map_or_else(String::new, |at| at.to_string());
         Self::new(NoticeKind::BackupOld, subject, body, "/admin/diagnostics")
-            .with("last_backup_at", made)
+            .with("last_backup_at", last_backup)
     }
 
     /// The certificate of the server expires soon.
     pub fn certificate_expires(end: Time, now: Time) -> Self {
         let date = readable(end);
         let (when, effect) = if end > now {
-            let when = format!("expires {}", until(end, now));
+            let when = format!("expires {}", time_until(end, now));
             (when, "After that, clients reject it.")
         } else {
             ("expired".to_owned(), "Clients reject it.")
@@ -324,7 +328,7 @@ impl NoticeMessage {
 
     /// A test of a channel.
     pub fn test(channel: &str, sender: &str) -> Self {
-        let (channel, sender) = (safe(channel), safe(sender));
+        let (channel, sender) = (safe_name(channel), safe_name(sender));
         let body = format!("{sender} sent this notice to test the channel {channel}.");
         let subject = format!("Test of the channel {channel}");
         Self::new(NoticeKind::Test, subject, body, "/admin/notices")
@@ -409,7 +413,10 @@ mod tests {
             (86_400, "in 1 day"),
             (7 * 86_400 - 3, "in 7 days"),
         ] {
-            assert_eq!(until(NOW.after(Duration::from_secs(seconds)), NOW), words);
+            assert_eq!(
+                time_until(NOW.after(Duration::from_secs(seconds)), NOW),
+                words
+            );
         }
     }
 

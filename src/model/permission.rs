@@ -529,8 +529,8 @@ mod tests {
 
     #[test]
     fn service_name_may_have_digits_and_dashes() {
-        for good in ["s3", "job-2", "a", &"a".repeat(32)] {
-            assert!(is_service_name(good), "{good}");
+        for valid in ["s3", "job-2", "a", &"a".repeat(32)] {
+            assert!(is_service_name(valid), "{valid}");
         }
         for bad in ["", "3s", "-a", "a_b", "A", &"a".repeat(33)] {
             assert!(!is_service_name(bad), "{bad}");

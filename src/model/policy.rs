@@ -3,7 +3,7 @@
 use super::error::{Error, FieldError};
 use super::second_factor::SecondFactorRule;
 use super::ssh_key::{KeyRules, KeyType, RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING};
-use super::time::{Lifetime, Time, WantedEnd};
+use super::time::{Lifetime, RequestedExpiration, Time};
 use super::user::Role;
 
 /// The types of SSH key that a policy may allow, by their names on the wire.
@@ -28,12 +28,12 @@ pub const SSH_KEYS_MAX: u32 = 10_000;
 
 /// The right of users to choose a lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum PolicyChoice {
     Free,
     Fixed,
 }
 
-impl From<bool> for Choice {
+impl From<bool> for PolicyChoice {
     fn from(free: bool) -> Self {
         if free { Self::Free } else { Self::Fixed }
     }
@@ -42,7 +42,7 @@ impl From<bool> for Choice {
 /// The lifetime rules of one kind of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LifetimeRule {
-    pub choice: Choice,
+    pub choice: PolicyChoice,
     pub default: Lifetime,
     pub max: Lifetime,
 }
@@ -76,7 +76,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             api_key: LifetimeRule {
-                choice: Choice::Free,
+                choice: PolicyChoice::Free,
                 default: Lifetime::days(30),
                 max: Lifetime::Endless,
             },
@@ -86,7 +86,7 @@ impl Default for Policy {
                 .chain([Lifetime::Endless])
                 .collect(),
             token: LifetimeRule {
-                choice: Choice::Free,
+                choice: PolicyChoice::Free,
                 default: Lifetime::hours(24),
                 max: Lifetime::hours(24),
             },
@@ -200,7 +200,7 @@ impl Policy {
     /// The lifetime rule of SSH keys; the maximum is also the default.
     pub const fn ssh_key_lifetime(&self) -> LifetimeRule {
         LifetimeRule {
-            choice: Choice::Free,
+            choice: PolicyChoice::Free,
             default: self.ssh_key_lifetime_max,
             max: self.ssh_key_lifetime_max,
         }
@@ -243,14 +243,14 @@ impl PolicyChange {
         let mut new = policy.clone();
         set(
             &mut new.api_key.choice,
-            self.api_key_lifetime_choice.map(Choice::from),
+            self.api_key_lifetime_choice.map(PolicyChoice::from),
         );
         set(&mut new.api_key_lifetimes, self.api_key_lifetimes);
         set(&mut new.api_key.default, self.api_key_lifetime_default);
         set(&mut new.api_key.max, self.api_key_lifetime_max);
         set(
             &mut new.token.choice,
-            self.token_lifetime_choice.map(Choice::from),
+            self.token_lifetime_choice.map(PolicyChoice::from),
         );
         set(&mut new.token.default, self.token_lifetime_default);
         set(&mut new.token.max, self.token_lifetime_max);
@@ -285,32 +285,38 @@ impl LifetimeRule {
     /// # Errors
     /// [`Error::AgainstPolicy`] when it lies beyond the maximum, or is chosen although the default is fixed;
     /// [`Error::Invalid`] when it lies in the past.
-    pub fn end(&self, what: &str, wanted: WantedEnd, now: Time) -> Result<Option<Time>, Error> {
-        let refuse = |message: String| {
+    pub fn end(
+        &self,
+        what: &str,
+        wanted: RequestedExpiration,
+        now: Time,
+    ) -> Result<Option<Time>, Error> {
+        let reject = |message: String| {
             Err(Error::AgainstPolicy(FieldError::new(
                 wanted.field(),
                 message,
             )))
         };
         let end = match wanted {
-            WantedEnd::Unsaid => self.default.end(now),
-            WantedEnd::In(lifetime) => lifetime.end(now),
-            WantedEnd::At(time) => Some(time),
+            RequestedExpiration::Unsaid => self.default.end(now),
+            RequestedExpiration::In(lifetime) => lifetime.end(now),
+            RequestedExpiration::At(time) => Some(time),
         };
         if let Some(end) = end
             && end <= now
         {
             return Err(Error::field(wanted.field(), "choose a time in the future"));
         }
-        let is_default = wanted == WantedEnd::Unsaid || wanted == WantedEnd::In(self.default);
-        if self.choice == Choice::Fixed && !is_default {
-            return refuse(format!(
+        let is_default = wanted == RequestedExpiration::Unsaid
+            || wanted == RequestedExpiration::In(self.default);
+        if self.choice == PolicyChoice::Fixed && !is_default {
+            return reject(format!(
                 "policy sets the lifetime of {what} ({}); leave this out",
                 self.default
             ));
         }
         if !self.permits(end, now) {
-            return refuse(format!(
+            return reject(format!(
                 "policy limits {what} to {}; choose an earlier expiration",
                 self.max
             ));
@@ -380,30 +386,30 @@ mod tests {
     #[test]
     fn expiration_limit_is_exact_to_the_second() {
         let rule = LifetimeRule {
-            choice: Choice::Free,
+            choice: PolicyChoice::Free,
             default: Lifetime::days(30),
             max: Lifetime::days(90),
         };
         let last = Lifetime::days(90).end(NOW).unwrap();
         assert_eq!(
-            rule.end("API keys", WantedEnd::Unsaid, NOW),
+            rule.end("API keys", RequestedExpiration::Unsaid, NOW),
             Ok(Lifetime::days(30).end(NOW))
         );
         assert_eq!(
-            rule.end("API keys", WantedEnd::At(last), NOW),
+            rule.end("API keys", RequestedExpiration::At(last), NOW),
             Ok(Some(last))
         );
         let late = Time::from_unix(last.unix() + 1);
         assert!(matches!(
-            rule.end("API keys", WantedEnd::At(late), NOW),
+            rule.end("API keys", RequestedExpiration::At(late), NOW),
             Err(Error::AgainstPolicy(_))
         ));
         assert!(matches!(
-            rule.end("API keys", WantedEnd::In(Lifetime::Endless), NOW),
+            rule.end("API keys", RequestedExpiration::In(Lifetime::Endless), NOW),
             Err(Error::AgainstPolicy(_))
         ));
         assert!(matches!(
-            rule.end("API keys", WantedEnd::At(NOW), NOW),
+            rule.end("API keys", RequestedExpiration::At(NOW), NOW),
             Err(Error::Invalid(_))
         ));
     }
@@ -411,16 +417,16 @@ mod tests {
     #[test]
     fn fixed_lifetime_allows_only_the_default() {
         let rule = LifetimeRule {
-            choice: Choice::Fixed,
+            choice: PolicyChoice::Fixed,
             default: Lifetime::days(30),
             max: Lifetime::Endless,
         };
         assert!(
-            rule.end("API keys", WantedEnd::In(Lifetime::days(30)), NOW)
+            rule.end("API keys", RequestedExpiration::In(Lifetime::days(30)), NOW)
                 .is_ok()
         );
         assert!(matches!(
-            rule.end("API keys", WantedEnd::In(Lifetime::days(7)), NOW),
+            rule.end("API keys", RequestedExpiration::In(Lifetime::days(7)), NOW),
             Err(Error::AgainstPolicy(_))
         ));
     }
@@ -448,7 +454,7 @@ mod tests {
             ssh_keys_max: Some(9),
         };
         let rule = |default, max| LifetimeRule {
-            choice: Choice::Fixed,
+            choice: PolicyChoice::Fixed,
             default,
             max,
         };
@@ -472,8 +478,8 @@ mod tests {
     #[test]
     fn full_hours_have_no_remainder() {
         let seconds = |seconds| Lifetime::For(std::time::Duration::from_secs(seconds));
-        for whole in [3_600, 7_200, 86_400] {
-            assert!(is_whole_hours(seconds(whole)), "{whole}");
+        for complete in [3_600, 7_200, 86_400] {
+            assert!(is_whole_hours(seconds(complete)), "{complete}");
         }
         for other in [0, 1, 3_599, 3_601, 5_400, 86_399] {
             assert!(!is_whole_hours(seconds(other)), "{other}");
@@ -495,12 +501,12 @@ mod tests {
             (default, max) in (lifetime(), lifetime()).prop_map(|(a, b)| (a.min(b), a.max(b))),
             free in any::<bool>(),
             wanted in prop_oneof![
-                Just(WantedEnd::Unsaid),
-                lifetime().prop_map(WantedEnd::In),
-                (-100_000..100_000_i64).prop_map(|away| WantedEnd::At(Time::from_unix(NOW.unix() + away))),
+                Just(RequestedExpiration::Unsaid),
+                lifetime().prop_map(RequestedExpiration::In),
+                (-100_000..100_000_i64).prop_map(|away| RequestedExpiration::At(Time::from_unix(NOW.unix() + away))),
             ],
         ) {
-            let rule = LifetimeRule { choice: Choice::from(free), default, max };
+            let rule = LifetimeRule { choice: PolicyChoice::from(free), default, max };
             let Ok(end) = rule.end("API keys", wanted, NOW) else {
                 return Ok(());
             };

@@ -126,14 +126,14 @@ mod tests {
             member: Permissions::from_stored("slurm:submit"),
             admin: Permissions::from_stored("slurm:cancel slurm:submit"),
         };
-        let said = |by_role: &ByRole| {
+        let message = |by_role: &ByRole| {
             [Role::Member, Role::Admin].map(|role| by_role.for_role(role).to_string())
         };
         assert_eq!(
-            said(&by_role),
+            message(&by_role),
             ["slurm:submit", "slurm:cancel slurm:submit"]
         );
         let within = by_role.within(&Permissions::from_stored("slurm:cancel"));
-        assert_eq!(said(&within), ["", "slurm:cancel"]);
+        assert_eq!(message(&within), ["", "slurm:cancel"]);
     }
 }

@@ -98,7 +98,7 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 /// The first characters of `text`, at most `most`, with an ellipsis if some are left out.
-pub fn cut(text: &str, most: usize) -> String {
+pub fn truncate(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn name_with_invisible_characters_is_rejected() {
-        for good in [
+        for valid in [
             "ci",
             "été",
             "ключ",
@@ -135,7 +135,7 @@ mod tests {
             "🔑",
             &"x".repeat(64),
         ] {
-            assert_eq!(parse_name(good).as_deref(), Ok(good));
+            assert_eq!(parse_name(valid).as_deref(), Ok(valid));
         }
         assert_eq!(parse_name("  ci ").as_deref(), Ok("ci"));
         assert_eq!(parse_name("Mu\u{308}ll").as_deref(), Ok("M\u{fc}ll"));
@@ -164,8 +164,8 @@ mod tests {
         assert!(parse_name(&format!("a{}", *secret)).is_err());
         assert!(parse_note(&format!("see\n{}", *secret)).is_err());
         let (front, back) = secret.split_at(30);
-        for said in [secret.to_string(), format!("{front}\u{200b}{back}")] {
-            assert_eq!(sanitize(&said, 100), format!("{}…", &secret[..17]));
+        for message in [secret.to_string(), format!("{front}\u{200b}{back}")] {
+            assert_eq!(sanitize(&message, 100), format!("{}…", &secret[..17]));
         }
     }
 
@@ -185,8 +185,8 @@ mod tests {
 
     #[test]
     fn invisible_character_is_named() {
-        let said = parse_name("a\u{202e}b").unwrap_err();
-        assert!(said.contains("U+202E:"), "{said}");
-        assert_eq!(parse_note("a\u{202e}b"), Err(said));
+        let message = parse_name("a\u{202e}b").unwrap_err();
+        assert!(message.contains("U+202E:"), "{message}");
+        assert_eq!(parse_note("a\u{202e}b"), Err(message));
     }
 }

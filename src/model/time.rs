@@ -177,14 +177,14 @@ pub fn short(duration: Duration) -> String {
 
 /// A requested expiration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WantedEnd {
+pub enum RequestedExpiration {
     /// Nothing was requested.
     Unsaid,
     In(Lifetime),
     At(Time),
 }
 
-impl WantedEnd {
+impl RequestedExpiration {
     /// Combines both ways to request it.
     pub fn parse(
         expires_in: Option<&str>,
@@ -272,21 +272,24 @@ mod tests {
 
     #[test]
     fn two_requested_expirations_are_rejected() {
-        assert_eq!(WantedEnd::parse(None, None), Ok(WantedEnd::Unsaid));
         assert_eq!(
-            WantedEnd::parse(Some("1h"), Some("2027-01-01T00:00:00Z"))
+            RequestedExpiration::parse(None, None),
+            Ok(RequestedExpiration::Unsaid)
+        );
+        assert_eq!(
+            RequestedExpiration::parse(Some("1h"), Some("2027-01-01T00:00:00Z"))
                 .unwrap_err()
                 .0,
             "expires_at"
         );
         assert_eq!(
-            WantedEnd::parse(Some("x"), None).unwrap_err().0,
+            RequestedExpiration::parse(Some("x"), None).unwrap_err().0,
             "expires_in"
         );
         for (end, field) in [
-            (WantedEnd::Unsaid, "expires_in"),
-            (WantedEnd::In(Lifetime::Endless), "expires_in"),
-            (WantedEnd::At(Time::LAST), "expires_at"),
+            (RequestedExpiration::Unsaid, "expires_in"),
+            (RequestedExpiration::In(Lifetime::Endless), "expires_in"),
+            (RequestedExpiration::At(Time::LAST), "expires_at"),
         ] {
             assert_eq!(end.field(), field);
         }

@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn username_is_a_valid_login_name() {
-        for good in ["a", "_", "alice", "a.b-c_d9", &"a".repeat(32), "alice-"] {
-            assert!(Username::parse(good).is_ok(), "{good}");
+        for valid in ["a", "_", "alice", "a.b-c_d9", &"a".repeat(32), "alice-"] {
+            assert!(Username::parse(valid).is_ok(), "{valid}");
         }
         for bad in [
             "",

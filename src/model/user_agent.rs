@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn user_agent_yields_browser_and_system() {
-        let told = [
+        let cases = [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
                 "Firefox on Linux",
@@ -113,7 +113,7 @@ mod tests {
             ("", "Unknown device"),
             ("\u{202e}\u{200b}", "Unknown device"),
         ];
-        for (text, name) in told {
+        for (text, name) in cases {
             assert_eq!(device(Some(text)), name);
         }
         assert_eq!(device(None), "Unknown device");

@@ -27,7 +27,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(15);
 
 /// A finished and checked backup.
 #[derive(Debug, Clone, Copy)]
-pub struct Copied {
+pub struct FinishedBackup {
     pub bytes: u64,
     /// True if the database has the present schema, so that the time of the backup can be recorded in it.
     pub is_present_version: bool,
@@ -36,7 +36,7 @@ pub struct Copied {
 /// How to treat an existing database at the path of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    Refuse,
+    Reject,
     MoveAside,
 }
 
@@ -51,12 +51,12 @@ pub struct Restored {
     pub sessions: usize,
     pub codes: usize,
     /// Credentials that the restore makes valid again, even those revoked since the backup; latest use first.
-    pub survivors: Vec<Survivor>,
+    pub survivors: Vec<ValidCredential>,
 }
 
 /// A credential that is valid in the restored database.
 #[derive(Debug, Clone)]
-pub struct Survivor {
+pub struct ValidCredential {
     pub id: String,
     /// The name of its kind.
     pub kind: String,
@@ -70,7 +70,7 @@ pub struct Survivor {
 }
 
 /// Copies the database at `from`, in one consistent state, to a new file `to`.
-pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
+pub fn copy(from: &Path, to: &Path, now: Time) -> Result<FinishedBackup, OpenError> {
     require_nothing_at(to)?;
     let unfinished = UnfinishedDatabase::beside(to)?;
     let copied = copy_into(from, &unfinished.path, now)?;
@@ -81,7 +81,7 @@ pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
 }
 
 /// Writes such a copy to `out`. The copy is written beside the database first.
-pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, OpenError> {
+pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<FinishedBackup, OpenError> {
     let unfinished = UnfinishedDatabase::beside(from)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     File::open(&unfinished.path)
@@ -91,32 +91,32 @@ pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, Op
     Ok(copied)
 }
 
-fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
+fn copy_into(from: &Path, to: &Path, now: Time) -> Result<FinishedBackup, OpenError> {
     file::check(from)?;
-    let refuse =
+    let reject =
         |error: rusqlite::Error| OpenError::new(from, &format!("can't be copied: {error}"));
-    let copy = copy_pages(from, to).map_err(refuse)?;
+    let copy = copy_pages(from, to).map_err(reject)?;
     copy.execute("UPDATE installation SET last_backup_at = ?", [now.unix()])
-        .map_err(refuse)?;
-    let is_present_version = migrate::version(&copy).map_err(refuse)? == migrate::VERSION;
+        .map_err(reject)?;
+    let is_present_version = migrate::version(&copy).map_err(reject)? == migrate::VERSION;
     require_complete(from, &copy)?;
-    copy.close().map_err(|(_, error)| refuse(error))?;
+    copy.close().map_err(|(_, error)| reject(error))?;
     let bytes = fs::metadata(to).map_or(0, |file| file.len());
-    Ok(Copied {
+    Ok(FinishedBackup {
         bytes,
         is_present_version,
     })
 }
 
 /// A copy that was kept before a migration.
-pub(super) struct KeptCopy {
+pub(super) struct MigrationCopy {
     /// `None` if an earlier copy is the same.
     path: Option<PathBuf>,
     /// The schema of the copy.
     version: u32,
 }
 
-impl KeptCopy {
+impl MigrationCopy {
     /// Deletes it after a migration that changed nothing: otherwise each start would leave one more.
     pub(super) fn drop_unless_migrated(&self, connection: &Connection) {
         if migrate::version(connection).is_ok_and(|version| version == self.version) {
@@ -127,18 +127,18 @@ impl KeptCopy {
 
 /// Keeps a copy of a database of an older schema beside it, before its migration: `keycroft.db.before-schema-2`. To go back from
 /// an upgrade, restore this copy with the older program.
-pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> {
-    let refuse = |why: &dyn std::fmt::Display| {
+pub(super) fn keep_before_migration(path: &Path) -> Result<MigrationCopy, OpenError> {
+    let reject = |why: &dyn std::fmt::Display| {
         let why =
             format!("cannot be copied before its schema is migrated, and was not changed: {why}");
         OpenError::new(path, &why)
     };
     let name = format!(".before-schema-{}", migrate::VERSION);
     let unfinished = UnfinishedDatabase::again(path, &format!("{name}.new"))?;
-    let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
+    let copy = copy_pages(path, &unfinished.path).map_err(|why| reject(&why))?;
     require_complete(path, &copy)?;
-    let version = migrate::version(&copy).map_err(|why| refuse(&why))?;
-    copy.close().map_err(|(_, why)| refuse(&why))?;
+    let version = migrate::version(&copy).map_err(|why| reject(&why))?;
+    copy.close().map_err(|(_, why)| reject(&why))?;
     let mut last = None;
     let free = std::iter::once(name.clone())
         .chain((2..1_000).map(|number| format!("{name}-{number}")))
@@ -152,18 +152,18 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<KeptCopy, OpenError> 
         });
     // A migration that was killed again and again must not fill the disk with copies.
     if last.is_some_and(|last| is_same(&last, &unfinished.path).unwrap_or(false)) {
-        return Ok(KeptCopy {
+        return Ok(MigrationCopy {
             path: None,
             version,
         });
     }
-    let kept = free.ok_or_else(|| refuse(&"no name is free"))?;
-    unfinished.publish(&kept).map_err(|why| refuse(&why))?;
+    let kept = free.ok_or_else(|| reject(&"no name is free"))?;
+    unfinished.publish(&kept).map_err(|why| reject(&why))?;
     log::warn!(
         "the schema is migrated; a copy of the database before it is kept in {}",
         kept.display()
     );
-    Ok(KeptCopy {
+    Ok(MigrationCopy {
         path: Some(kept),
         version,
     })
@@ -228,7 +228,7 @@ pub fn restore(
     permit: &Permit,
 ) -> Result<Restored, OpenError> {
     file::check(backup)?;
-    if existing == Existing::Refuse {
+    if existing == Existing::Reject {
         require_nothing_at(path)?;
     }
     require_unused(path)?;
@@ -236,22 +236,22 @@ pub fn restore(
         .is_ok()
         .then(|| DatabaseLock::acquire(path, LockRole::Command, LOCK_WAIT))
         .transpose()?;
-    let refuse =
-        |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
+    let reject =
+        |error: Error| OpenError::new(path, &format!("can't be restored: {}", error_text(&error)));
     let unfinished = UnfinishedDatabase::beside(path)?;
-    let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
+    let connection = copy_pages(backup, &unfinished.path).map_err(|error| reject(error.into()))?;
     migrate::migrate(&connection, backup)?;
     require_complete(backup, &connection)?;
     let select = Select::new(connection);
-    let mut restored = select.revoke_short_lived(permit).map_err(refuse)?;
+    let mut restored = select.revoke_short_lived(permit).map_err(reject)?;
     select
         .connection
         .pragma_update(None, "journal_mode", "WAL")
-        .map_err(|error| refuse(error.into()))?;
+        .map_err(|error| reject(error.into()))?;
     select
         .connection
         .close()
-        .map_err(|(_, error)| refuse(error.into()))?;
+        .map_err(|(_, error)| reject(error.into()))?;
     if existing == Existing::MoveAside {
         restored.moved_to = keep_aside(path, permit.now)?;
     }
@@ -265,7 +265,7 @@ pub fn restore(
     Ok(restored)
 }
 
-fn say(error: &Error) -> String {
+fn error_text(error: &Error) -> String {
     match error {
         Error::Fault(text) => text.clone(),
         other => other.to_string(),
@@ -310,7 +310,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         .filter(|character| !matches!(character, '-' | ':'))
         .collect();
     let aside = beside(path, &format!(".before-{stamp}"));
-    let refuse =
+    let reject =
         |error: std::io::Error| OpenError::new(path, &format!("can't be moved aside: {error}"));
     let mut kept = Vec::new();
     for ending in ["", "-wal", "-journal"] {
@@ -319,11 +319,11 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
             if fs::symlink_metadata(&to).is_ok() {
                 return Err(OpenError::new(&to, "a file of this name exists"));
             }
-            fs::hard_link(&from, &to).map_err(refuse)?;
+            fs::hard_link(&from, &to).map_err(reject)?;
             kept.push(to);
         }
     }
-    sync_folder(path).map_err(refuse)?;
+    sync_folder(path).map_err(reject)?;
     if let Err(why) = merge_wal(path) {
         for name in kept {
             let _ = fs::remove_file(name);
@@ -335,11 +335,11 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
     }
     for ending in BESIDE {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            fs::remove_file(beside(path, ending)).map_err(refuse)?;
+            fs::remove_file(beside(path, ending)).map_err(reject)?;
         }
     }
     // Before the new file is put in place: it would be read with this WAL.
-    sync_folder(path).map_err(refuse)?;
+    sync_folder(path).map_err(reject)?;
     Ok((!kept.is_empty()).then_some(aside))
 }
 
@@ -402,7 +402,7 @@ impl Select {
         })
     }
 
-    fn survivors(&self, now: Time) -> Result<Vec<Survivor>, Error> {
+    fn survivors(&self, now: Time) -> Result<Vec<ValidCredential>, Error> {
         // The latest use of any of the credential's secrets.
         let at = "nullif(max(coalesce(l.at, 0), coalesce(l.previous_at, 0), coalesce(l.earlier_at, 0)), 0)";
         let latest = |column: &str| {
@@ -419,7 +419,7 @@ impl Select {
                    ORDER BY 7 DESC, c.number DESC"
         );
         self.all(&sql, [now.unix()], |row| {
-            Ok(Survivor {
+            Ok(ValidCredential {
                 id: row.get(0)?,
                 kind: row.get(1)?,
                 owner: row.get(2)?,

@@ -27,7 +27,7 @@ const ENTRY_BYTES: usize = 96;
 
 /// The subject of a write that concerns verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Concern {
+pub(super) enum VerificationSubject {
     Credential(Id),
     Owner(OwnerId),
     /// A row that did not exist, so that nothing of it is cached.
@@ -37,7 +37,7 @@ pub(super) enum Concern {
 
 /// A position in the sequence of drops, taken before a read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark(u64);
+pub(super) struct DropMark(u64);
 
 /// The entries of all threads.
 pub(super) struct Cache {
@@ -63,7 +63,7 @@ struct Shard {
 
 struct CacheEntry {
     credential: Arc<Credential>,
-    as_of: Mark,
+    as_of: DropMark,
     bytes: usize,
     /// True if it was used since the hand passed it.
     found: bool,
@@ -97,20 +97,20 @@ impl Cache {
     }
 
     /// The present position. Take it before a read whose result goes into the cache.
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.sequence.load(Ordering::SeqCst))
+    pub(super) fn mark(&self) -> DropMark {
+        DropMark(self.sequence.load(Ordering::SeqCst))
     }
 
     /// Invalidates every entry that `concern` is part of. Only the writer calls this, after COMMIT.
-    pub(super) fn drop_entries(&self, concern: Concern) {
-        if concern == Concern::NewRow {
+    pub(super) fn drop_entries(&self, subject: VerificationSubject) {
+        if subject == VerificationSubject::NewRow {
             return;
         }
         let number = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
-        let slot = match concern {
-            Concern::Credential(id) => &self.credentials[slot(&id)],
-            Concern::Owner(owner) => &self.owners[slot(&owner)],
-            Concern::NewRow | Concern::Everything => &self.everything,
+        let slot = match subject {
+            VerificationSubject::Credential(id) => &self.credentials[slot(&id)],
+            VerificationSubject::Owner(owner) => &self.owners[slot(&owner)],
+            VerificationSubject::NewRow | VerificationSubject::Everything => &self.everything,
         };
         slot.store(number, Ordering::SeqCst);
     }
@@ -140,7 +140,7 @@ impl Cache {
     }
 
     /// Stores a credential that was read after `as_of`.
-    pub(super) fn store(&self, mut credential: Credential, as_of: Mark) -> Arc<Credential> {
+    pub(super) fn store(&self, mut credential: Credential, as_of: DropMark) -> Arc<Credential> {
         let owner_bytes = self.share_owner(&mut credential);
         let bytes = ENTRY_BYTES + owner_bytes + bytes_of(&credential);
         let credential = Arc::new(credential);
@@ -456,23 +456,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let credential = some_credential(folder.path());
         let as_of = cache.mark();
-        cache.drop_entries(Concern::Credential(credential.id));
+        cache.drop_entries(VerificationSubject::Credential(credential.id));
         cache.store(credential.clone(), as_of);
         assert!(cache.find(credential.id).is_none());
         let as_of = cache.mark();
         cache.store(credential.clone(), as_of);
         assert!(cache.find(credential.id).is_some());
-        for concern in [
-            Concern::Credential(credential.id),
-            Concern::Owner(credential.owner.id()),
-            Concern::Everything,
+        for subject in [
+            VerificationSubject::Credential(credential.id),
+            VerificationSubject::Owner(credential.owner.id()),
+            VerificationSubject::Everything,
         ] {
             let as_of = cache.mark();
             cache.store(credential.clone(), as_of);
-            cache.drop_entries(Concern::NewRow);
+            cache.drop_entries(VerificationSubject::NewRow);
             assert!(cache.find(credential.id).is_some());
-            cache.drop_entries(concern);
-            assert!(cache.find(credential.id).is_none(), "{concern:?}");
+            cache.drop_entries(subject);
+            assert!(cache.find(credential.id).is_none(), "{subject:?}");
         }
     }
 

@@ -36,7 +36,7 @@ pub struct CodeCreator {
 }
 
 /// A spent code.
-pub(super) struct Spent {
+pub(super) struct UsedCode {
     pub(super) user: Option<UserId>,
     pub(super) groups: String,
     /// The username of the admin who created it; `None`: the operator.
@@ -46,7 +46,7 @@ pub(super) struct Spent {
 impl Select {
     /// The code with this secret, which stays unspent.
     pub fn code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Code, Error> {
-        let refused = || Error::Unauthenticated {
+        let rejected = || Error::Unauthenticated {
             sent: SecretSent::Yes,
         };
         let sql = "SELECT digest, user_id, uses_left, expires_at FROM codes WHERE id = ? AND purpose = ? AND uses_left > 0";
@@ -65,13 +65,13 @@ impl Select {
                 Ok((digest, code))
             },
         )?;
-        let (digest, code) = found.ok_or_else(refused)?;
+        let (digest, code) = found.ok_or_else(rejected)?;
         let matches =
             Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
         if matches && code.expires_at > now && self.may_still_give(&code)? {
             Ok(code)
         } else {
-            Err(refused())
+            Err(rejected())
         }
     }
 
@@ -131,15 +131,15 @@ impl Select {
     }
 
     /// Spends one use of a code, within the act that it authorizes.
-    pub(super) fn spend_code(
+    pub(super) fn consume_code(
         &self,
         presented: &Presented,
         purpose: Purpose,
         now: Time,
-    ) -> Result<Spent, Error> {
+    ) -> Result<UsedCode, Error> {
         let code = self.code(presented, purpose, now)?;
-        let spent = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.as_str(), now.unix()])?;
-        if spent != 1 {
+        let consumed = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.as_str(), now.unix()])?;
+        if consumed != 1 {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             });
@@ -154,7 +154,7 @@ impl Select {
             "DELETE FROM codes WHERE id = ? AND uses_left = 0 AND purpose <> 'device'",
             [code.id.as_str()],
         )?;
-        Ok(Spent {
+        Ok(UsedCode {
             user: code.user,
             groups,
             creator,

@@ -120,24 +120,24 @@ fn give_to_folder_owner(path: &Path) -> Result<(), String> {
 }
 
 fn fill(path: &Path, now: Time) -> Result<(), String> {
-    let say = |error: rusqlite::Error| error.to_string();
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(say)?;
+    let text_of = |error: rusqlite::Error| error.to_string();
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(text_of)?;
     connection
         .pragma_update(None, "synchronous", "FULL")
-        .map_err(say)?;
+        .map_err(text_of)?;
     connection
         .execute_batch(&format!("BEGIN;\n{SCHEMA}\nCOMMIT;"))
-        .map_err(say)?;
+        .map_err(text_of)?;
     let key: [u8; 32] = random_bytes();
     connection
         .execute(
             "INSERT INTO installation (id, created_at, digest_key) VALUES (1, ?, ?)",
             params![now.unix(), key],
         )
-        .map_err(say)?;
-    super::policy::insert(&connection, &Policy::default()).map_err(say)?;
+        .map_err(text_of)?;
+    super::policy::insert(&connection, &Policy::default()).map_err(text_of)?;
     connection
         .pragma_update(None, "journal_mode", "WAL")
-        .map_err(say)?;
+        .map_err(text_of)?;
     connection.close().map_err(|(_, error)| error.to_string())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 
 pub use self::new_row::NewRow;
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use super::read::{Page, Select};
 use super::row::{invalid, rows, time, unix};
 use super::user::{USER_COLUMNS, read_user};
@@ -388,12 +388,12 @@ impl Select {
 
     /// The credential and the slot of a presented secret, by form, id and digest alone.
     pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, SecretSlot), Error> {
-        let refused = || Error::Unauthenticated {
+        let rejected = || Error::Unauthenticated {
             sent: SecretSent::Yes,
         };
-        let credential = self.credential(presented.id)?.ok_or_else(refused)?;
+        let credential = self.credential(presented.id)?.ok_or_else(rejected)?;
         if SecretForm::Credential(credential.kind) != presented.form {
-            return Err(refused());
+            return Err(rejected());
         }
         let which = if credential
             .digest
@@ -406,7 +406,7 @@ impl Select {
         {
             SecretSlot::Previous
         } else {
-            return Err(refused());
+            return Err(rejected());
         };
         Ok((credential, which))
     }
@@ -446,7 +446,7 @@ impl Write<'_> {
             root_api_key("?12")
         );
         self.execute_for(
-            Concern::Credential(new.id),
+            VerificationSubject::Credential(new.id),
             &sql,
             params![
                 new.id.as_str(),
@@ -482,7 +482,7 @@ impl Write<'_> {
                    previous_ends_at = CASE WHEN previous_ends_at IS NULL OR ?5 IS NULL THEN previous_ends_at ELSE min(previous_ends_at, ?5) END WHERE id = ?";
         let id = record.id;
         self.execute_for(
-            Concern::Credential(id),
+            VerificationSubject::Credential(id),
             sql,
             params![
                 record.name,
@@ -502,7 +502,7 @@ impl Write<'_> {
             Disabled::No => None,
         };
         self.execute_for(
-            Concern::Credential(id),
+            VerificationSubject::Credential(id),
             "UPDATE credentials SET disabled_at = ? WHERE id = ?",
             params![at, id.as_str()],
         )
@@ -526,14 +526,18 @@ impl Write<'_> {
             Lifetime::Endless => None,
         };
         let sql = "UPDATE credentials SET idle_max_seconds = ? WHERE id = ?";
-        self.execute_for(Concern::Credential(id), sql, params![seconds, id.as_str()])
-            .map(|_| ())
+        self.execute_for(
+            VerificationSubject::Credential(id),
+            sql,
+            params![seconds, id.as_str()],
+        )
+        .map(|_| ())
     }
 
     /// Notes that the holder of a session proved now who they are.
     pub fn set_confirmed(&self, id: Id, with: SignInMethod) -> Result<(), Error> {
         self.execute_for(
-            Concern::Credential(id),
+            VerificationSubject::Credential(id),
             "UPDATE credentials SET password_at = ?, confirmed_with = ? WHERE id = ?",
             params![self.now.unix(), with.as_str(), id.as_str()],
         )
@@ -543,7 +547,7 @@ impl Write<'_> {
     /// Notes how a new session was signed in.
     pub fn set_signed_in_with(&self, id: Id, with: SignInMethod) -> Result<(), Error> {
         self.execute_for(
-            Concern::Credential(id),
+            VerificationSubject::Credential(id),
             "UPDATE credentials SET signed_in_with = ?1, confirmed_with = ?1 WHERE id = ?2",
             params![with.as_str(), id.as_str()],
         )

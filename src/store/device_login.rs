@@ -9,7 +9,7 @@ use super::row::{invalid, time};
 use super::throttle::CountersNow;
 use super::write::Write;
 use crate::model::code::Purpose;
-use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
+use crate::model::device_login::{DeviceDecision, DeviceLogin, UserCode};
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 use crate::model::secret::{Digest, Id, Presented};
@@ -41,8 +41,8 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
     };
     let answer = match (row.get_ref(7)?.as_str_or_null()?, id(8)?) {
         (None, _) => None,
-        (Some("approved"), Some(session)) => Some(DeviceAnswer::Approved(session)),
-        (Some("refused"), _) => Some(DeviceAnswer::Refused),
+        (Some("approved"), Some(session)) => Some(DeviceDecision::Approved(session)),
+        (Some("refused"), _) => Some(DeviceDecision::Denied),
         (Some(_), _) => return Err(invalid(7)),
     };
     let seconds: Option<i64> = row.get(6)?;
@@ -64,7 +64,7 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
                 u64::try_from(seconds).unwrap_or(0),
             ))
         }),
-        asked_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
+        requested_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
         expires_at: time(row, 11)?.ok_or_else(|| invalid(11))?,
         answer,
         user: row.get::<_, Option<i64>>(9)?.map(UserId),
@@ -164,13 +164,13 @@ impl Write<'_> {
         &self,
         login: &DeviceLogin,
         user: UserId,
-        answer: DeviceAnswer,
+        answer: DeviceDecision,
         lifetime: Option<Lifetime>,
         permissions: Option<&Permissions>,
     ) -> Result<(), Error> {
         let (word, session) = match &answer {
-            DeviceAnswer::Approved(session) => ("approved", Some(session.as_str())),
-            DeviceAnswer::Refused => ("refused", None),
+            DeviceDecision::Approved(session) => ("approved", Some(session.as_str())),
+            DeviceDecision::Denied => ("refused", None),
         };
         let sql = "UPDATE device_logins SET answer = ?, approved_with = ?, lifetime_seconds = ?, permissions = coalesce(?, permissions) WHERE code_id = ? AND answer IS NULL";
         if self.execute(

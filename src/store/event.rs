@@ -14,13 +14,13 @@ use crate::model::event::{
 };
 use crate::model::event_action::{all_names, is_group};
 use crate::model::secret::Digest;
-use crate::model::text::{cut, sanitize};
+use crate::model::text::{sanitize, truncate};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
 /// The filter of a list of events; `None` does not limit it.
 #[derive(Debug, Clone, Default)]
-pub struct EventFilter {
+pub struct EventCondition {
     /// Acts by this user or on their account and credentials.
     pub user: Option<UserId>,
     /// Those by a service, a host or the operator of this name.
@@ -110,8 +110,8 @@ pub(super) fn new_event(
         actor_user: actor.user,
         credential: actor.credential.map(|id| id.to_string()),
         target_kind: details.target.kind.to_owned(),
-        target_id: cut(&details.target.id, TARGET_CHARACTERS_MAX),
-        target_name: cut(&details.target.name, TARGET_CHARACTERS_MAX),
+        target_id: truncate(&details.target.id, TARGET_CHARACTERS_MAX),
+        target_name: truncate(&details.target.name, TARGET_CHARACTERS_MAX),
         target_owner: details.target.owner,
         address: origin.address.map(|address| address.to_string()),
         program: origin
@@ -210,7 +210,7 @@ impl Select {
     /// The rows that match a filter before the event `before`, newest first if `limit` cuts them.
     fn matching(
         &self,
-        filter: &EventFilter,
+        filter: &EventCondition,
         before: i64,
         limit: i64,
     ) -> Result<(String, Vec<Value>), Error> {
@@ -293,7 +293,7 @@ impl Select {
     /// on behind it, also when nothing was found in it.
     pub fn events(
         &self,
-        filter: &EventFilter,
+        filter: &EventCondition,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
@@ -317,7 +317,7 @@ impl Select {
     }
 
     /// How many events match, without a search for text; `None`: more than are counted.
-    pub fn count_events(&self, filter: &EventFilter) -> Result<Option<i64>, Error> {
+    pub fn count_events(&self, filter: &EventCondition) -> Result<Option<i64>, Error> {
         let (source, mut values) = self.matching(filter, i64::MAX, COUNTED_MAX + 1)?;
         values.push((COUNTED_MAX + 1).into());
         let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)");

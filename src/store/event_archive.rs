@@ -64,9 +64,9 @@ impl Select {
     pub fn events_after(&self, number: i64, limit: usize) -> Result<Vec<(Event, Digest)>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?");
         let found = self.all(&sql, params![number, count(limit)], read_event)?;
-        let whole = |(event, hash): (Event, Option<Digest>)| Some((event, hash?));
-        let whole: Option<Vec<_>> = found.into_iter().map(whole).collect();
-        whole.ok_or_else(|| Error::Fault("an event has a hash of the wrong length".to_owned()))
+        let complete = |(event, hash): (Event, Option<Digest>)| Some((event, hash?));
+        let complete: Option<Vec<_>> = found.into_iter().map(complete).collect();
+        complete.ok_or_else(|| Error::Fault("an event has a hash of the wrong length".to_owned()))
     }
 }
 

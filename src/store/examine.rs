@@ -67,7 +67,7 @@ fn finding(subject: &'static str, condition: Condition, words: impl Into<String>
 }
 
 /// Examines one subject in the database.
-type Look = fn(&Select, Time) -> Result<Finding, Error>;
+type Examiner = fn(&Select, Time) -> Result<Finding, Error>;
 
 /// Examines the database at `path`.
 pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
@@ -78,15 +78,15 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     });
     let select = match opened {
         Ok(connection) => Select::new(connection),
-        Err(refused) => {
-            findings.insert(0, finding("file", Condition::Wrong, refused.to_string()));
+        Err(rejected) => {
+            findings.insert(0, finding("file", Condition::Wrong, rejected.to_string()));
             return findings;
         }
     };
     let words = format!("{}, mode 0600", path.display());
     findings.insert(0, finding("file", Condition::Good, words));
     findings.push(wal(path));
-    let looks: [(&'static str, Look); 8] = [
+    let looks: [(&'static str, Examiner); 8] = [
         ("pages", pages),
         ("schema", |select, _| schema(select)),
         ("references", references),
@@ -230,12 +230,15 @@ pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String
         "SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name",
     )?;
     let found = statement.query_map([], |row| {
-        Ok((row.get::<_, String>(0)?, bare(&row.get::<_, String>(1)?)))
+        Ok((
+            row.get::<_, String>(0)?,
+            normalized_sql(&row.get::<_, String>(1)?),
+        ))
     })?;
     found.collect()
 }
 
-fn bare(sql: &str) -> String {
+fn normalized_sql(sql: &str) -> String {
     let code = sql
         .lines()
         .map(|line| line.split_once("--").map_or(line, |(code, _)| code));
@@ -246,11 +249,11 @@ fn bare(sql: &str) -> String {
 
 fn differences(found: &[(String, String)], wanted: &[(String, String)]) -> Vec<String> {
     let missing = wanted.iter().filter(|one| !found.contains(one));
-    let strange = found
+    let unexpected = found
         .iter()
         .filter(|one| !wanted.iter().any(|(name, _)| *name == one.0));
     missing
-        .chain(strange)
+        .chain(unexpected)
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -364,10 +367,10 @@ fn proxies(select: &Select) -> Result<Finding, Error> {
 pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     file::check(path)?;
     let unfinished = UnfinishedDatabase::beside(path)?;
-    let refuse =
+    let reject =
         |error: rusqlite::Error| OpenError::new(path, &format!("can't be copied: {error}"));
-    let copy = super::backup::copy_pages(path, &unfinished.path).map_err(refuse)?;
-    let from = migrate::version(&copy).map_err(refuse)?;
+    let copy = super::backup::copy_pages(path, &unfinished.path).map_err(reject)?;
+    let from = migrate::version(&copy).map_err(reject)?;
     migrate::migrate(&copy, path)?;
     Ok((from, migrate::VERSION))
 }

@@ -26,19 +26,19 @@ const READER_BUSY: Duration = Duration::from_millis(20);
 
 /// Requires a regular file at `path` that only its owner can read.
 fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
-    let refuse = |why: &str| Err(OpenError::new(path, why));
+    let reject = |why: &str| Err(OpenError::new(path, why));
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
-        Err(error) => return refuse(&format!("it can't be opened: {error}")),
+        Err(error) => return reject(&format!("it can't be opened: {error}")),
     };
     if found.file_type().is_symlink() {
-        return refuse("this is a symbolic link; name the file itself");
+        return reject("this is a symbolic link; name the file itself");
     }
     if !found.is_file() {
-        return refuse("this is not a file");
+        return reject("this is not a file");
     }
     if found.mode() & OTHERS != 0 {
-        return refuse(
+        return reject(
             "permissions too open; run `chmod 600` on it and treat its contents as exposed",
         );
     }
@@ -48,30 +48,30 @@ fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
 
 /// Checks the database at `path` without changing a byte.
 pub(super) fn check(path: &Path) -> Result<(), OpenError> {
-    let refuse = |why: &str| Err(OpenError::new(path, why));
+    let reject = |why: &str| Err(OpenError::new(path, why));
     let found = require_private_file(path)?;
     let mut header = [0_u8; 100];
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) => return refuse(&format!("it can't be opened: {error}")),
+        Err(error) => return reject(&format!("it can't be opened: {error}")),
     };
     let read = file.read_exact(&mut header);
     if found.len() == 0 {
-        return refuse(
+        return reject(
             "the file is empty and not a Keycroft database; move it away to start with a new one, or put the right one back",
         );
     }
     if read.is_err() || !header.starts_with(b"SQLite format 3\0") {
-        return refuse("this is not a database, or its start is damaged; restore a backup");
+        return reject("this is not a database, or its start is damaged; restore a backup");
     }
     let word = |at: usize| {
         u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
     };
     if word(68) != APPLICATION_ID {
-        return refuse("this is a database of another program");
+        return reject("this is a database of another program");
     }
     if word(60) > migrate::VERSION {
-        return refuse(&format!(
+        return reject(&format!(
             "it was written by a newer version of Keycroft (schema {}, this program supports {}); run that version",
             word(60),
             migrate::VERSION
@@ -85,7 +85,7 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     // Last: a server that stops just now extends the database before it removes the WAL.
     let bytes = file.metadata().map_or(0, |file| file.len());
     if wal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
-        return refuse("the file is cut off; restore a backup");
+        return reject("the file is cut off; restore a backup");
     }
     drop(file);
     inspect(path, bytes)
@@ -122,18 +122,18 @@ fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
 
 /// Checks the database on a read-only connection.
 fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
-    let refuse = |why: &str| OpenError::new(path, why);
-    let unread = |error: rusqlite::Error| refuse(&read_failure(&error));
+    let reject = |why: &str| OpenError::new(path, why);
+    let unread = |error: rusqlite::Error| reject(&read_failure(&error));
     let connection =
         open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY).map_err(unread)?;
     let version = migrate::version(&connection).map_err(unread)?;
     if version > migrate::VERSION {
-        return Err(refuse(
+        return Err(reject(
             "it was written by a newer version of Keycroft; run that version",
         ));
     }
     if version == 0 {
-        return Err(refuse(
+        return Err(reject(
             "this database was never completed; move it away to start with a new one",
         ));
     }
@@ -142,7 +142,7 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .map_err(unread)?;
         if verdict != "ok" {
-            return Err(refuse(DAMAGED));
+            return Err(reject(DAMAGED));
         }
     }
     Ok(())
@@ -166,32 +166,32 @@ fn read_failure(error: &rusqlite::Error) -> String {
 
 /// The writer's connection.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
-    let refuse = |error: rusqlite::Error| {
+    let reject = |error: rusqlite::Error| {
         // SQLite reads parts of a schema only before it writes; its message would quote the damaged file.
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
             return OpenError::new(path, DAMAGED);
         }
         OpenError::new(path, &format!("it can't be opened for writing: {error}"))
     };
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(reject)?;
     // SQLite goes on with a file that it can only read; then no revocation would be possible.
-    if connection.is_readonly("main").map_err(refuse)? {
+    if connection.is_readonly("main").map_err(reject)? {
         return Err(OpenError::new(
             path,
             "it can't be written; make the file and its disk writable for its owner",
         ));
     }
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value);
-    set("journal_mode", "WAL").map_err(refuse)?;
-    set("synchronous", "FULL").map_err(refuse)?;
-    set("foreign_keys", "ON").map_err(refuse)?;
-    set("secure_delete", "ON").map_err(refuse)?;
-    set("trusted_schema", "OFF").map_err(refuse)?;
-    set("cache_size", "-4096").map_err(refuse)?;
+    set("journal_mode", "WAL").map_err(reject)?;
+    set("synchronous", "FULL").map_err(reject)?;
+    set("foreign_keys", "ON").map_err(reject)?;
+    set("secure_delete", "ON").map_err(reject)?;
+    set("trusted_schema", "OFF").map_err(reject)?;
+    set("cache_size", "-4096").map_err(reject)?;
     // Before a job changes a page, SQLite copies it, to be able to roll back the job alone. Copies beyond 64 KiB would
     // go into a file: two system calls a page, and database content in another file.
-    set("temp_store", "MEMORY").map_err(refuse)?;
-    set("journal_size_limit", WAL_BYTES_KEPT).map_err(refuse)?;
+    set("temp_store", "MEMORY").map_err(reject)?;
+    set("journal_size_limit", WAL_BYTES_KEPT).map_err(reject)?;
     Ok(connection)
 }
 
@@ -207,7 +207,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 
 /// The connection of a reader to a database that no store of this process has checked: all of [`check`] that is cheap.
 pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, OpenError> {
-    let refuse = |why: &str| OpenError::new(path, why);
+    let reject = |why: &str| OpenError::new(path, why);
     require_private_file(path)?;
     let number = |connection: &Connection, sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, u32>(0))
@@ -222,12 +222,12 @@ pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, OpenError> {
         ))
     });
     let (application, version, connection) =
-        opened.map_err(|error| refuse(&format!("it can't be read: {error}")))?;
+        opened.map_err(|error| reject(&format!("it can't be read: {error}")))?;
     if application != APPLICATION_ID {
-        return Err(refuse("this is a database of another program"));
+        return Err(reject("this is a database of another program"));
     }
     if version != migrate::VERSION {
-        return Err(refuse(&format!(
+        return Err(reject(&format!(
             "it has schema {version} and this program reads {}: start the server of this version, or use the program of that one",
             migrate::VERSION
         )));
@@ -282,8 +282,8 @@ mod tests {
         }
         fs::write(&path, &bytes).unwrap();
         assert!(check(&path).is_ok(), "a reader does not look at it");
-        let said = open_to_write(&path).err().unwrap().to_string();
-        assert!(said.ends_with(DAMAGED), "{said}");
+        let message = open_to_write(&path).err().unwrap().to_string();
+        assert!(message.ends_with(DAMAGED), "{message}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
 

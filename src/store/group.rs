@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use super::read::{Page, Select};
 use super::row::rows;
 use super::write::Write;
@@ -61,7 +61,7 @@ impl Write<'_> {
             )));
         }
         self.execute_for(
-            Concern::NewRow,
+            VerificationSubject::NewRow,
             "INSERT INTO groups (name, created_at) VALUES (?, ?)",
             params![name, self.now.unix()],
         )
@@ -84,7 +84,7 @@ impl Write<'_> {
     /// Adds a user to a group. No effect if the user is a member.
     pub fn add_member(&self, group: GroupId, user: UserId) -> Result<(), Error> {
         self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "INSERT OR IGNORE INTO group_members (user_id, group_id) VALUES (?, ?)",
             params![user.0, group.0],
         )
@@ -94,7 +94,7 @@ impl Write<'_> {
     /// Removes a user from a group. Returns whether the user was a member.
     pub fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
         Ok(self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "DELETE FROM group_members WHERE user_id = ? AND group_id = ?",
             params![user.0, group.0],
         )? > 0)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Row, params};
 
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use super::read::{Page, Select};
 use super::row::{invalid, rows, time};
 use super::ssh_key::{COLUMNS, COLUMNS_COUNT, TABLES, read_found};
@@ -274,7 +274,7 @@ impl Write<'_> {
         let sql = "INSERT INTO hosts (public_id, name, cache_age_max_seconds, created_at) VALUES (?, ?, ?, ?)";
         let age = seconds(cache_age_max);
         self.execute_for(
-            Concern::NewRow,
+            VerificationSubject::NewRow,
             sql,
             params![id.as_str(), name, age, self.now.unix()],
         )?;

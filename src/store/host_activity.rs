@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::params;
 
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use super::read::Select;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
@@ -87,7 +87,7 @@ impl HostNotes {
     }
 
     /// Puts back records that could not be stored, without replacing later ones.
-    pub(super) fn give_back(&self, earlier: PendingContacts) {
+    pub(super) fn restore_unwritten(&self, earlier: PendingContacts) {
         let mut pending = lock(&self.0);
         for (host, (contact, copied)) in earlier.contacts {
             let known = pending.contacts.entry(host).or_insert((contact, None));
@@ -112,7 +112,7 @@ impl Select {
                    cached_at = coalesce(?5, cached_at), clock_ahead_seconds = ?6 WHERE id = ?1";
         for (contact, copied) in pending.contacts.values() {
             self.execute_for(
-                Concern::Owner(OwnerId::Host(contact.host)),
+                VerificationSubject::Owner(OwnerId::Host(contact.host)),
                 sql,
                 params![
                     contact.host.0,

@@ -34,7 +34,7 @@ impl Select {
     pub(super) fn remember_request(
         &self,
         once: &IdempotencyKey,
-        made: &str,
+        created: &str,
         now: Time,
     ) -> Result<(), Error> {
         let sql =
@@ -44,7 +44,7 @@ impl Select {
             params![
                 once.request.as_bytes(),
                 once.body.as_bytes(),
-                made,
+                created,
                 now.unix()
             ],
         )

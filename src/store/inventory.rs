@@ -13,7 +13,7 @@ use super::row::{invalid, rows, time};
 use super::ssh_key::{COLUMNS, TABLES, read_found};
 use crate::model::credential::{Kind, OwnerId, Record, UsageDay};
 use crate::model::error::Error;
-use crate::model::inventory::{InventoryPlace, SOON, Show, UNUSED};
+use crate::model::inventory::{InventoryFilter, InventoryPlace, SOON, UNUSED};
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::model::ssh_key::SshKey;
@@ -31,7 +31,7 @@ pub struct ListedItem {
 
 /// One credential of an owner, as far as counting needs it.
 #[derive(Debug, Clone, Copy)]
-pub struct Held {
+pub struct OwnedCredential {
     /// The owner's row number.
     pub owner: i64,
     pub id: Id,
@@ -64,7 +64,7 @@ pub(super) const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.finger
 
 /// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types
 /// allowed by policy, `?3` the minimum of RSA bits.
-fn conditions(show: Show) -> (String, String) {
+fn conditions(show: InventoryFilter) -> (String, String) {
     let weak = format!(
         "(k.type NOT IN (SELECT value FROM json_each(?2)) OR (k.type = 'ssh-rsa' AND k.bits < ?3) OR {SHARED})"
     );
@@ -80,30 +80,30 @@ fn conditions(show: Show) -> (String, String) {
     let recorded = is_use_recorded(None);
     let recorded_since = is_use_recorded(Some(&format!("?1 - {unused}")));
     match show {
-        Show::Everything => both("1".to_owned(), "1".to_owned()),
-        Show::Unused => both(
+        InventoryFilter::Everything => both("1".to_owned(), "1".to_owned()),
+        InventoryFilter::Unused => both(
             format!("coalesce(c.last_used_at, c.created_at) < ?1 - {unused}"),
             format!(
                 "{recorded_since} AND coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"
             ),
         ),
-        Show::NeverUsed => both(
+        InventoryFilter::NeverUsed => both(
             "c.last_used_at IS NULL".to_owned(),
             format!("{recorded} AND l.used_at IS NULL AND l.looked_up_at IS NULL"),
         ),
-        Show::NoExpiry => both(
+        InventoryFilter::NoExpiry => both(
             "c.expires_at IS NULL".to_owned(),
             "k.expires_at IS NULL".to_owned(),
         ),
-        Show::ExpiresSoon => both(
+        InventoryFilter::ExpiresSoon => both(
             format!("c.expires_at > ?1 AND c.expires_at <= ?1 + {soon}"),
             format!("k.expires_at > ?1 AND k.expires_at <= ?1 + {soon}"),
         ),
-        Show::WeakSshKey => both("0".to_owned(), weak),
+        InventoryFilter::WeakSshKey => both("0".to_owned(), weak),
     }
 }
 
-fn sources(show: Show) -> (String, String) {
+fn sources(show: InventoryFilter) -> (String, String) {
     let (credentials, keys) = conditions(show);
     (
         format!("FROM credentials c WHERE {credentials}"),
@@ -118,7 +118,7 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn inventory(
         &self,
-        show: Show,
+        show: InventoryFilter,
         policy: &Policy,
         now: Time,
         after: Option<InventoryPlace>,
@@ -175,8 +175,8 @@ impl Select {
         let sql =
             format!("SELECT {COLUMNS} {TABLES} WHERE k.number IN (SELECT value FROM json_each(?))");
         let found = self.all(&sql, [number_list(numbers.iter().copied())], read_found)?;
-        let whole = |(number, key): (i64, Option<SshKey>)| key.map(|key| (number, key));
-        Ok(found.into_iter().filter_map(whole).collect())
+        let complete = |(number, key): (i64, Option<SshKey>)| key.map(|key| (number, key));
+        Ok(found.into_iter().filter_map(complete).collect())
     }
 
     /// SSH keys by id; deleted or damaged ones are left out.
@@ -201,7 +201,7 @@ impl Select {
             let day = UsageDay {
                 day: Day::from_number(row.get(1)?),
                 uses: number(2)?,
-                refused: number(3)?,
+                rejected: number(3)?,
             };
             Ok((id(row, 0)?, day))
         })?;
@@ -213,7 +213,7 @@ impl Select {
     }
 
     /// Present and recent credentials of many owners of one kind; `column` names them.
-    fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
+    fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<OwnedCredential>, Error> {
         let sql = format!(
             "SELECT c.{column}, c.id, c.kind, c.deleted_at IS NULL AND c.disabled_at IS NULL AND NOT {}, c.last_used_at \
              FROM credentials c WHERE c.{column} IN (SELECT value FROM json_each(?1))",
@@ -221,7 +221,7 @@ impl Select {
             expired(Kind::Session, "?2")
         );
         self.all(&sql, params![owners, now.unix()], |row| {
-            Ok(Held {
+            Ok(OwnedCredential {
                 owner: row.get(0)?,
                 id: id(row, 1)?,
                 kind: Kind::from_word(row.get_ref(2)?.as_str()?).ok_or_else(|| invalid(2))?,
@@ -232,12 +232,20 @@ impl Select {
     }
 
     /// Present and recent credentials of many users.
-    pub fn held_by_users(&self, users: &[UserId], now: Time) -> Result<Vec<Held>, Error> {
+    pub fn held_by_users(
+        &self,
+        users: &[UserId],
+        now: Time,
+    ) -> Result<Vec<OwnedCredential>, Error> {
         self.held("user_id", number_list(users.iter().map(|user| user.0)), now)
     }
 
     /// Present and recent credentials of many services, given by row number.
-    pub fn held_by_services(&self, services: &[i64], now: Time) -> Result<Vec<Held>, Error> {
+    pub fn held_by_services(
+        &self,
+        services: &[i64],
+        now: Time,
+    ) -> Result<Vec<OwnedCredential>, Error> {
         self.held("service_id", number_list(services.iter().copied()), now)
     }
 

@@ -93,10 +93,10 @@ impl DatabaseLock {
                 && holder.role == LockRole::Server
                 && since.elapsed() >= ROLE_WRITTEN_WITHIN
             {
-                return Err(OpenError::locked(path, &who(Some(&holder))));
+                return Err(OpenError::locked(path, &holder_text(Some(&holder))));
             }
             if Instant::now() >= deadline {
-                return Err(OpenError::locked(path, &who(holder.as_ref())));
+                return Err(OpenError::locked(path, &holder_text(holder.as_ref())));
             }
             thread::sleep(RETRY_AFTER);
         }
@@ -190,29 +190,29 @@ fn give_to_owner(file: &File, owner: &fs::Metadata) -> io::Result<()> {
 }
 
 fn check(lock_path: &Path, file: &File, owner: &fs::Metadata) -> Result<(), OpenError> {
-    let refuse = |why: &str| Err(OpenError::new(lock_path, why));
+    let reject = |why: &str| Err(OpenError::new(lock_path, why));
     let Ok(found) = file.metadata() else {
-        return refuse("the lock file cannot be examined");
+        return reject("the lock file cannot be examined");
     };
     if !found.is_file() || found.nlink() > 2 {
-        return refuse("this is not a lock file; move it away");
+        return reject("this is not a lock file; move it away");
     }
     if found.uid() != owner.uid() {
-        return refuse(
+        return reject(
             "the lock file belongs to another user than the database; remove it while no server runs",
         );
     }
     if found.mode() & OTHERS != 0 {
         let repaired = file.set_permissions(fs::Permissions::from_mode(0o600));
         if repaired.is_err() {
-            return refuse("permissions too open; run chmod 600 on it");
+            return reject("permissions too open; run chmod 600 on it");
         }
     }
     Ok(())
 }
 
 /// The words for a process that holds the lock.
-fn who(holder: Option<&LockHolder>) -> String {
+fn holder_text(holder: Option<&LockHolder>) -> String {
     match holder {
         Some(holder) => format!("process {} ({})", holder.pid, holder.role.as_str()),
         None => "another process".to_owned(),
@@ -235,8 +235,8 @@ mod tests {
         let (_folder, path) = database();
         let first = DatabaseLock::acquire(&path, LockRole::Server, Duration::ZERO).unwrap();
         let begun = Instant::now();
-        let refused = DatabaseLock::acquire(&path, LockRole::Command, Duration::from_secs(30));
-        let message = refused.unwrap_err().to_string();
+        let rejected = DatabaseLock::acquire(&path, LockRole::Command, Duration::from_secs(30));
+        let message = rejected.unwrap_err().to_string();
         assert!(begun.elapsed() < Duration::from_secs(1));
         assert!(
             message.contains(&std::process::id().to_string()),

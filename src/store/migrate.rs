@@ -135,14 +135,14 @@ const BUSY: Duration = Duration::from_secs(30);
 
 /// Runs the missing steps. After a kill at any moment, the next start continues with the step that was not committed.
 pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let refuse = |error: rusqlite::Error| {
+    let reject = |error: rusqlite::Error| {
         OpenError::new(
             path,
             &format!("it can't be migrated and is unchanged: {error}"),
         )
     };
-    let from = version(connection).map_err(refuse)?;
-    bring(connection, STEPS).map_err(refuse)?;
+    let from = version(connection).map_err(reject)?;
+    run_steps(connection, STEPS).map_err(reject)?;
     if from < VERSION {
         log::info!("schema migrated from version {from} to {VERSION}");
     }
@@ -161,7 +161,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn bring(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
+fn run_steps(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
     loop {
         let from = version(connection)?;
         let Some(&step) = (from as usize)
@@ -173,14 +173,14 @@ fn bring(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
         // A step may recreate a table. Dropping the old one must not delete the rows that refer to it.
         connection.pragma_update(None, "foreign_keys", "OFF")?;
         connection.busy_timeout(BUSY)?;
-        let done = take(connection, from, step);
+        let done = run_step(connection, from, step);
         connection.busy_timeout(WRITER_BUSY)?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         done?;
     }
 }
 
-fn take(connection: &Connection, from: u32, step: Step) -> rusqlite::Result<()> {
+fn run_step(connection: &Connection, from: u32, step: Step) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     if version(&transaction)? != from {
         // Another process migrated first.
@@ -256,7 +256,7 @@ mod tests {
         connection.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    fn whole(connection: &Connection) -> bool {
+    fn complete(connection: &Connection) -> bool {
         let verdict: String = connection
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
@@ -267,7 +267,7 @@ mod tests {
     fn recreated_table_keeps_references() {
         let folder = tempfile::tempdir().unwrap();
         let connection = old_file(&folder);
-        bring(&connection, STEPS).unwrap();
+        run_steps(&connection, STEPS).unwrap();
         assert_eq!(version(&connection).unwrap(), 4);
         let children: i64 = connection
             .query_row("SELECT count(*) FROM children", [], |row| row.get(0))
@@ -286,18 +286,18 @@ mod tests {
         let broken: &[Step] = &[widen, |transaction| {
             transaction.execute_batch("DELETE FROM children; INSERT INTO nowhere VALUES (1);")
         }];
-        assert!(bring(&connection, broken).is_err());
+        assert!(run_steps(&connection, broken).is_err());
         assert_eq!(version(&connection).unwrap(), 2);
         let stray: &[Step] = &[widen, |transaction| {
             transaction.execute_batch("DELETE FROM parents WHERE id = 7;")
         }];
-        let error = bring(&connection, stray).unwrap_err();
+        let error = run_steps(&connection, stray).unwrap_err();
         assert!(error.to_string().contains("1 rows refer"), "{error}");
         assert_eq!(version(&connection).unwrap(), 2);
-        bring(&connection, STEPS).unwrap();
+        run_steps(&connection, STEPS).unwrap();
         let expected = tempfile::tempdir().unwrap();
         let straight = old_file(&expected);
-        bring(&straight, STEPS).unwrap();
+        run_steps(&straight, STEPS).unwrap();
         assert_eq!(content(&connection), content(&straight));
     }
 
@@ -322,7 +322,7 @@ mod tests {
             false
         };
         connection.progress_handler(500, Some(take_copy)).unwrap();
-        bring(&connection, STEPS).unwrap();
+        run_steps(&connection, STEPS).unwrap();
         connection
             .progress_handler(0, None::<fn() -> bool>)
             .unwrap();
@@ -331,9 +331,9 @@ mod tests {
         for number in 0..taken.load(Ordering::Relaxed) {
             let killed = open(&copies.path().join(number.to_string()).join("file"));
             found[version(&killed).unwrap() as usize] += 1;
-            bring(&killed, STEPS).unwrap();
+            run_steps(&killed, STEPS).unwrap();
             assert_eq!(content(&killed), finished, "killed at {number}");
-            assert!(whole(&killed));
+            assert!(complete(&killed));
         }
         assert!(
             found[1] > 0 && found[2] > 0 && found[3] > 0,
@@ -362,7 +362,7 @@ mod tests {
                  PRAGMA foreign_keys = OFF; PRAGMA user_version = 1;",
             )
             .unwrap();
-        bring(
+        run_steps(
             &connection,
             &[|transaction| recreate(transaction, NEW, &[("things", "made_by", "created_by")])],
         )
@@ -394,9 +394,9 @@ mod tests {
     fn present_schema_version_is_not_migrated() {
         let folder = tempfile::tempdir().unwrap();
         let connection = old_file(&folder);
-        bring(&connection, STEPS).unwrap();
+        run_steps(&connection, STEPS).unwrap();
         let before = fs::read(folder.path().join("file-wal")).unwrap();
-        bring(&connection, STEPS).unwrap();
+        run_steps(&connection, STEPS).unwrap();
         assert_eq!(fs::read(folder.path().join("file-wal")).unwrap(), before);
     }
 }

@@ -60,16 +60,16 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
-pub use backup::{Copied, Existing, Restored, Survivor, copy, copy_to, restore};
+pub use backup::{Existing, FinishedBackup, Restored, ValidCredential, copy, copy_to, restore};
 pub use code::{CodeCreator, NewCode};
 pub use credential::{CredentialFilter, NewRow};
 pub use device_login::NewDeviceLogin;
-pub use event::{EventFilter, Verdict};
+pub use event::{EventCondition, Verdict};
 pub use examine::{Condition, Finding, examine, rehearse};
 pub use host::HostKeyFilter;
 pub use host_activity::HostContact;
-pub use inventory::{Held, ListedItem};
-pub use list::{Extent, Membership};
+pub use inventory::{ListedItem, OwnedCredential};
+pub use list::{ListExtent, Membership};
 pub use lock::LockRole;
 pub use notice_act::NEW_DEVICE;
 pub use notice_preference::NewConfirmation;
@@ -77,9 +77,9 @@ pub use notice_signal::NoticeSignal;
 pub use open_error::OpenError;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
-pub use sweep::Swept;
+pub use sweep::SweepCounts;
 pub use throttle::{CountersNow, RejectedAttempt};
-pub use usage::{Ends, PendingUse, Use, Uses};
+pub use usage::{PendingUse, SeenExpirations, Use, Uses};
 pub use write::Power;
 pub use write::Write;
 
@@ -90,9 +90,9 @@ use crate::model::time::Time;
 use cache::Cache;
 use identity::FileIdentity;
 use lock::DatabaseLock;
-use writer::{Done, Durability, Message, Reply, WriteJob, Writer, WriterShared};
+use writer::{Durability, FinishedJob, Message, Reply, WriteJob, Writer, WriterShared};
 
-pub use writer::Waits;
+pub use writer::WriterTimeouts;
 
 /// Time limit of one attempt to begin a transaction. The writer tries again until a job's own time limit.
 const WRITER_BUSY: Duration = Duration::from_millis(200);
@@ -117,18 +117,18 @@ impl Store {
 
     /// Opens the database at `path`, migrates it to the present schema and starts the writer.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_with(path, Waits::default())
+        Self::open_with(path, WriterTimeouts::default())
     }
 
     /// Opens a database with the time limits `waits`.
-    pub fn open_with(path: &Path, waits: Waits) -> Result<Self, OpenError> {
+    pub fn open_with(path: &Path, waits: WriterTimeouts) -> Result<Self, OpenError> {
         Self::open_as(path, waits, LockRole::Command, Duration::ZERO)
     }
 
     /// Opens a database in this role. Waits up to `lock_wait` for a command that has it open, and not for a server.
     pub fn open_as(
         path: &Path,
-        waits: Waits,
+        waits: WriterTimeouts,
         role: LockRole,
         lock_wait: Duration,
     ) -> Result<Self, OpenError> {
@@ -207,7 +207,7 @@ impl Store {
     ) -> Result<T, Error> {
         let revokes = permit.action.revokes();
         self.run(revokes, Durability::Synced, move |select| {
-            write::act(select, permit, job)
+            write::perform(select, permit, job)
         })
     }
 
@@ -231,7 +231,7 @@ impl Store {
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.run(false, Durability::Synced, move |select| {
-            write::attempt(select, || job(select))
+            write::run_in_savepoint(select, || job(select))
         })
     }
 
@@ -241,7 +241,7 @@ impl Store {
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.run(false, Durability::Relaxed, move |select| {
-            write::attempt(select, || job(select))
+            write::run_in_savepoint(select, || job(select))
         })
     }
 
@@ -259,7 +259,7 @@ impl Store {
                 // The receiver may be gone; the act stays committed.
                 let _ = sender.send(committed.and(result));
             });
-            Done { answer, failure }
+            FinishedJob { answer, failure }
         };
         let mut job = WriteJob::with_durability(Box::new(work), durability);
         job.revokes = revokes;

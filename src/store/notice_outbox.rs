@@ -233,7 +233,7 @@ impl Select {
         let tries = notice.tries + 1;
         let (outcome, status, detail, next) = match result {
             TryResult::Delivered { status } => (TryOutcome::Delivered, *status, "", None),
-            TryResult::Refused { status, detail } => {
+            TryResult::Rejected { status, detail } => {
                 (TryOutcome::GivenUp, *status, detail.as_str(), None)
             }
             TryResult::Failed { status, detail, .. } => {

@@ -152,8 +152,8 @@ impl Write<'_> {
     /// [`Error::Unauthenticated`] for a code of another user, or one that was used or replaced.
     pub fn confirm_email(&self, user: UserId, presented: &Presented) -> Result<UserEmail, Error> {
         let before = self.user_email(user)?;
-        let spent = self.spend_code(presented, Purpose::EmailConfirmation, self.now)?;
-        if spent.user != Some(user) || before.pending.is_none() {
+        let consumed = self.consume_code(presented, Purpose::EmailConfirmation, self.now)?;
+        if consumed.user != Some(user) || before.pending.is_none() {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             });

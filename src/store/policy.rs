@@ -8,7 +8,7 @@ use super::read::Select;
 use super::row::{invalid, time, unix};
 use super::write::Write;
 use crate::model::error::Error;
-use crate::model::policy::{Choice, LifetimeRule, Policy};
+use crate::model::policy::{LifetimeRule, Policy, PolicyChoice};
 use crate::model::second_factor::SecondFactorRule;
 use crate::model::time::Lifetime;
 
@@ -30,8 +30,8 @@ fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Lifetime> {
     }))
 }
 
-fn choice(row: &Row<'_>, column: usize) -> rusqlite::Result<Choice> {
-    Ok(Choice::from(row.get::<_, bool>(column)?))
+fn choice(row: &Row<'_>, column: usize) -> rusqlite::Result<PolicyChoice> {
+    Ok(PolicyChoice::from(row.get::<_, bool>(column)?))
 }
 
 /// Replaces the one row.
@@ -47,11 +47,11 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
     connection.execute(
         &sql,
         params![
-            policy.api_key.choice == Choice::Free,
+            policy.api_key.choice == PolicyChoice::Free,
             lifetimes.join(" "),
             seconds(policy.api_key.default),
             seconds(policy.api_key.max),
-            policy.token.choice == Choice::Free,
+            policy.token.choice == PolicyChoice::Free,
             seconds(policy.token.default),
             seconds(policy.token.max),
             seconds(policy.session_lifetime),

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
-use super::cache::{Cache, Concern};
+use super::cache::{Cache, VerificationSubject};
 use super::file;
 use super::identity::FileIdentity;
 use super::open_error::OpenError;
-use super::written::Written;
+use super::written::TransactionWrites;
 use crate::model::credential::Credential;
 use crate::model::error::Error;
 use crate::model::secret::Id;
@@ -22,7 +22,7 @@ pub struct Select {
     pub(super) connection: Connection,
     asked: Cell<u64>,
     /// On the writer's connection: the writes of the open transaction.
-    written: Option<Written>,
+    written: Option<TransactionWrites>,
     /// True when the open transaction adds notices or changes channels.
     has_notices: Cell<bool>,
 }
@@ -49,7 +49,7 @@ impl Select {
 
     /// The writer's queries. They record which cache entries their statements invalidate.
     pub(super) fn writing(mut connection: Connection) -> rusqlite::Result<Self> {
-        let written = Written::watch(&mut connection)?;
+        let written = TransactionWrites::watch(&mut connection)?;
         Ok(Self {
             written: Some(written),
             ..Self::new(connection)
@@ -57,8 +57,11 @@ impl Select {
     }
 
     /// The writes since the last call.
-    pub(super) fn take_written(&self) -> Vec<Concern> {
-        self.written.as_ref().map(Written::take).unwrap_or_default()
+    pub(super) fn take_written(&self) -> Vec<VerificationSubject> {
+        self.written
+            .as_ref()
+            .map(TransactionWrites::take)
+            .unwrap_or_default()
     }
 
     /// The number of statements run on this connection so far. It reveals queries whose number grows with the rows of a
@@ -68,14 +71,18 @@ impl Select {
     }
 
     pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
-        self.statement_for(Concern::Everything, sql)
+        self.statement_for(VerificationSubject::Everything, sql)
     }
 
     /// A statement whose only writes to rows of verification are those of `concern`.
-    fn statement_for(&self, concern: Concern, sql: &str) -> Result<CachedStatement<'_>, Error> {
+    fn statement_for(
+        &self,
+        subject: VerificationSubject,
+        sql: &str,
+    ) -> Result<CachedStatement<'_>, Error> {
         self.asked.set(self.asked.get() + 1);
         if let Some(written) = &self.written {
-            written.note(&self.connection, concern, sql)?;
+            written.note(&self.connection, subject, sql)?;
         }
         Ok(self.connection.prepare_cached(sql)?)
     }
@@ -109,13 +116,13 @@ impl Select {
 
     /// Changes rows. Returns how many. Works on the writer's connection only: those of readers are read-only.
     pub(super) fn execute(&self, sql: &str, with: impl Params) -> Result<usize, Error> {
-        self.execute_for(Concern::Everything, sql, with)
+        self.execute_for(VerificationSubject::Everything, sql, with)
     }
 
     /// Changes rows of one credential or one owner: all others stay cached.
     pub(super) fn execute_for(
         &self,
-        concern: Concern,
+        subject: VerificationSubject,
         sql: &str,
         with: impl Params,
     ) -> Result<usize, Error> {
@@ -123,7 +130,7 @@ impl Select {
         if self.connection.is_autocommit() {
             return Err(Error::unavailable());
         }
-        Ok(self.statement_for(concern, sql)?.execute(with)?)
+        Ok(self.statement_for(subject, sql)?.execute(with)?)
     }
 
     /// Runs a statement that deletes or changes credentials and ends with `RETURNING id`. Returns the ids.
@@ -131,14 +138,14 @@ impl Select {
         if self.connection.is_autocommit() {
             return Err(Error::unavailable());
         }
-        let mut statement = self.statement_for(Concern::NewRow, sql)?;
+        let mut statement = self.statement_for(VerificationSubject::NewRow, sql)?;
         let rows = statement.query_map(with, |row| {
             Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| super::row::invalid(0))
         })?;
         let ids = rows.collect::<rusqlite::Result<Vec<Id>>>()?;
         if let Some(written) = &self.written {
             for id in &ids {
-                written.add(Concern::Credential(*id));
+                written.add(VerificationSubject::Credential(*id));
             }
         }
         Ok(ids)

@@ -28,7 +28,7 @@ const ADDRESSES_MAX: i64 = 20;
 const OTHERS: &str = "others";
 
 /// Rejections counted since an event.
-struct Counted {
+struct RejectionCount {
     who: String,
     what: String,
     since: Time,
@@ -36,7 +36,7 @@ struct Counted {
     more: i64,
 }
 
-impl Counted {
+impl RejectionCount {
     /// The details of an event for counted rejections.
     fn words(&self) -> [(&'static str, String); 3] {
         [
@@ -49,7 +49,7 @@ impl Counted {
 
 impl Select {
     /// Appends the event of a rejected act, or counts it if there was a similar one within the last minute.
-    pub(super) fn add_refusal(
+    pub(super) fn add_rejection(
         &self,
         at: Time,
         action: &str,
@@ -59,7 +59,7 @@ impl Select {
     ) -> Result<(), Error> {
         if origin.channel == Channel::Cli {
             // Operators cause few, and nobody can send them from elsewhere.
-            let event = new_event(at, action, actor, origin, Outcome::Refused, details);
+            let event = new_event(at, action, actor, origin, Outcome::Rejected, details);
             return self.append(event).map(|_| ());
         }
         let (who, what) = counted_as(action, actor, origin, details);
@@ -76,14 +76,14 @@ impl Select {
             counted
                 .iter()
                 .filter(|counted| counted.more > 0)
-                .flat_map(Counted::words),
+                .flat_map(RejectionCount::words),
         );
         let event = self.append(new_event(
             at,
             action,
             actor,
             origin,
-            Outcome::Refused,
+            Outcome::Rejected,
             &details,
         ))?;
         let sql = "INSERT OR REPLACE INTO repeated_refusals (who, what, since, event, more) VALUES (?, ?, ?, ?, 0)";
@@ -118,12 +118,16 @@ impl Select {
         Ok((who, what))
     }
 
-    fn counted(&self, condition: &str, with: impl rusqlite::Params) -> Result<Vec<Counted>, Error> {
+    fn counted(
+        &self,
+        condition: &str,
+        with: impl rusqlite::Params,
+    ) -> Result<Vec<RejectionCount>, Error> {
         let sql = format!(
             "SELECT who, what, since, event, more FROM repeated_refusals WHERE {condition}"
         );
         self.all(&sql, with, |row| {
-            Ok(Counted {
+            Ok(RejectionCount {
                 who: row.get(0)?,
                 what: row.get(1)?,
                 since: Time::from_unix(row.get(2)?),
@@ -134,10 +138,10 @@ impl Select {
     }
 
     /// Turns the counts of past minutes into events; at most `rows_max` rows.
-    pub(super) fn settle_refusals(&self, now: Time, rows_max: i64) -> Result<(), Error> {
-        let over = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
+    pub(super) fn settle_rejections(&self, now: Time, rows_max: i64) -> Result<(), Error> {
+        let expired = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
         let (from, to) = (now.unix() - WINDOW_SECONDS + 1, now.unix());
-        for counted in self.counted(over, params![from, to, rows_max])? {
+        for counted in self.counted(expired, params![from, to, rows_max])? {
             if counted.more > 0 {
                 let mut event = self.counted_event(&counted)?;
                 event.at = now;
@@ -157,7 +161,7 @@ impl Select {
     }
 
     /// The event whose repetitions are counted; without a caller and target if it is archived.
-    fn counted_event(&self, counted: &Counted) -> Result<Event, Error> {
+    fn counted_event(&self, counted: &RejectionCount) -> Result<Event, Error> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE number = ?");
         let found = self.one(&sql, [counted.event], read_event)?;
         Ok(found.map_or_else(
@@ -170,7 +174,7 @@ impl Select {
                     action,
                     &nobody,
                     &origin,
-                    Outcome::Refused,
+                    Outcome::Rejected,
                     &details,
                 )
             },
@@ -181,7 +185,7 @@ impl Select {
 
 impl Store {
     /// Records an act that was rejected before it started.
-    pub fn note_refusal(
+    pub fn note_rejection(
         &self,
         at: Time,
         action: Action,
@@ -189,11 +193,13 @@ impl Store {
         origin: Origin,
         details: AuditDetails,
     ) -> Result<(), Error> {
-        self.note(move |select| select.add_refusal(at, action.as_str(), &actor, &origin, &details))
+        self.note(move |select| {
+            select.add_rejection(at, action.as_str(), &actor, &origin, &details)
+        })
     }
 }
 
-fn is_open(counted: &Counted, at: Time) -> bool {
+fn is_open(counted: &RejectionCount, at: Time) -> bool {
     (0..WINDOW_SECONDS).contains(&(at.unix() - counted.since.unix()))
 }
 

@@ -1,4 +1,4 @@
-//! The tables `totp`, `recovery_codes`, `passkeys` and `spent_challenges`.
+//! The tables `totp`, `recovery_codes`, `passkeys` and `consumed_challenges`.
 
 use rusqlite::{Row, params};
 
@@ -55,7 +55,7 @@ fn factor_demanded() -> Error {
 }
 
 /// A valid proof, as it is written when it is spent.
-enum Spending {
+enum FactorConsumption {
     TotpStep(i64),
     RecoveryCode(Digest),
     Passkey(Id, Asserted),
@@ -188,18 +188,21 @@ impl Select {
     }
 
     /// Checks a proof without spending it.
-    fn find_proof(
+    fn find_factor_proof(
         &self,
         user: &User,
         proof: &FactorProof,
         now: Time,
-    ) -> Result<(Spending, SignInMethod), Error> {
+    ) -> Result<(FactorConsumption, SignInMethod), Error> {
         match proof {
             FactorProof::Code(TypedCode::Totp(code)) => {
                 let found = self.totp(user.id)?;
                 let step = found.and_then(|(seed, last)| seed.matching_step(code, now, last));
                 let step = step.ok_or_else(wrong_code)?;
-                Ok((Spending::TotpStep(step), SignInMethod::PasswordAndTotp))
+                Ok((
+                    FactorConsumption::TotpStep(step),
+                    SignInMethod::PasswordAndTotp,
+                ))
             }
             FactorProof::Code(TypedCode::Recovery(digest)) => {
                 let sql = "SELECT count(*) FROM recovery_codes WHERE user_id = ? AND digest = ?";
@@ -207,14 +210,14 @@ impl Select {
                     return Err(wrong_code());
                 }
                 Ok((
-                    Spending::RecoveryCode(*digest),
+                    FactorConsumption::RecoveryCode(*digest),
                     SignInMethod::PasswordAndRecoveryCode,
                 ))
             }
             FactorProof::Passkey(answer) => {
                 let (id, asserted) = self.find_asserted(user, answer, now)?;
                 Ok((
-                    Spending::Passkey(id, asserted),
+                    FactorConsumption::Passkey(id, asserted),
                     SignInMethod::PasswordAndPasskey,
                 ))
             }
@@ -226,20 +229,20 @@ impl Select {
     /// # Errors
     /// [`Error::Invalid`] for a wrong or missing one; [`Error::AgainstPolicy`] when policy demands one that the user lacks.
     pub fn check_factor(&self, user: &User, factor: &Factor, now: Time) -> Result<(), Error> {
-        self.judge_factor(user, factor, now).map(|_| ())
+        self.verify_factor(user, factor, now).map(|_| ())
     }
 
-    fn judge_factor(
+    fn verify_factor(
         &self,
         user: &User,
         factor: &Factor,
         now: Time,
-    ) -> Result<(Option<Spending>, SignInMethod), Error> {
+    ) -> Result<(Option<FactorConsumption>, SignInMethod), Error> {
         let factors = self.second_factors(user.id)?;
         match factor {
             Factor::Proof(proof) => {
-                let (spending, method) = self.find_proof(user, proof, now)?;
-                Ok((Some(spending), method))
+                let (consumption, method) = self.find_factor_proof(user, proof, now)?;
+                Ok((Some(consumption), method))
             }
             Factor::None if factors.any() => Err(Error::field(
                 "code",
@@ -276,34 +279,34 @@ impl Select {
     }
 
     /// Spends the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
-    pub(super) fn spend_factor(
+    pub(super) fn consume_factor(
         &self,
         user: &User,
         factor: &Factor,
         now: Time,
     ) -> Result<SignInMethod, Error> {
-        let (spending, method) = self.judge_factor(user, factor, now)?;
-        match spending {
-            Some(Spending::TotpStep(step)) => {
+        let (consumption, method) = self.verify_factor(user, factor, now)?;
+        match consumption {
+            Some(FactorConsumption::TotpStep(step)) => {
                 let sql = "UPDATE totp SET last_step = ?1, last_used_at = ?2 WHERE user_id = ?3 AND last_step < ?1";
                 if self.execute(sql, params![step, now.unix(), user.id.0])? != 1 {
                     return Err(wrong_code());
                 }
             }
-            Some(Spending::RecoveryCode(digest)) => {
+            Some(FactorConsumption::RecoveryCode(digest)) => {
                 let sql = "DELETE FROM recovery_codes WHERE user_id = ? AND digest = ?";
                 if self.execute(sql, params![user.id.0, digest.as_bytes()])? != 1 {
                     return Err(wrong_code());
                 }
             }
-            Some(Spending::Passkey(id, asserted)) => {
+            Some(FactorConsumption::Passkey(id, asserted)) => {
                 self.note_passkey_use(id, asserted, now)?;
             }
             None => {}
         }
         match factor {
             Factor::Proof(FactorProof::Passkey(answer)) => {
-                self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
+                self.consume_challenge(&answer.challenge, answer.challenge_expires_at)?;
             }
             Factor::New(new, recovery_codes) => {
                 match new {
@@ -323,7 +326,7 @@ impl Select {
     }
 
     /// Spends a passkey that signs in alone: it must have verified its user.
-    pub(super) fn spend_passkey(
+    pub(super) fn consume_passkey(
         &self,
         user: &User,
         answer: &PasskeyAnswer,
@@ -334,7 +337,7 @@ impl Select {
             return Err(wrong_passkey(PasskeyError::UserVerification));
         }
         self.note_passkey_use(id, asserted, now)?;
-        self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
+        self.consume_challenge(&answer.challenge, answer.challenge_expires_at)?;
         Ok(SignInMethod::Passkey)
     }
 
@@ -368,7 +371,7 @@ impl Select {
         self.execute(sql, values).map(|_| ())
     }
 
-    fn spend_challenge(&self, challenge: &Digest, expires_at: Time) -> Result<(), Error> {
+    fn consume_challenge(&self, challenge: &Digest, expires_at: Time) -> Result<(), Error> {
         let sql = "INSERT OR IGNORE INTO spent_challenges (digest, expires_at) VALUES (?, ?)";
         if self.execute(sql, params![challenge.as_bytes(), expires_at.unix()])? == 1 {
             Ok(())
@@ -405,7 +408,7 @@ impl Select {
     }
 
     fn insert_passkey(&self, user: UserId, new: &NewPasskey, now: Time) -> Result<Id, Error> {
-        self.spend_challenge(&new.challenge, new.challenge_expires_at)?;
+        self.consume_challenge(&new.challenge, new.challenge_expires_at)?;
         if self.second_factors(user)?.passkeys as usize >= PASSKEYS_MAX {
             return Err(Error::Conflict(format!(
                 "You have {PASSKEYS_MAX} passkeys, the most there can be; delete one first."
@@ -468,8 +471,8 @@ impl Write<'_> {
     ///
     /// # Errors
     /// As [`Select::check_factor`].
-    pub fn spend_factor_of(&self, user: &User, factor: &Factor) -> Result<SignInMethod, Error> {
-        self.spend_factor(user, factor, self.now)
+    pub fn consume_factor_of(&self, user: &User, factor: &Factor) -> Result<SignInMethod, Error> {
+        self.consume_factor(user, factor, self.now)
     }
 
     /// Adds a factor of a user; `recovery_codes` when it is the first. Returns whether it was.

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use super::read::Select;
-use super::writer::{Done, Message, WriteJob};
+use super::writer::{FinishedJob, Message, WriteJob};
 use super::{Store, write};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
 
 /// Facts about the last start.
-pub(super) struct Serving {
+pub(super) struct ServerStart {
     pub(super) trusted_proxies: Option<AllowedAddresses>,
     pub(super) untrusted_forwarder: Option<String>,
 }
@@ -38,8 +38,8 @@ impl Store {
     /// Runs a fixed statement without waiting for it. It is lost if the database can't be written.
     fn note_later(&self, job: impl FnOnce(&Select) -> Result<(), Error> + Send + 'static) {
         let work = move |select: Result<&Select, Error>| {
-            let pending = select.and_then(|select| write::attempt(select, || job(select)));
-            Done {
+            let pending = select.and_then(|select| write::run_in_savepoint(select, || job(select)));
+            FinishedJob {
                 answer: Box::new(|_| ()),
                 failure: pending.err(),
             }
@@ -52,7 +52,7 @@ impl Store {
 }
 
 impl Select {
-    pub(super) fn serving(&self) -> Result<Serving, Error> {
+    pub(super) fn serving(&self) -> Result<ServerStart, Error> {
         let sql = "SELECT trusted_proxies, untrusted_forwarder FROM installation";
         let found = self.one(sql, [], |row| {
             Ok((
@@ -65,7 +65,7 @@ impl Select {
             .map(|text| AllowedAddresses::from_stored(&text))
             .transpose()
             .map_err(Error::Fault)?;
-        Ok(Serving {
+        Ok(ServerStart {
             trusted_proxies,
             untrusted_forwarder,
         })

@@ -12,7 +12,7 @@ use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
 use crate::model::event::{Action, Actor, AuditDetails, Channel, Origin, Target};
 use crate::model::secret::Id;
-use crate::model::ssh_key::{ForcedCommand, HostUse, KeyOptions, PublicKey, SshKey};
+use crate::model::ssh_key::{ForcedCommand, KeyHostUse, KeyOptions, PublicKey, SshKey};
 use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
@@ -26,9 +26,9 @@ pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.s
 /// A row of the table: its number, and the key unless it is damaged.
 pub(super) type SshKeyRow = (i64, Option<SshKey>);
 
-fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<HostUse>> {
+fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<KeyHostUse>> {
     match (time(row, at)?, row.get(at + 1)?) {
-        (Some(at), Some(host)) => Ok(Some(HostUse { at, host })),
+        (Some(at), Some(host)) => Ok(Some(KeyHostUse { at, host })),
         _ => Ok(None),
     }
 }

@@ -7,8 +7,8 @@ use rusqlite::params;
 use super::Store;
 use super::idempotency::REQUEST_KEPT_SECONDS;
 use super::read::Select;
-use super::write::attempt;
-use super::writer::{Done, Message, WriteJob};
+use super::write::run_in_savepoint;
+use super::writer::{FinishedJob, Message, WriteJob};
 use crate::model::error::Error;
 use crate::model::time::Time;
 
@@ -26,7 +26,7 @@ const USAGE_KEPT_DAYS: i64 = 31;
 
 /// The number of deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweepCounts {
     pub api_keys: usize,
     pub tokens: usize,
     pub sessions: usize,
@@ -35,7 +35,7 @@ pub struct Swept {
     pub others: usize,
 }
 
-impl AddAssign for Swept {
+impl AddAssign for SweepCounts {
     fn add_assign(&mut self, more: Self) {
         self.api_keys += more.api_keys;
         self.tokens += more.tokens;
@@ -48,19 +48,20 @@ impl AddAssign for Swept {
 impl Store {
     /// Deletes at most `rows_max` rows of each kind, so that a flood of one kind does not delay the others. All counts
     /// are zero when nothing is left.
-    pub fn sweep_batch(&self, now: Time, rows_max: usize) -> Result<Swept, Error> {
+    pub fn sweep_batch(&self, now: Time, rows_max: usize) -> Result<SweepCounts, Error> {
         self.note(move |select| select.sweep(now, rows_max))
     }
 
     /// Sweeps without waiting for the result, for the batches that ordinary requests start.
     pub fn sweep_some(&self, now: Time, rows_max: usize) {
         let work = move |select: Result<&Select, Error>| {
-            let swept = select.and_then(|select| attempt(select, || select.sweep(now, rows_max)));
+            let swept =
+                select.and_then(|select| run_in_savepoint(select, || select.sweep(now, rows_max)));
             let failure = swept.err();
             if let Some(error) = &failure {
                 log::warn!("sweeping: {error}");
             }
-            Done {
+            FinishedJob {
                 answer: Box::new(|_| ()),
                 failure,
             }
@@ -73,7 +74,7 @@ impl Store {
 }
 
 impl Select {
-    fn sweep(&self, now: Time, rows_max: usize) -> Result<Swept, Error> {
+    fn sweep(&self, now: Time, rows_max: usize) -> Result<SweepCounts, Error> {
         let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
         let delete = |table: &str, key: &str, which: &str, before: i64| {
             let sql = format!(
@@ -86,10 +87,10 @@ impl Select {
             self.execute(&sql, params![before, limit])
         };
         self.mark_expired_ssh_keys(now, limit)?;
-        self.settle_refusals(now, limit)?;
+        self.settle_rejections(now, limit)?;
         let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
         let usage_before = now.day().number() - USAGE_KEPT_DAYS;
-        Ok(Swept {
+        Ok(SweepCounts {
             tokens: delete(
                 "credentials",
                 "number",

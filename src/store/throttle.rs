@@ -64,7 +64,7 @@ impl Store {
                 origin,
                 details,
             } = event;
-            select.add_refusal(at, action.as_str(), &actor, &origin, &details)
+            select.add_rejection(at, action.as_str(), &actor, &origin, &details)
         })
     }
 }

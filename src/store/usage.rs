@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::params;
 
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use super::host_activity::{self, HostContact, HostNotes, lock};
 use super::read::Select;
 use crate::model::credential::{LastUse, UsageDay};
@@ -42,14 +42,14 @@ pub(super) struct Pending {
     last: Option<NumberedUse>,
     /// The last uses of other secrets, after a rotation.
     others: Vec<NumberedUse>,
-    expired: Option<Box<Expired>>,
+    expired: Option<Box<DatedExpirations>>,
 }
 
 /// The last use of one of a credential's secrets: the number of the secret, and the use.
 pub type NumberedUse = (i64, LastUse);
 
 /// Keeps the later use of each secret.
-fn keep(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
+fn keep_latest(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
     match uses.iter_mut().find(|(known, _)| *known == number) {
         Some((_, known)) if known.at <= last.at => *known = last,
         Some(_) => {}
@@ -59,21 +59,21 @@ fn keep(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
 
 /// A credential seen expired.
 #[derive(Clone, Copy)]
-struct Expired {
-    ends: Ends,
+struct DatedExpirations {
+    expirations: SeenExpirations,
     seen_at: Time,
 }
 
 /// Expirations that were seen to have passed. A credential with another expiration by now was renewed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ends {
+pub struct SeenExpirations {
     /// That of the credential.
     pub own: Option<Time>,
     /// That of the previous secret: the number of rotations at that moment.
     pub previous: Option<i64>,
 }
 
-impl Ends {
+impl SeenExpirations {
     fn or(self, earlier: Self) -> Self {
         Self {
             own: self.own.or(earlier.own),
@@ -89,11 +89,11 @@ impl Ends {
     }
 }
 
-const fn unused(day: Day) -> UsageDay {
+const fn empty_day(day: Day) -> UsageDay {
     UsageDay {
         day,
         uses: 0,
-        refused: 0,
+        rejected: 0,
     }
 }
 
@@ -105,7 +105,7 @@ impl Pending {
     const fn new(id: Id, day: Day) -> Self {
         Self {
             id,
-            today: unused(day),
+            today: empty_day(day),
             earlier: Vec::new(),
             last: None,
             others: Vec::new(),
@@ -140,7 +140,7 @@ impl Pending {
     fn on(&mut self, day: Day) -> &mut UsageDay {
         if self.today.day != day {
             let known = self.earlier.iter().position(|one| one.day == day);
-            let day = known.map_or(unused(day), |place| self.earlier.swap_remove(place));
+            let day = known.map_or(empty_day(day), |place| self.earlier.swap_remove(place));
             self.earlier.push(std::mem::replace(&mut self.today, day));
         }
         &mut self.today
@@ -155,7 +155,7 @@ impl Pending {
         for day in earlier.days() {
             let known = self.on(day.day);
             known.uses += day.uses;
-            known.refused += day.refused;
+            known.rejected += day.rejected;
         }
         self.on(today);
         for (number, last) in earlier.last.into_iter().chain(earlier.others) {
@@ -164,8 +164,8 @@ impl Pending {
             }
         }
         self.expired = match (self.expired.take(), earlier.expired) {
-            (Some(later), Some(earlier)) => Some(Box::new(Expired {
-                ends: later.ends.or(earlier.ends),
+            (Some(later), Some(earlier)) => Some(Box::new(DatedExpirations {
+                expirations: later.expirations.or(earlier.expirations),
                 ..*earlier
             })),
             (one, other) => one.or(other),
@@ -185,14 +185,14 @@ pub struct PendingUse {
 impl PendingUse {
     fn add(&mut self, pending: &Pending) {
         for last in pending.uses() {
-            keep(&mut self.uses, last.clone());
+            keep_latest(&mut self.uses, last.clone());
         }
     }
 }
 
 /// Uses that wait to be stored.
 #[derive(Default)]
-struct Gathered {
+struct CollectedUses {
     pending: HashMap<Id, Pending>,
     /// Uses that the writer is storing now: they may be here and in the database at once.
     in_flight: Arc<HashMap<Id, Pending>>,
@@ -200,9 +200,9 @@ struct Gathered {
 
 /// The pending uses of all threads.
 pub struct Uses {
-    gathered: Mutex<Gathered>,
+    gathered: Mutex<CollectedUses>,
     /// Expirations that were seen to have passed and are not stored yet.
-    expired: Mutex<HashMap<Id, Ends>>,
+    expired: Mutex<HashMap<Id, SeenExpirations>>,
     expired_count: AtomicUsize,
     /// Wakes the writer.
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -248,9 +248,9 @@ impl Uses {
     }
 
     /// Records that a credential was presented with its correct secret and rejected.
-    pub fn note_refused(&self, id: Id, at: Time) {
+    pub fn note_rejected(&self, id: Id, at: Time) {
         self.change(id, at.day(), PENDING_MAX, |pending| {
-            pending.on(at.day()).refused += 1;
+            pending.on(at.day()).rejected += 1;
         });
     }
 
@@ -271,18 +271,18 @@ impl Uses {
 
     /// Records that expirations of a credential were seen to have passed. They count as passed until the credential
     /// gets others, even if the clock is set back.
-    pub fn note_expired(&self, id: Id, ends: Ends, seen_at: Time) {
+    pub fn note_expired(&self, id: Id, expirations: SeenExpirations, seen_at: Time) {
         {
             let mut expired = lock(&self.expired);
             let known = expired.entry(id).or_default();
-            *known = ends.or(*known);
+            *known = expirations.or(*known);
             self.expired_count.store(expired.len(), Ordering::Release);
         }
         self.change(id, seen_at.day(), usize::MAX, |pending| {
             let known = pending.expired.as_ref();
-            let known = known.map_or(Ends::default(), |known| known.ends);
-            pending.expired = Some(Box::new(Expired {
-                ends: ends.or(known),
+            let known = known.map_or(SeenExpirations::default(), |known| known.expirations);
+            pending.expired = Some(Box::new(DatedExpirations {
+                expirations: expirations.or(known),
                 seen_at,
             }));
         });
@@ -290,9 +290,9 @@ impl Uses {
 
     /// The expirations that were seen to have passed and are not stored yet. Call this before the credential is read
     /// from the database: an expiration that is missing here is stored by then.
-    pub fn seen_expired(&self, id: Id) -> Ends {
+    pub fn seen_expired(&self, id: Id) -> SeenExpirations {
         if self.expired_count.load(Ordering::Acquire) == 0 {
-            return Ends::default();
+            return SeenExpirations::default();
         }
         lock(&self.expired).get(&id).copied().unwrap_or_default()
     }
@@ -338,8 +338,8 @@ impl Uses {
     }
 
     /// Puts back requests that could not be stored.
-    pub(super) fn give_back_host_notes(&self, pending: host_activity::PendingContacts) {
-        self.hosts.give_back(pending);
+    pub(super) fn restore_host_notes(&self, pending: host_activity::PendingContacts) {
+        self.hosts.restore_unwritten(pending);
     }
 
     /// Returns whether there is anything to store.
@@ -366,7 +366,7 @@ impl Uses {
     }
 
     /// Merges back the uses that were taken and not stored, without replacing later ones.
-    pub(super) fn give_back(&self, unwritten: &[Id]) {
+    pub(super) fn restore_unwritten(&self, unwritten: &[Id]) {
         let mut gathered = lock(&self.gathered);
         let mut taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.in_flight));
         for id in unwritten {
@@ -390,8 +390,8 @@ impl Uses {
                 if let Some(written) = &pending.expired
                     && let Some(known) = expired.get_mut(&pending.id)
                 {
-                    *known = known.without(written.ends);
-                    if *known == Ends::default() {
+                    *known = known.without(written.expirations);
+                    if *known == SeenExpirations::default() {
                         expired.remove(&pending.id);
                     }
                 }
@@ -405,25 +405,28 @@ impl Select {
     /// Stores the pending uses of one credential; skips a deleted one.
     pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
         let id = pending.id.as_str();
-        let concern = Concern::Credential(pending.id);
+        let subject = VerificationSubject::Credential(pending.id);
         if let Some(expired) = &pending.expired {
-            let Expired { ends, seen_at } = **expired;
+            let DatedExpirations {
+                expirations,
+                seen_at,
+            } = **expired;
             for table in ["credentials", "ssh_keys"] {
                 let sql = format!(
                     "UPDATE {table} SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at = ?"
                 );
                 self.execute_for(
-                    concern,
+                    subject,
                     &sql,
-                    params![seen_at.unix(), id, ends.own.map(Time::unix)],
+                    params![seen_at.unix(), id, expirations.own.map(Time::unix)],
                 )?;
             }
-            let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ? AND rotations = ?";
-            self.execute_for(concern, over, params![id, ends.previous])?;
+            let end_grace = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ? AND rotations = ?";
+            self.execute_for(subject, end_grace, params![id, expirations.previous])?;
         }
-        for day in pending.days().filter(|day| day.uses + day.refused > 0) {
-            let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());
-            let counted = params![id, day.day.number(), uses, refused];
+        for day in pending.days().filter(|day| day.uses + day.rejected > 0) {
+            let (uses, rejected) = (day.uses.cast_signed(), day.rejected.cast_signed());
+            let counted = params![id, day.day.number(), uses, rejected];
             // Usually there is a row already, and the check whether the credential exists is not needed.
             let more = "UPDATE usage_days SET uses = uses + ?3, refused = refused + ?4 WHERE credential_id = ?1 AND day = ?2";
             if self.execute(more, counted)? == 0 {

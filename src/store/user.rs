@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use super::read::{Page, Select};
 use super::row::{invalid, rows, time};
 use super::write::Write;
@@ -120,7 +120,7 @@ impl Write<'_> {
         }
         let sql = "INSERT INTO users (subject, username, display_name, role, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)";
         self.execute_for(
-            Concern::NewRow,
+            VerificationSubject::NewRow,
             sql,
             params![
                 Id::random().as_str(),
@@ -136,7 +136,7 @@ impl Write<'_> {
 
     pub fn set_display_name(&self, user: UserId, name: &str) -> Result<(), Error> {
         self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "UPDATE users SET display_name = ? WHERE id = ?",
             params![name, user.0],
         )
@@ -150,7 +150,7 @@ impl Write<'_> {
             self.require_another_admin(user)?;
         }
         self.execute_for(
-            Concern::Owner(OwnerId::User(user.id)),
+            VerificationSubject::Owner(OwnerId::User(user.id)),
             "UPDATE users SET role = ? WHERE id = ?",
             params![role.as_str(), user.id.0],
         )
@@ -168,7 +168,7 @@ impl Write<'_> {
             Disabled::No => None,
         };
         self.execute_for(
-            Concern::Owner(OwnerId::User(user.id)),
+            VerificationSubject::Owner(OwnerId::User(user.id)),
             "UPDATE users SET disabled_at = ? WHERE id = ?",
             params![at, user.id.0],
         )
@@ -178,13 +178,13 @@ impl Write<'_> {
     /// Replaces the permissions that a user has beyond the role.
     pub fn set_granted(&self, user: UserId, granted: &Permissions) -> Result<(), Error> {
         self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "DELETE FROM user_permissions WHERE user_id = ?",
             [user.0],
         )?;
         for word in granted.words() {
             self.execute_for(
-                Concern::Owner(OwnerId::User(user)),
+                VerificationSubject::Owner(OwnerId::User(user)),
                 "INSERT INTO user_permissions (user_id, permission) VALUES (?, ?)",
                 params![user.0, word],
             )?;
@@ -195,7 +195,7 @@ impl Write<'_> {
     /// Sets the password and revokes every session of the user except `keep`.
     pub fn set_password(&self, user: UserId, hash: &str, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "UPDATE users SET password_hash = ? WHERE id = ?",
             params![hash, user.0],
         )?;
@@ -210,7 +210,7 @@ impl Write<'_> {
     /// Removes a user's password and ends all sessions. Returns how many.
     pub fn clear_password(&self, user: UserId) -> Result<usize, Error> {
         self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "UPDATE users SET password_hash = NULL WHERE id = ?",
             [user.0],
         )?;
@@ -225,7 +225,7 @@ impl Write<'_> {
     pub fn delete_user(&self, user: &User) -> Result<(), Error> {
         self.require_another_admin(user)?;
         self.execute_for(
-            Concern::Owner(OwnerId::User(user.id)),
+            VerificationSubject::Owner(OwnerId::User(user.id)),
             "DELETE FROM credentials WHERE user_id = ?",
             [user.id.0],
         )?;
@@ -245,12 +245,12 @@ impl Write<'_> {
             "passkeys",
         ] {
             self.execute_for(
-                Concern::Owner(OwnerId::User(user.id)),
+                VerificationSubject::Owner(OwnerId::User(user.id)),
                 &format!("DELETE FROM {table} WHERE user_id = ?"),
                 [user.id.0],
             )?;
         }
-        self.execute_for(Concern::Owner(OwnerId::User(user.id)), "UPDATE users SET deleted_at = ?1, disabled_at = coalesce(disabled_at, ?1), password_hash = NULL WHERE id = ?2", params![self.now.unix(), user.id.0])?;
+        self.execute_for(VerificationSubject::Owner(OwnerId::User(user.id)), "UPDATE users SET deleted_at = ?1, disabled_at = coalesce(disabled_at, ?1), password_hash = NULL WHERE id = ?2", params![self.now.unix(), user.id.0])?;
         Ok(())
     }
 
@@ -259,17 +259,17 @@ impl Write<'_> {
         let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, deleted_at = ?, deletion_reason = 'offboarded' \
                    WHERE user_id = ? AND kind = 'api-key' AND deleted_at IS NULL";
         let api_keys = self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             sql,
             params![self.now.unix(), user.0],
         )?;
         let tokens = self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'token'",
             [user.0],
         )?;
         let sessions = self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'session'",
             [user.0],
         )?;

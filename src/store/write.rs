@@ -46,7 +46,7 @@ impl Deref for Write<'_> {
 }
 
 /// Runs `job` completely or without effect. A panic in it counts as an internal error.
-pub(super) fn attempt<T>(
+pub(super) fn run_in_savepoint<T>(
     select: &Select,
     job: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -71,13 +71,13 @@ pub(super) fn attempt<T>(
 }
 
 /// Carries out one act and adds its event.
-pub(super) fn act<T>(
+pub(super) fn perform<T>(
     select: &Select,
     permit: Permit,
     job: impl FnOnce(&Write<'_>) -> Result<(T, AuditDetails), Error>,
 ) -> Result<T, Error> {
-    let result = attempt(select, || {
-        let write = open(select, &permit)?;
+    let result = run_in_savepoint(select, || {
+        let write = open_write(select, &permit)?;
         if let Some(once) = &permit.once {
             select.require_first_time(once, permit.now)?;
         }
@@ -94,19 +94,19 @@ pub(super) fn act<T>(
         Ok(value)
     });
     if let Err(error) = &result
-        && let Some(details) = refusal(error)
+        && let Some(details) = rejection(error)
         && !select.connection.is_autocommit()
     {
-        attempt(select, || {
+        run_in_savepoint(select, || {
             let (at, action) = (permit.now, permit.action.as_str());
-            select.add_refusal(at, action, &permit.actor, &permit.origin, &details)
+            select.add_rejection(at, action, &permit.actor, &permit.origin, &details)
         })?;
     }
     result
 }
 
 /// The event of a rejected act, if it leaves one.
-fn refusal(error: &Error) -> Option<AuditDetails> {
+fn rejection(error: &Error) -> Option<AuditDetails> {
     match error {
         Error::Forbidden { missing } => Some(AuditDetails::default().after("missing", missing)),
         Error::NotAllowed(sentence) => Some(AuditDetails::default().after("refused", sentence)),
@@ -144,7 +144,7 @@ fn permit_actor(permit: &Permit, write: &Write<'_>) -> crate::model::event::Acto
 }
 
 /// Checks the right behind a permit again: a right that was lost meanwhile does not count.
-fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
+fn open_write<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
     let mut write = Write {
         select,
         now: permit.now,
@@ -178,18 +178,18 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
             if select.password_hash(user.id)?.as_deref() != Some(hash) {
                 return Err(Error::WrongPassword);
             }
-            write.method = Some(select.spend_factor(&user, factor, permit.now)?);
+            write.method = Some(select.consume_factor(&user, factor, permit.now)?);
         }
         Right::Passkey(answer) => {
             let user = enabled_user(select, answer.user.ok_or(Error::WrongPassword)?)?;
-            write.method = Some(select.spend_passkey(&user, answer, permit.now)?);
+            write.method = Some(select.consume_passkey(&user, answer, permit.now)?);
         }
         Right::Presented(presented) => select.require_secret(presented, permit.now)?,
         Right::Code { presented, purpose } => {
-            let spent = select.spend_code(presented, *purpose, permit.now)?;
-            write.code_user = spent.user;
-            write.code_groups = spent.groups;
-            write.code_creator = spent.creator;
+            let consumed = select.consume_code(presented, *purpose, permit.now)?;
+            write.code_user = consumed.user;
+            write.code_groups = consumed.groups;
+            write.code_creator = consumed.creator;
         }
     }
     Ok(write)
@@ -208,20 +208,20 @@ fn revalidated_credential(
     permit: &Permit,
     holder: &crate::model::caller::Caller,
 ) -> Result<Credential, Error> {
-    let refused = || Error::Unauthenticated {
+    let rejected = || Error::Unauthenticated {
         sent: SecretSent::Yes,
     };
     let Identity::Credential(presented, slot) = &holder.identity else {
-        return Err(refused());
+        return Err(rejected());
     };
-    let credential = select.credential(presented.id)?.ok_or_else(refused)?;
+    let credential = select.credential(presented.id)?.ok_or_else(rejected)?;
     credential
         .check(permit.now, permit.origin.address)
-        .map_err(|_| refused())?;
+        .map_err(|_| rejected())?;
     if has_same_secret(&credential, presented, *slot, holder.now) {
         Ok(credential)
     } else {
-        Err(refused())
+        Err(rejected())
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::cache::{Cache, Concern};
+use super::cache::{Cache, VerificationSubject};
 use super::identity::FileIdentity;
 use super::lock::DatabaseLock;
 use super::notice_signal::NoticeSignal;
@@ -32,14 +32,14 @@ const FLUSH_ROWS_MAX: usize = 250;
 
 /// Time limits of the writer.
 #[derive(Debug, Clone, Copy)]
-pub struct Waits {
+pub struct WriterTimeouts {
     /// How long a job may wait for a database that another process has locked.
     pub job_max: Duration,
     /// How long uses gather before they are stored, and how long to wait after a failure.
     pub flush_after: Duration,
 }
 
-impl Default for Waits {
+impl Default for WriterTimeouts {
     fn default() -> Self {
         Self {
             job_max: Duration::from_millis(4_500),
@@ -51,17 +51,17 @@ impl Default for Waits {
 /// Called with the result of the commit.
 pub(super) type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Runs within the open transaction. Given an error, it runs nothing and answers with that error.
-type Work = Box<dyn FnOnce(Result<&Select, Error>) -> Done + Send>;
+type JobFunction = Box<dyn FnOnce(Result<&Select, Error>) -> FinishedJob + Send>;
 
 /// A job that has run.
-pub(super) struct Done {
+pub(super) struct FinishedJob {
     pub(super) answer: Reply,
     /// The error, if it failed.
     pub(super) failure: Option<Error>,
 }
 
 pub(super) struct WriteJob {
-    work: Work,
+    work: JobFunction,
     since: Instant,
     /// True: runs on a full disk, too.
     pub(super) revokes: bool,
@@ -78,11 +78,11 @@ pub(super) enum Durability {
 }
 
 impl WriteJob {
-    pub(super) fn new(work: Work) -> Self {
+    pub(super) fn new(work: JobFunction) -> Self {
         Self::with_durability(work, Durability::Synced)
     }
 
-    pub(super) fn with_durability(work: Work, durability: Durability) -> Self {
+    pub(super) fn with_durability(work: JobFunction, durability: Durability) -> Self {
         Self {
             work,
             since: Instant::now(),
@@ -119,7 +119,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         shared: WriterShared,
-        waits: Waits,
+        waits: WriterTimeouts,
         lock: Option<DatabaseLock>,
     ) -> std::io::Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
@@ -202,7 +202,7 @@ struct WriterLoop {
     notices: Arc<NoticeSignal>,
     /// SQLite's counter of commits by others.
     data_version: Option<i64>,
-    waits: Waits,
+    waits: WriterTimeouts,
     /// Uses that are being stored.
     taken: Arc<HashMap<Id, Pending>>,
     /// Those of them that are not stored yet, in the order of the table.
@@ -337,15 +337,15 @@ impl WriterLoop {
         self.identity.check()?;
         let version = self.select.count("PRAGMA data_version", [])?;
         if self.data_version.replace(version) != Some(version) {
-            self.cache.drop_entries(Concern::Everything);
+            self.cache.drop_entries(VerificationSubject::Everything);
         }
         Ok(())
     }
 
     /// Drops the cache entries that the transaction invalidated: after the commit, before any answer.
     fn drop_written(&self) {
-        for concern in self.select.take_written() {
-            self.cache.drop_entries(concern);
+        for subject in self.select.take_written() {
+            self.cache.drop_entries(subject);
         }
     }
 
@@ -364,7 +364,7 @@ impl WriterLoop {
             let late = |job: &WriteJob| !busy || job.since.elapsed() >= self.waits.job_max;
             let (late, waiting) = jobs.into_iter().partition(late);
             jobs = waiting;
-            self.refuse(late, error);
+            self.reject(late, error);
             if jobs.is_empty() {
                 return stop;
             }
@@ -394,7 +394,7 @@ impl WriterLoop {
             return jobs;
         }
         let (revoking, others) = jobs.into_iter().partition(|job| job.revokes);
-        self.refuse(others, Error::StorageFull);
+        self.reject(others, Error::StorageFull);
         revoking
     }
 
@@ -412,7 +412,7 @@ impl WriterLoop {
     }
 
     /// Answers jobs that never ran.
-    fn refuse(&mut self, jobs: Vec<WriteJob>, error: Error) {
+    fn reject(&mut self, jobs: Vec<WriteJob>, error: Error) {
         if jobs.is_empty() {
             return;
         }
@@ -452,7 +452,7 @@ impl WriterLoop {
             self.notices.raise();
         }
         self.note_health(result.is_ok() && !self.is_on_reserve());
-        self.mind_reserve(revokes, &result);
+        self.watch_reserve(revokes, &result);
         for answer in answers {
             answer(result.clone());
         }
@@ -460,7 +460,7 @@ impl WriterLoop {
 
     /// Makes the most of a full disk: merges the WAL, which then restarts in the space that it has. A revocation that
     /// found no room although the disk has some (a quota) succeeds at the second attempt.
-    fn mind_reserve(&mut self, revokes: bool, result: &Result<(), Error>) {
+    fn watch_reserve(&mut self, revokes: bool, result: &Result<(), Error>) {
         if let (true, Err(Error::StorageFull), Some(reserve)) = (revokes, result, &mut self.reserve)
         {
             reserve.release();

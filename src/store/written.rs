@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-use super::cache::Concern;
+use super::cache::VerificationSubject;
 use crate::model::error::Error;
 
 /// The tables from which a credential and its owner are read.
@@ -26,19 +26,19 @@ const TABLES: [&str; 9] = [
 /// The column in these that verification never reads: it follows every use.
 const LAST_USE: (&str, &str) = ("credentials", "last_used_at");
 /// Limit of separate drops for one transaction; beyond it everything is dropped.
-const CONCERNS_MAX: usize = 1_024;
+const SUBJECTS_MAX: usize = 1_024;
 
 /// The writes of the open transaction.
-pub(super) struct Written {
+pub(super) struct TransactionWrites {
     /// Set by SQLite's authorizer while it prepares a statement that writes one of [`TABLES`], directly, by a trigger
     /// or by a cascade.
     seen: Arc<AtomicBool>,
     /// The same for each statement that was prepared before.
     known: RefCell<HashMap<String, bool>>,
-    concerns: RefCell<Vec<Concern>>,
+    subjects: RefCell<Vec<VerificationSubject>>,
 }
 
-impl Written {
+impl TransactionWrites {
     /// Watches the statements that `connection` prepares from now on.
     pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
         let seen = Arc::new(AtomicBool::new(false));
@@ -62,7 +62,7 @@ impl Written {
         Ok(Self {
             seen,
             known: RefCell::default(),
-            concerns: RefCell::default(),
+            subjects: RefCell::default(),
         })
     }
 
@@ -70,45 +70,45 @@ impl Written {
     pub(super) fn note(
         &self,
         connection: &Connection,
-        concern: Concern,
+        subject: VerificationSubject,
         sql: &str,
     ) -> Result<(), Error> {
-        if !self.concerns_verification(connection, sql)? {
+        if !self.changes_verification(connection, sql)? {
             return Ok(());
         }
-        self.add(concern);
+        self.add(subject);
         Ok(())
     }
 
     /// Records a credential or an owner whose rows were written.
-    pub(super) fn add(&self, concern: Concern) {
-        let mut concerns = self.concerns.borrow_mut();
-        if concerns.contains(&Concern::Everything) {
+    pub(super) fn add(&self, subject: VerificationSubject) {
+        let mut subjects = self.subjects.borrow_mut();
+        if subjects.contains(&VerificationSubject::Everything) {
             return;
         }
-        if concern == Concern::Everything || concerns.len() >= CONCERNS_MAX {
-            concerns.clear();
-            concerns.push(Concern::Everything);
-        } else if !concerns.contains(&concern) {
-            concerns.push(concern);
+        if subject == VerificationSubject::Everything || subjects.len() >= SUBJECTS_MAX {
+            subjects.clear();
+            subjects.push(VerificationSubject::Everything);
+        } else if !subjects.contains(&subject) {
+            subjects.push(subject);
         }
     }
 
-    fn concerns_verification(&self, connection: &Connection, sql: &str) -> Result<bool, Error> {
+    fn changes_verification(&self, connection: &Connection, sql: &str) -> Result<bool, Error> {
         if let Some(known) = self.known.borrow().get(sql) {
             return Ok(*known);
         }
         self.seen.store(false, Ordering::Relaxed);
         // Not from the statement cache: the authorizer runs while a statement is prepared.
         drop(connection.prepare(sql)?);
-        let concerns = self.seen.load(Ordering::Relaxed);
-        self.known.borrow_mut().insert(sql.to_owned(), concerns);
-        Ok(concerns)
+        let subjects = self.seen.load(Ordering::Relaxed);
+        self.known.borrow_mut().insert(sql.to_owned(), subjects);
+        Ok(subjects)
     }
 
     /// The records since the last call.
-    pub(super) fn take(&self) -> Vec<Concern> {
-        self.concerns.take()
+    pub(super) fn take(&self) -> Vec<VerificationSubject> {
+        self.subjects.take()
     }
 }
 
@@ -126,8 +126,8 @@ mod tests {
         connection
             .pragma_update(None, "foreign_keys", "ON")
             .unwrap();
-        let written = Written::watch(&mut connection).unwrap();
-        for (sql, concerns) in [
+        let written = TransactionWrites::watch(&mut connection).unwrap();
+        for (sql, subjects) in [
             ("UPDATE credentials SET name = ''", true),
             ("DELETE FROM groups WHERE id = 1", true),
             ("INSERT INTO user_permissions VALUES (1, 'metrics')", true),
@@ -144,23 +144,29 @@ mod tests {
             ("UPDATE credentials SET last_used_at = 1, note = ''", true),
             ("UPDATE last_uses SET at = 1", false),
         ] {
-            written.note(&connection, Concern::Everything, sql).unwrap();
+            written
+                .note(&connection, VerificationSubject::Everything, sql)
+                .unwrap();
             let pending = !written.take().is_empty();
-            assert_eq!(pending, concerns, "{sql}");
-            written.note(&connection, Concern::Everything, sql).unwrap();
-            assert_eq!(!written.take().is_empty(), concerns, "{sql}: again");
+            assert_eq!(pending, subjects, "{sql}");
+            written
+                .note(&connection, VerificationSubject::Everything, sql)
+                .unwrap();
+            assert_eq!(!written.take().is_empty(), subjects, "{sql}: again");
         }
     }
 
     #[test]
     fn too_many_concerns_drop_everything() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let written = Written::watch(&mut connection).unwrap();
-        for _ in 0..=CONCERNS_MAX {
-            written.add(Concern::Credential(crate::model::secret::Id::random()));
+        let written = TransactionWrites::watch(&mut connection).unwrap();
+        for _ in 0..=SUBJECTS_MAX {
+            written.add(VerificationSubject::Credential(
+                crate::model::secret::Id::random(),
+            ));
         }
-        assert_eq!(written.take(), [Concern::Everything]);
-        written.add(Concern::NewRow);
-        assert_eq!(written.take(), [Concern::NewRow]);
+        assert_eq!(written.take(), [VerificationSubject::Everything]);
+        written.add(VerificationSubject::NewRow);
+        assert_eq!(written.take(), [VerificationSubject::NewRow]);
     }
 }

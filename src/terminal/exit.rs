@@ -10,7 +10,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const NOT_FOUND: u8 = 3;
 pub const SIGN_IN_NEEDED: u8 = 4;
-pub const REFUSED: u8 = 5;
+pub const FORBIDDEN: u8 = 5;
 pub const INVALID: u8 = 6;
 pub const UNREACHABLE: u8 = 7;
 pub const TOO_MANY: u8 = 8;
@@ -23,7 +23,7 @@ pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found somethi
 8 too many requests, 10 verify: invalid, 130 interrupted.";
 
 /// Writes `text` and a line end to standard error. A closed standard error is not a failure.
-pub fn say(text: &str) {
+pub fn write_stderr(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", sanitize(text));
 }
@@ -78,14 +78,14 @@ impl Failure {
 
     pub fn print(&self) {
         if let Some(problem) = &self.problem {
-            say(problem);
+            write_stderr(problem);
             return;
         }
         if !self.message.is_empty() {
-            say(&format!("keycroft: {}", self.message));
+            write_stderr(&format!("keycroft: {}", self.message));
         }
         if let Some(hint) = &self.hint {
-            say(&format!("  try: {hint}"));
+            write_stderr(&format!("  try: {hint}"));
         }
     }
 }
@@ -99,7 +99,7 @@ impl From<Error> for Failure {
             Error::Forbidden { .. }
             | Error::Locked
             | Error::NotAllowed(_)
-            | Error::AgainstPolicy(_) => REFUSED,
+            | Error::AgainstPolicy(_) => FORBIDDEN,
             Error::Invalid(_)
             | Error::NameTaken(_)
             | Error::Conflict(_)

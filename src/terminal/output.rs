@@ -11,10 +11,10 @@ mod progress;
 mod terminal;
 
 use super::exit::sanitize;
-pub use super::exit::say;
+pub use super::exit::write_stderr;
 use super::exit::{DONE, FAILED, Failure, INVALID};
 use crate::model::time::Time;
-use layout::Text;
+use layout::CellText;
 pub use progress::Progress;
 use terminal::Terminal;
 
@@ -26,14 +26,14 @@ pub fn ask(text: &str) {
 
 /// Writes `text` and a line end to standard output. When the reader is gone, the command ends silently.
 pub fn line(text: &str) -> Result<(), Failure> {
-    match put(text) {
+    match print_text(text) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::quiet(DONE)),
         Err(error) => Err(Failure::new(FAILED, format!("standard output: {error}"))),
     }
 }
 
-fn put(text: &str) -> io::Result<()> {
+fn print_text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush())
 }
@@ -49,7 +49,7 @@ pub enum OutputFormat {
 
 /// The form of results, as the flags choose it.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct Format {
+pub struct OutputArguments {
     /// Format: table, wide (a table without cuts), json or tsv [default: table on a terminal, otherwise tsv]
     #[arg(
         short,
@@ -69,7 +69,7 @@ pub struct Format {
     quiet: bool,
 }
 
-impl Format {
+impl OutputArguments {
     pub fn is_json(self) -> bool {
         self.json || self.output == Some(OutputFormat::Json)
     }
@@ -103,7 +103,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-impl From<&Cell> for Text {
+impl From<&Cell> for CellText {
     fn from(cell: &Cell) -> Self {
         Self {
             shown: field(&cell.shown),
@@ -126,7 +126,8 @@ impl Cell {
         let Some(text) = time else {
             return Self::new("", nothing);
         };
-        let shown = Time::parse(text).map_or_else(|_| text.to_owned(), |time| relative(time, now));
+        let shown =
+            Time::parse(text).map_or_else(|_| text.to_owned(), |time| relative_time(time, now));
         Self {
             brief: shown
                 .split_once(" (")
@@ -158,7 +159,7 @@ impl Cell {
 }
 
 /// `in 30d (2026-12-22)`, `5m ago`.
-pub fn relative(time: Time, now: Time) -> String {
+pub fn relative_time(time: Time, now: Time) -> String {
     if time > now {
         return format!("in {} ({})", rounded(time.since(now)), time.day());
     }
@@ -181,7 +182,7 @@ fn rounded(duration: std::time::Duration) -> String {
 }
 
 /// A lifetime in words for standard error.
-pub fn until(expires_at: Option<&str>, now: Time) -> String {
+pub fn lifetime_text(expires_at: Option<&str>, now: Time) -> String {
     match expires_at {
         None => "never expires".to_owned(),
         Some(text) => match Time::parse(text) {
@@ -193,7 +194,7 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
 
 /// Writes rows under headings, each row on one line. An empty list is the sentence `empty` on standard error, for people.
 pub fn table(
-    format: Format,
+    format: OutputArguments,
     headings: &[&str],
     rows: &[Vec<Cell>],
     empty: &str,
@@ -215,15 +216,15 @@ pub fn table(
     }
     if rows.is_empty() {
         if !format.quiet {
-            say(empty);
+            write_stderr(empty);
         }
         return Ok(());
     }
     let terminal = Terminal::of_stdout();
     let width = terminal.width.filter(|_| form == OutputFormat::Table);
-    let texts: Vec<Vec<Text>> = rows
+    let texts: Vec<Vec<CellText>> = rows
         .iter()
-        .map(|row| row.iter().map(Text::from).collect())
+        .map(|row| row.iter().map(CellText::from).collect())
         .collect();
     let lines = layout::lines(headings, &texts, width, &terminal.style);
     if terminal.height.is_some_and(|height| lines.len() >= height) {
@@ -233,7 +234,7 @@ pub fn table(
 }
 
 /// One object: a line a value, `name<tab>value` for programs.
-pub fn record(format: Format, rows: &[(&str, Cell)]) -> Result<(), Failure> {
+pub fn record(format: OutputArguments, rows: &[(&str, Cell)]) -> Result<(), Failure> {
     let to_people = format.of_table() != OutputFormat::Tsv;
     let style = Terminal::of_stdout().style;
     for (name, cell) in rows {
@@ -276,14 +277,14 @@ impl Out {
             .create_new(true)
             .mode(0o600)
             .open(path)
-            .map_err(|error| refused(path, &error))?;
+            .map_err(|error| file_failure(path, &error))?;
         Ok(SecretDestination {
             file: Some((file, path.clone())),
         })
     }
 }
 
-fn refused(path: &Path, error: &io::Error) -> Failure {
+fn file_failure(path: &Path, error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::AlreadyExists {
         return Failure::new(
             INVALID,
@@ -300,7 +301,7 @@ impl SecretDestination {
     /// Writes the secret alone to its destination.
     pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
         let written = match self.file {
-            None => put(secret).map_err(|error| format!("standard output: {error}")),
+            None => print_text(secret).map_err(|error| format!("standard output: {error}")),
             Some((mut file, path)) => writeln!(file, "{secret}")
                 .and_then(|()| file.sync_all())
                 .map_err(|error| format!("{}: {error}", path.display())),
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn times_are_relative_and_rounded() {
         let now = Time::from_unix(1_000_000);
-        for (seconds, said) in [
+        for (seconds, message) in [
             (1_000_000, "0s ago"),
             (999_941, "59s ago"),
             (999_940, "1m ago"),
@@ -340,7 +341,7 @@ mod tests {
             (1_000_001, "in 1s (1970-01-12)"),
             (3_591_990, "in 30d (1970-02-11)"),
         ] {
-            assert_eq!(relative(Time::from_unix(seconds), now), said);
+            assert_eq!(relative_time(Time::from_unix(seconds), now), message);
         }
     }
 

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::registry::{Full, Phase, RegisteredConnection, Registry};
+use super::registry::{NoCapacity, Phase, RegisteredConnection, Registry};
 use super::rejection::{Reject, Rejection};
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
@@ -22,11 +22,11 @@ const FULL: Rejection =
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// How often a new connection checks whether those that must make room have closed, and at most how many times.
-const LEAVING_LOOK: Duration = Duration::from_millis(2);
-const LEAVING_LOOKS_MAX: usize = 50;
+const CLOSING_CHECK: Duration = Duration::from_millis(2);
+const CLOSING_CHECKS_MAX: usize = 50;
 
 /// A connection on its way to its worker.
-pub struct Arrival {
+pub struct AcceptedConnection {
     /// The socket.
     pub stream: AcceptedSocket,
     /// Its place in the registry.
@@ -47,7 +47,7 @@ pub enum AcceptedSocket {
 pub struct Acceptor {
     listener: TcpListener,
     registry: Arc<Registry>,
-    workers: Vec<UnboundedSender<Arrival>>,
+    workers: Vec<UnboundedSender<AcceptedConnection>>,
     /// The first phase of a connection.
     first: Phase,
     reject: Reject,
@@ -61,7 +61,7 @@ impl Acceptor {
     pub fn open(
         listener: StdTcpListener,
         registry: &Arc<Registry>,
-        workers: &[UnboundedSender<Arrival>],
+        workers: &[UnboundedSender<AcceptedConnection>],
         first: Phase,
         reject: &Reject,
     ) -> io::Result<Self> {
@@ -106,7 +106,7 @@ impl Acceptor {
 
     async fn take(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let Ok(place) = self.place(peer).await else {
-            self.refuse(stream.into_std()?);
+            self.reject(stream.into_std()?);
             return Ok(());
         };
         let stream = match place.worker {
@@ -114,23 +114,23 @@ impl Acceptor {
             _ => AcceptedSocket::There(stream.into_std()?),
         };
         // A worker that has ended drops the place with the message.
-        let _ = self.workers[place.worker].send(Arrival { stream, place });
+        let _ = self.workers[place.worker].send(AcceptedConnection { stream, place });
         Ok(())
     }
 
     /// A place in the registry. Waits for connections that are making room.
-    async fn place(&self, peer: SocketAddr) -> Result<RegisteredConnection, Full> {
-        for _ in 0..LEAVING_LOOKS_MAX {
+    async fn place(&self, peer: SocketAddr) -> Result<RegisteredConnection, NoCapacity> {
+        for _ in 0..CLOSING_CHECKS_MAX {
             match self.registry.enter(peer, self.first) {
-                Err(Full::ForAMoment) => tokio::time::sleep(LEAVING_LOOK).await,
+                Err(NoCapacity::ForAMoment) => tokio::time::sleep(CLOSING_CHECK).await,
                 entered => return entered,
             }
         }
-        Err(Full::Really)
+        Err(NoCapacity::Really)
     }
 
     /// Sends 503, if that is possible without waiting.
-    fn refuse(&self, mut stream: StdTcpStream) {
+    fn reject(&self, mut stream: StdTcpStream) {
         if self.first == Phase::Handshake {
             return;
         }

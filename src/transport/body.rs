@@ -16,15 +16,15 @@ pub enum BodyPart {
 
 /// The response was cut off. The connection is closed so that the client notices.
 #[derive(Debug)]
-pub struct Broken;
+pub struct TruncatedResponse;
 
-impl std::fmt::Display for Broken {
+impl std::fmt::Display for TruncatedResponse {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("the response was cut off")
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for TruncatedResponse {}
 
 /// A response body for hyper.
 pub enum Body {
@@ -43,7 +43,7 @@ pub enum Body {
 
 impl Body {
     /// A body in one piece.
-    pub fn whole(bytes: Vec<u8>) -> Self {
+    pub fn complete(bytes: Vec<u8>) -> Self {
         if bytes.is_empty() {
             return Self::Empty;
         }
@@ -53,12 +53,12 @@ impl Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = TruncatedResponse;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, TruncatedResponse>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => {
@@ -77,7 +77,7 @@ impl hyper::body::Body for Body {
                     *self = Self::Empty;
                     Poll::Ready(None)
                 }
-                None => Poll::Ready(Some(Err(Broken))),
+                None => Poll::Ready(Some(Err(TruncatedResponse))),
             },
         }
     }

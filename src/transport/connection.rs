@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use tokio::net::TcpStream;
 
 use super::Peer;
-use super::accept::{self, Arrival};
+use super::accept::{self, AcceptedConnection};
 use super::registry::{Phase, Registry};
 use super::service::{HttpService, WorkerPool};
 use super::settings::{BUFFER_BYTES_MAX, LINGER_BYTES_MAX};
@@ -33,8 +33,8 @@ pub struct WorkerContext<H> {
 }
 
 /// Serves a connection until it ends.
-pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: Arrival) {
-    let Arrival { stream, place } = arrival;
+pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: AcceptedConnection) {
+    let AcceptedConnection { stream, place } = arrival;
     let socket = match stream {
         accept::AcceptedSocket::Control(stream) => Socket::from_unix(stream),
         accept::AcceptedSocket::Here(stream) => Socket::from_tcp(stream),
@@ -107,7 +107,7 @@ async fn drive<F: Future>(
     finish: impl Fn(Pin<&mut F>) -> bool,
 ) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut told = false;
+    let mut is_stopping = false;
     poll_fn(|cx| {
         watch.slot.wakes(cx.waker());
         let mut ends = watch.is_stopping();
@@ -115,7 +115,7 @@ async fn drive<F: Future>(
             if watch.drops_when_overdue() {
                 return Poll::Ready(None);
             }
-            if watch.slot.is_leaving() {
+            if watch.slot.is_closing() {
                 // It was idle when it was chosen. A request that came in between is answered.
                 if watch.slot.phase() != Phase::Busy {
                     return Poll::Ready(None);
@@ -123,8 +123,8 @@ async fn drive<F: Future>(
                 ends = true;
             }
         }
-        if ends && !told {
-            told = true;
+        if ends && !is_stopping {
+            is_stopping = true;
             if !finish(future.as_mut()) {
                 return Poll::Ready(None);
             }

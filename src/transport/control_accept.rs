@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::accept::{AcceptedSocket, Arrival};
+use super::accept::{AcceptedConnection, AcceptedSocket};
 use super::control::ControlSocket;
 use super::registry::Registry;
 
@@ -20,14 +20,14 @@ const ROOM_LOOK: Duration = Duration::from_millis(2);
 pub struct ControlAcceptor {
     listener: UnixListener,
     registry: Arc<Registry>,
-    worker: UnboundedSender<Arrival>,
+    worker: UnboundedSender<AcceptedConnection>,
 }
 
 impl ControlAcceptor {
     pub fn new(
         socket: &ControlSocket,
         registry: &Arc<Registry>,
-        worker: &UnboundedSender<Arrival>,
+        worker: &UnboundedSender<AcceptedConnection>,
     ) -> io::Result<Self> {
         Ok(Self {
             listener: UnixListener::from_std(socket.listener()?)?,
@@ -71,6 +71,6 @@ impl ControlAcceptor {
             }
         };
         let stream = AcceptedSocket::Control(stream);
-        let _ = self.worker.send(Arrival { stream, place });
+        let _ = self.worker.send(AcceptedConnection { stream, place });
     }
 }

@@ -32,14 +32,14 @@ pub fn request(
     for (name, value) in &parts.headers {
         headers.push((name.as_str().to_owned(), text(value)));
     }
-    let over = body.is_none();
+    let is_empty = body.is_none();
     let body = body.unwrap_or_default();
     let request = if https {
         rouille::Request::fake_https_from(peer, method, target, headers, body)
     } else {
         rouille::Request::fake_http_from(peer, method, target, headers, body)
     };
-    if over {
+    if is_empty {
         drop(request.data());
     }
     request
@@ -57,11 +57,11 @@ fn text(value: &HeaderValue) -> String {
 pub struct HandlerAnswer {
     response: Response<Body>,
     /// The rest after the first part of the body; the thread that answered reads it.
-    rest: Option<Rest>,
+    rest: Option<RemainingBody>,
 }
 
 /// The part of a long response that is still to be read.
-pub struct Rest {
+pub struct RemainingBody {
     reader: Box<dyn Read + Send>,
     first: Vec<u8>,
     parts: mpsc::Sender<BodyPart>,
@@ -69,7 +69,7 @@ pub struct Rest {
 
 /// The reason why a response of the handler was not sent.
 #[derive(Debug)]
-pub enum Fault {
+pub enum ResponseFault {
     /// Its status is not one of 200 to 599.
     Status(u16),
     /// This header contains CR, LF or NUL, or must not be sent.
@@ -78,7 +78,7 @@ pub enum Fault {
     Body(std::io::Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ResponseFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(formatter, "the response has the status {status}"),
@@ -95,11 +95,11 @@ impl HandlerAnswer {
         response: rouille::Response,
         lane: Lane,
         mut headers: HeaderMap,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, ResponseFault> {
         let status = StatusCode::from_u16(response.status_code)
             .ok()
             .filter(|status| (200..600).contains(&status.as_u16()))
-            .ok_or(Fault::Status(response.status_code))?;
+            .ok_or(ResponseFault::Status(response.status_code))?;
         headers.clear();
         headers.reserve(response.headers.len());
         for (name, value) in response.headers {
@@ -108,7 +108,7 @@ impl HandlerAnswer {
             }
         }
         let (reader, size) = response.data.into_reader_and_size();
-        let (body, rest) = body(reader, size, lane).map_err(Fault::Body)?;
+        let (body, rest) = body(reader, size, lane).map_err(ResponseFault::Body)?;
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -127,7 +127,7 @@ impl HandlerAnswer {
     }
 
     /// The rest of the body, for a thread of the pool.
-    pub const fn take_rest(&mut self) -> Option<Rest> {
+    pub const fn take_rest(&mut self) -> Option<RemainingBody> {
         self.rest.take()
     }
 
@@ -137,7 +137,7 @@ impl HandlerAnswer {
     }
 }
 
-impl Rest {
+impl RemainingBody {
     /// Reads on and sends, as fast as the client takes it. Stops when the client has gone.
     pub fn send(mut self) {
         let mut part = self.first;
@@ -174,10 +174,10 @@ impl Rest {
 fn header(
     name: Cow<'static, str>,
     value: Cow<'static, str>,
-) -> Result<Option<(HeaderName, HeaderValue)>, Fault> {
+) -> Result<Option<(HeaderName, HeaderValue)>, ResponseFault> {
     let known = known_name(&name).or_else(|| HeaderName::from_bytes(name.as_bytes()).ok());
     let Some(parsed) = known else {
-        return Err(Fault::Header(name.into_owned()));
+        return Err(ResponseFault::Header(name.into_owned()));
     };
     if matches!(
         parsed,
@@ -195,7 +195,7 @@ fn header(
     };
     match value {
         Some(value) => Ok(Some((parsed, value))),
-        None => Err(Fault::Header(name.into_owned())),
+        None => Err(ResponseFault::Header(name.into_owned())),
     }
 }
 
@@ -245,28 +245,28 @@ fn body(
     mut reader: Box<dyn Read + Send>,
     size: Option<usize>,
     lane: Lane,
-) -> std::io::Result<(Body, Option<Rest>)> {
+) -> std::io::Result<(Body, Option<RemainingBody>)> {
     if size == Some(0) {
         return Ok((Body::Empty, None));
     }
-    let whole = matches!(lane, Lane::Quick) || size.is_some_and(|size| size <= WHOLE_BYTES_MAX);
-    if whole {
+    let is_short = matches!(lane, Lane::Quick) || size.is_some_and(|size| size <= WHOLE_BYTES_MAX);
+    if is_short {
         let mut bytes = Vec::with_capacity(size.unwrap_or(0));
         reader.read_to_end(&mut bytes)?;
-        return Ok((Body::whole(bytes), None));
+        return Ok((Body::complete(bytes), None));
     }
     let mut first = Vec::with_capacity(PART_BYTES);
     let limit = WHOLE_BYTES_MAX as u64;
     reader.by_ref().take(limit).read_to_end(&mut first)?;
     if first.len() < WHOLE_BYTES_MAX {
-        return Ok((Body::whole(first), None));
+        return Ok((Body::complete(first), None));
     }
     let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
     let body = Body::Parts {
         parts: receiver,
         left: size.map(|size| size as u64),
     };
-    let rest = Rest {
+    let rest = RemainingBody {
         reader,
         first,
         parts: sender,

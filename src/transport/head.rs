@@ -10,7 +10,7 @@ use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
 
 /// Progress in a head, so that no byte is read twice.
 #[derive(Default)]
-pub struct Scan {
+pub struct HeadProgress {
     searched: usize,
     line_start: usize,
     lines: usize,
@@ -28,10 +28,10 @@ pub enum HeadScan {
     /// A head of this many bytes.
     Head(usize),
     /// A request that the transport answers itself.
-    Refused(Rejection),
+    Rejected(Rejection),
 }
 
-impl Scan {
+impl HeadProgress {
     /// Scans the bytes received since the last call; `bytes` always starts with the head.
     pub fn look(&mut self, bytes: &[u8]) -> HeadScan {
         loop {
@@ -42,13 +42,13 @@ impl Scan {
             };
             let end = self.searched + offset;
             if end == self.line_start || bytes[end - 1] != b'\r' {
-                return HeadScan::Refused(Rejection::malformed("A line does not end with CR LF."));
+                return HeadScan::Rejected(Rejection::malformed("A line does not end with CR LF."));
             }
             let line = &bytes[self.line_start..end - 1];
             let start = std::mem::replace(&mut self.line_start, end + 1);
             self.searched = end + 1;
             if self.searched > HEAD_BYTES_MAX {
-                return HeadScan::Refused(TOO_LARGE);
+                return HeadScan::Rejected(TOO_LARGE);
             }
             if line.is_empty() {
                 if self.lines > 0 {
@@ -56,7 +56,9 @@ impl Scan {
                 }
                 // Old clients send one empty line before a request (RFC 9112, 2.2).
                 if end > 1 {
-                    return HeadScan::Refused(Rejection::malformed("The request line is missing."));
+                    return HeadScan::Rejected(Rejection::malformed(
+                        "The request line is missing.",
+                    ));
                 }
                 continue;
             }
@@ -64,12 +66,12 @@ impl Scan {
                 0 => request_line(line),
                 _ => self.header(line, start..end + 1),
             };
-            if let Err(refusal) = checked {
-                return HeadScan::Refused(refusal);
+            if let Err(rejection) = checked {
+                return HeadScan::Rejected(rejection);
             }
             self.lines += 1;
             if self.lines > 1 + HEADERS_MAX {
-                return HeadScan::Refused(TOO_MANY);
+                return HeadScan::Rejected(TOO_MANY);
             }
         }
     }
@@ -126,14 +128,14 @@ impl Scan {
                 .first()
                 .is_some_and(|&first| first != b'\r' && !is_token(first))
             {
-                return HeadScan::Refused(Rejection::malformed("This is not HTTP."));
+                return HeadScan::Rejected(Rejection::malformed("This is not HTTP."));
             }
             if line.len() > LINE_BYTES_MAX + 1 {
-                return HeadScan::Refused(LINE_TOO_LONG);
+                return HeadScan::Rejected(LINE_TOO_LONG);
             }
         }
         if bytes.len() >= HEAD_BYTES_MAX {
-            return HeadScan::Refused(TOO_LARGE);
+            return HeadScan::Rejected(TOO_LARGE);
         }
         HeadScan::More
     }
@@ -290,7 +292,7 @@ mod tests {
 
     /// The result when the bytes arrive in these pieces.
     fn found_in_pieces(bytes: &[u8], ends: &[usize]) -> HeadScan {
-        let mut scan = Scan::default();
+        let mut scan = HeadProgress::default();
         for &end in ends {
             let found = scan.look(&bytes[..end.min(bytes.len())]);
             if found != HeadScan::More {
@@ -305,9 +307,12 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut bytes = head.to_vec();
         bytes.extend_from_slice(b"body\r\n\r\n");
-        assert_eq!(Scan::default().look(&bytes), HeadScan::Head(head.len()));
         assert_eq!(
-            Scan::default().look(&head[..head.len() - 1]),
+            HeadProgress::default().look(&bytes),
+            HeadScan::Head(head.len())
+        );
+        assert_eq!(
+            HeadProgress::default().look(&head[..head.len() - 1]),
             HeadScan::More
         );
     }
@@ -316,13 +321,19 @@ mod tests {
     fn carriage_return_does_not_count_toward_the_limit() {
         let line = format!("GET /{} HTTP/1.1", "a".repeat(LINE_BYTES_MAX - 14));
         assert_eq!(line.len(), LINE_BYTES_MAX);
-        assert_eq!(Scan::default().look(line.as_bytes()), HeadScan::More);
+        assert_eq!(
+            HeadProgress::default().look(line.as_bytes()),
+            HeadScan::More
+        );
         let ending = format!("{line}\r");
-        assert_eq!(Scan::default().look(ending.as_bytes()), HeadScan::More);
+        assert_eq!(
+            HeadProgress::default().look(ending.as_bytes()),
+            HeadScan::More
+        );
         let longer = format!("{line}xx");
         assert_eq!(
-            Scan::default().look(longer.as_bytes()),
-            HeadScan::Refused(LINE_TOO_LONG)
+            HeadProgress::default().look(longer.as_bytes()),
+            HeadScan::Rejected(LINE_TOO_LONG)
         );
     }
 
@@ -338,12 +349,12 @@ mod tests {
             let text = format!("{first}{}\r\n", lines.concat());
             let bytes = text.as_bytes();
             ends.sort_unstable();
-            let whole = Scan::default().look(bytes);
+            let complete = HeadProgress::default().look(bytes);
             let pieces = found_in_pieces(bytes, &ends);
             // A head with several faults may be rejected for either of them.
-            let both_refused = matches!((&pieces, &whole), (HeadScan::Refused(_), HeadScan::Refused(_)));
-            prop_assert!(both_refused || pieces == whole, "{pieces:?}, {whole:?}");
-            if let HeadScan::Head(length) = whole {
+            let both_rejected = matches!((&pieces, &complete), (HeadScan::Rejected(_), HeadScan::Rejected(_)));
+            prop_assert!(both_rejected || pieces == complete, "{pieces:?}, {complete:?}");
+            if let HeadScan::Head(length) = complete {
                 let head = &text[..length];
                 prop_assert!(head.ends_with("\r\n\r\n"));
                 prop_assert_eq!(head.matches('\n').count(), head.matches("\r\n").count());

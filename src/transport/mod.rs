@@ -41,7 +41,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 
-use accept::{Acceptor, Arrival};
+use accept::{AcceptedConnection, Acceptor};
 use connection::WorkerContext;
 use control_accept::ControlAcceptor;
 use handler::ThreadHandler;
@@ -217,7 +217,7 @@ impl<H: 'static> All<H> {
     fn start_worker(
         self,
         number: usize,
-    ) -> io::Result<(UnboundedSender<Arrival>, thread::JoinHandle<()>)> {
+    ) -> io::Result<(UnboundedSender<AcceptedConnection>, thread::JoinHandle<()>)> {
         let (sender, inbox) = unbounded_channel();
         let (opened, result) = mpsc::channel();
         let main = move || match self.prepare() {
@@ -241,7 +241,10 @@ impl<H: 'static> All<H> {
 }
 
 /// A worker: serves the connections that it is passed until the channel closes.
-async fn work<H: 'static>(host: Rc<WorkerContext<H>>, mut inbox: UnboundedReceiver<Arrival>) {
+async fn work<H: 'static>(
+    host: Rc<WorkerContext<H>>,
+    mut inbox: UnboundedReceiver<AcceptedConnection>,
+) {
     while let Some(arrival) = inbox.recv().await {
         spawn_local(connection::run(Rc::clone(&host), arrival));
     }
@@ -259,9 +262,9 @@ impl StopPlan {
     async fn keep(
         self,
         acceptors: Vec<tokio::task::JoinHandle<()>>,
-        workers: Vec<UnboundedSender<Arrival>>,
+        workers: Vec<UnboundedSender<AcceptedConnection>>,
     ) {
-        self.stop.told(1).await;
+        self.stop.called(1).await;
         for acceptor in acceptors {
             acceptor.abort();
             let _ = acceptor.await;
@@ -269,13 +272,13 @@ impl StopPlan {
         self.registry.stop();
         let finished = async {
             let mut emptied = std::pin::pin!(self.registry.emptied());
-            let mut told_again = std::pin::pin!(self.stop.told(2));
+            let mut called_again = std::pin::pin!(self.stop.called(2));
             std::future::poll_fn(|cx| {
                 let emptied = emptied.as_mut().poll(cx);
                 if emptied.is_ready() {
                     return emptied;
                 }
-                told_again.as_mut().poll(cx)
+                called_again.as_mut().poll(cx)
             })
             .await;
         };

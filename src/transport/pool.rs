@@ -24,7 +24,7 @@ struct PoolJob {
     /// For reuse in the answer.
     headers: HeaderMap,
     reply: oneshot::Sender<HandlerAnswer>,
-    gone: Arc<AtomicBool>,
+    disconnected: Arc<AtomicBool>,
     since: Instant,
 }
 
@@ -33,7 +33,7 @@ pub struct Ticket {
     /// The answer. Closed without one if the pool could not answer.
     pub reply: oneshot::Receiver<HandlerAnswer>,
     /// Set when the client sends no more, and so may have left.
-    pub gone: Arc<AtomicBool>,
+    pub disconnected: Arc<AtomicBool>,
 }
 
 /// A pool. Clones share it.
@@ -105,13 +105,13 @@ impl<H: 'static> Pool<H> {
     /// Queues a request; `None` if the queue is full.
     pub fn submit(&self, request: Request, peer: Peer, headers: HeaderMap) -> Option<Ticket> {
         let (sender, reply) = oneshot::channel();
-        let gone = Arc::new(AtomicBool::new(false));
+        let disconnected = Arc::new(AtomicBool::new(false));
         let job = PoolJob {
             request,
             peer,
             headers,
             reply: sender,
-            gone: Arc::clone(&gone),
+            disconnected: Arc::clone(&disconnected),
             since: Instant::now(),
         };
         let mut state = self.0.state();
@@ -133,7 +133,10 @@ impl<H: 'static> Pool<H> {
             log::error!("a {} thread did not start: {error}", self.0.name);
             self.0.lost_thread();
         }
-        Some(Ticket { reply, gone })
+        Some(Ticket {
+            reply,
+            disconnected,
+        })
     }
 
     /// Accepts nothing more, and waits this long for pending requests.
@@ -180,7 +183,7 @@ impl<H> PoolShared<H> {
             let _ = opened.send(Ok(()));
         }
         while let Some(job) = self.next() {
-            let left = job.gone.load(Relaxed) && job.since.elapsed() > self.limits.patience;
+            let left = job.disconnected.load(Relaxed) && job.since.elapsed() > self.limits.patience;
             if left || job.reply.is_closed() {
                 continue;
             }

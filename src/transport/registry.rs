@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::Peer;
-use super::settings::{CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, LEAVING_MAX, TransportSettings};
+use super::settings::{CLOSING_MAX, CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, TransportSettings};
 
 /// The event that a connection waits for, which sets its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ pub struct Slot {
     state: AtomicU64,
     /// Set when the registry has decided something about this connection.
     attention: AtomicBool,
-    leaving: AtomicBool,
+    closing: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -69,8 +69,8 @@ impl Slot {
     }
 
     /// Returns whether the connection was chosen to make room.
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Relaxed)
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
     }
 
     /// Sets the waker. Called once, since a task keeps its waker.
@@ -95,7 +95,7 @@ impl Slot {
 
 /// All connections of one server.
 pub struct Registry {
-    table: Mutex<Table>,
+    table: Mutex<ConnectionTable>,
     started: Instant,
     deadlines: Deadlines,
     connections_max: usize,
@@ -110,14 +110,14 @@ pub struct Registry {
 }
 
 #[derive(Default)]
-struct Table {
+struct ConnectionTable {
     slots: Vec<Option<Arc<Slot>>>,
     free: Vec<usize>,
-    leaving: usize,
+    closing: usize,
     per_address: HashMap<IpAddr, usize>,
 }
 
-impl Table {
+impl ConnectionTable {
     fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
@@ -125,7 +125,7 @@ impl Table {
 
 /// The reason why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum NoCapacity {
     /// Connections that must make room are still closing.
     ForAMoment,
     /// Every connection is busy.
@@ -168,7 +168,7 @@ impl Registry {
         self: &Arc<Self>,
         peer: SocketAddr,
         phase: Phase,
-    ) -> Result<RegisteredConnection, Full> {
+    ) -> Result<RegisteredConnection, NoCapacity> {
         let address = counted_as(peer);
         let counted = !(self.exempt)(peer.ip().to_canonical());
         let mut table = self.table();
@@ -178,7 +178,7 @@ impl Registry {
                 Self::make_room(&mut table, Some(address))?;
             }
         }
-        if table.len() - table.leaving >= self.connections_max {
+        if table.len() - table.closing >= self.connections_max {
             Self::make_room(&mut table, None)?;
         }
         let worker = self.least_busy();
@@ -187,13 +187,13 @@ impl Registry {
 
     /// A place for a control connection, on the first worker. Control connections have a separate budget, so that a
     /// flood from the network never locks out the operator. Without room, the one that is idle longest has to close.
-    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<RegisteredConnection, Full> {
+    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<RegisteredConnection, NoCapacity> {
         let mut table = self.table();
         let control = |slot: &&Arc<Slot>| slot.mark != Peer::Network;
         let open = table.slots.iter().flatten().filter(control);
         if open.count() >= CONTROL_CONNECTIONS_MAX {
             Self::make_room_among(&mut table, |slot| slot.mark != Peer::Network)?;
-            return Err(Full::ForAMoment);
+            return Err(NoCapacity::ForAMoment);
         }
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mark = Peer::Operator { uid };
@@ -202,7 +202,7 @@ impl Registry {
 
     fn add(
         self: &Arc<Self>,
-        mut table: MutexGuard<'_, Table>,
+        mut table: MutexGuard<'_, ConnectionTable>,
         peer: SocketAddr,
         mark: Peer,
         phase: Phase,
@@ -213,7 +213,7 @@ impl Registry {
             mark,
             state: AtomicU64::new(phase as u64 | self.now() << 3),
             attention: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             waker: OnceLock::new(),
         });
         let key = if let Some(key) = table.free.pop() {
@@ -324,30 +324,33 @@ impl Registry {
     }
 
     /// Closes the connection that is idle longest, or else the one whose client has delayed a request longest.
-    fn make_room(table: &mut Table, of: Option<IpAddr>) -> Result<(), Full> {
+    fn make_room(table: &mut ConnectionTable, of: Option<IpAddr>) -> Result<(), NoCapacity> {
         Self::make_room_among(table, |slot| {
             slot.mark == Peer::Network && of.is_none_or(|address| counted_as(slot.peer) == address)
         })
     }
 
-    fn make_room_among(table: &mut Table, may_leave: impl Fn(&Slot) -> bool) -> Result<(), Full> {
-        if table.leaving >= LEAVING_MAX {
-            return Err(Full::ForAMoment);
+    fn make_room_among(
+        table: &mut ConnectionTable,
+        may_leave: impl Fn(&Slot) -> bool,
+    ) -> Result<(), NoCapacity> {
+        if table.closing >= CLOSING_MAX {
+            return Err(NoCapacity::ForAMoment);
         }
         let chosen = table
             .slots
             .iter()
             .flatten()
-            .filter(|slot| !slot.is_leaving() && slot.phase() != Phase::Busy)
+            .filter(|slot| !slot.is_closing() && slot.phase() != Phase::Busy)
             .filter(|slot| may_leave(slot))
             .min_by_key(|slot| {
                 let (phase, since) = slot.waiting();
                 (phase != Phase::Idle, since)
             });
-        let slot = chosen.ok_or(Full::Really)?;
-        slot.leaving.store(true, Relaxed);
+        let slot = chosen.ok_or(NoCapacity::Really)?;
+        slot.closing.store(true, Relaxed);
         slot.alert();
-        table.leaving += 1;
+        table.closing += 1;
         Ok(())
     }
 
@@ -362,8 +365,8 @@ impl Registry {
         let mut table = self.table();
         table.slots[place.key] = None;
         table.free.push(place.key);
-        if place.slot.is_leaving() {
-            table.leaving -= 1;
+        if place.slot.is_closing() {
+            table.closing -= 1;
         }
         let address = counted_as(place.slot.peer);
         if let Some(count) = table.per_address.get_mut(&address) {
@@ -402,7 +405,7 @@ impl Registry {
     }
 
     /// A panic under this lock can't leave an inconsistency that matters more than going on.
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, ConnectionTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

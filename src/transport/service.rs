@@ -66,14 +66,14 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
     fn call(&self, request: Request<Incoming>) -> Answering<H> {
         let (parts, body) = request.into_parts();
         self.watch.waits_for(Phase::Busy);
-        if let Some(refusal) = self.watch.refusal.take() {
-            return self.refuse(refusal);
+        if let Some(rejection) = self.watch.rejection.take() {
+            return self.reject(rejection);
         }
         let length = body.size_hint().exact();
         let framing = length.map_or(Framing::Last, Framing::Length);
         self.watch.framing.set(Some(framing));
-        if let Err(refusal) = strict::check(&parts.headers) {
-            return self.refuse(refusal);
+        if let Err(rejection) = strict::check(&parts.headers) {
+            return self.reject(rejection);
         }
         let target = parts
             .uri
@@ -85,21 +85,26 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
             .application
             .admit(parts.method.as_str(), target);
         if body.is_end_stream() {
-            return self.answer(parts, Some(Vec::new()), admission.lane, Then::GoOn);
+            return self.answer(
+                parts,
+                Some(Vec::new()),
+                admission.lane,
+                ConnectionFate::GoOn,
+            );
         }
         if length.is_some_and(|length| length > admission.body_bytes_max as u64) {
-            return self.answer(parts, None, admission.lane, Then::CloseUnread);
+            return self.answer(parts, None, admission.lane, ConnectionFate::CloseUnread);
         }
         self.watch.waits_for(Phase::Body);
-        Answering::Reading(Box::new(Reading {
+        Answering::Reading(Box::new(RequestReader {
             service: self.clone(),
             parts: Some(parts),
             body,
             bytes: Vec::new(),
             admission,
             then: match framing {
-                Framing::Length(_) => Then::GoOn,
-                Framing::Last => Then::Close,
+                Framing::Length(_) => ConnectionFate::GoOn,
+                Framing::Last => ConnectionFate::Close,
             },
         }))
     }
@@ -107,7 +112,7 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
 
 /// The fate of the connection after an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
+enum ConnectionFate {
     /// Waits for the next request.
     GoOn,
     /// Closes.
@@ -117,20 +122,29 @@ enum Then {
 }
 
 impl<H: 'static> HttpService<H> {
-    fn refuse(&self, refusal: Rejection) -> Answering<H> {
+    fn reject(&self, rejection: Rejection) -> Answering<H> {
         self.watch.waits_for(Phase::Busy);
         self.watch.framing.set(Some(Framing::Last));
         self.watch.unread.set(true);
-        Answering::Ready(finish(self.pool.handler.reject(refusal), Then::Close))
+        Answering::Ready(finish(
+            self.pool.handler.reject(rejection),
+            ConnectionFate::Close,
+        ))
     }
 
-    fn answer(&self, parts: Parts, body: Option<Vec<u8>>, lane: Lane, then: Then) -> Answering<H> {
-        if then == Then::CloseUnread {
+    fn answer(
+        &self,
+        parts: Parts,
+        body: Option<Vec<u8>>,
+        lane: Lane,
+        then: ConnectionFate,
+    ) -> Answering<H> {
+        if then == ConnectionFate::CloseUnread {
             self.watch.unread.set(true);
         }
         // Memory with a password is freed, and so wiped, when the connection ends: hyper keeps its buffer until then.
         let then = match (lane, then) {
-            (Lane::Hash, Then::GoOn) => Then::Close,
+            (Lane::Hash, ConnectionFate::GoOn) => ConnectionFate::Close,
             (_, then) => then,
         };
         let peer = self.watch.slot.mark;
@@ -159,8 +173,8 @@ impl<H: 'static> HttpService<H> {
     }
 }
 
-fn finish(mut response: Response<Body>, then: Then) -> Response<Body> {
-    if then != Then::GoOn {
+fn finish(mut response: Response<Body>, then: ConnectionFate) -> Response<Body> {
+    if then != ConnectionFate::GoOn {
         close(response.headers_mut());
     }
     response
@@ -171,7 +185,7 @@ pub enum Answering<H> {
     /// Complete.
     Ready(Response<Body>),
     /// Reading the body.
-    Reading(Box<Reading<H>>),
+    Reading(Box<RequestReader<H>>),
     /// Waiting for a pool.
     Waiting(Box<Waiting>),
     /// Taken by hyper.
@@ -179,13 +193,13 @@ pub enum Answering<H> {
 }
 
 /// A body that is being read.
-pub struct Reading<H> {
+pub struct RequestReader<H> {
     service: HttpService<H>,
     parts: Option<Parts>,
     body: Incoming,
     bytes: Vec<u8>,
     admission: Admission,
-    then: Then,
+    then: ConnectionFate,
 }
 
 /// A request in a pool.
@@ -193,7 +207,7 @@ pub struct Waiting {
     ticket: Ticket,
     watch: Rc<Watch>,
     watches: bool,
-    then: Then,
+    then: ConnectionFate,
     reject: Reject,
 }
 
@@ -218,14 +232,14 @@ impl<H: 'static> Future for Answering<H> {
     }
 }
 
-impl<H: 'static> Reading<H> {
+impl<H: 'static> RequestReader<H> {
     /// Continues once the body is complete or is known to be unavailable.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answering<H>> {
         loop {
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending if self.service.watch.body_expired.take() => {
-                    return Poll::Ready(self.service.refuse(BODY_TOO_SLOW));
+                    return Poll::Ready(self.service.reject(BODY_TOO_SLOW));
                 }
                 Poll::Pending => return Poll::Pending,
             };
@@ -237,11 +251,11 @@ impl<H: 'static> Reading<H> {
                     };
                     if self.bytes.len() + data.len() > self.admission.body_bytes_max {
                         self.bytes = Vec::new();
-                        return Poll::Ready(self.answer(None, Then::CloseUnread));
+                        return Poll::Ready(self.answer(None, ConnectionFate::CloseUnread));
                     }
                     self.bytes.extend_from_slice(data);
                 }
-                Some(Err(_)) => return Poll::Ready(self.service.refuse(BODY_BROKEN)),
+                Some(Err(_)) => return Poll::Ready(self.service.reject(BODY_BROKEN)),
                 None => {
                     let bytes = mem::take(&mut self.bytes);
                     return Poll::Ready(self.answer(Some(bytes), self.then));
@@ -250,7 +264,7 @@ impl<H: 'static> Reading<H> {
         }
     }
 
-    fn answer(&mut self, body: Option<Vec<u8>>, then: Then) -> Answering<H> {
+    fn answer(&mut self, body: Option<Vec<u8>>, then: ConnectionFate) -> Answering<H> {
         self.service.watch.waits_for(Phase::Busy);
         match self.parts.take() {
             Some(parts) => self.service.answer(parts, body, self.admission.lane, then),
@@ -269,12 +283,12 @@ impl Waiting {
             return Poll::Ready(Ok(finish(response, self.then)));
         }
         if self.watches
-            && let Poll::Ready(gone) = self.watch.poll_gone(cx)
+            && let Poll::Ready(disconnected) = self.watch.poll_disconnect(cx)
         {
             self.watches = false;
-            self.ticket.gone.store(true, Relaxed);
+            self.ticket.disconnected.store(true, Relaxed);
             // A broken connection ends here; the pool notices that nobody waits.
-            gone?;
+            disconnected?;
         }
         Poll::Pending
     }

@@ -33,7 +33,7 @@ pub const SHED_AT_ONCE: usize = 16;
 /// Control connections open at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 16;
 /// Connections that must make room and have not closed yet.
-pub const LEAVING_MAX: usize = 64;
+pub const CLOSING_MAX: usize = 64;
 
 /// Addresses without the limit per address, such as a proxy, from which all clients come.
 pub type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;

@@ -77,7 +77,7 @@ impl Socket {
     }
 
     /// Polls whether the client is still there, without reading.
-    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_disconnect(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
         let connected = self.0.borrow();

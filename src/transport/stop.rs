@@ -24,10 +24,10 @@ impl Stop {
     }
 
     /// Returns after this many calls of [`Stop::now`].
-    pub(super) async fn told(&self, times: u32) {
-        let mut told = self.0.subscribe();
+    pub(super) async fn called(&self, times: u32) {
+        let mut receiver = self.0.subscribe();
         // It fails only without a sender, and `self` is one.
-        let _ = told.wait_for(|count| *count >= times).await;
+        let _ = receiver.wait_for(|count| *count >= times).await;
     }
 }
 

@@ -9,14 +9,14 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
-use super::head::{HeadScan, Scan};
+use super::head::{HeadProgress, HeadScan};
 use super::registry::Phase;
 use super::rejection::Rejection;
 use super::socket::{ClientStream, SCRATCH};
 use super::watch::{Framing, Watch};
 
 /// Passed to hyper in place of a rejected head; the service answers the rejection.
-const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
+const PLACEHOLDER_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 /// The answer to a head that took too long.
 const HEAD_TOO_SLOW: Rejection = Rejection::new(408, "The head of the request took too long.");
 
@@ -40,7 +40,7 @@ pub struct Stream {
     client: ClientStream,
     watch: Rc<Watch>,
     stage: Stage,
-    scan: Scan,
+    scan: HeadProgress,
     /// Bytes read and not passed on: part of a head, or bytes behind one.
     carry: Vec<u8>,
     /// True when the client sends no more.
@@ -56,7 +56,7 @@ impl Stream {
             client,
             watch,
             stage: Stage::Head,
-            scan: Scan::default(),
+            scan: HeadProgress::default(),
             carry: Vec::new(),
             ended: false,
             let_others: false,
@@ -82,7 +82,7 @@ impl Stream {
                 match self.client.poll_read(cx, &mut buffer) {
                     Poll::Ready(result) => result?,
                     Poll::Pending if expired => {
-                        self.refuse(HEAD_TOO_SLOW, cursor);
+                        self.reject(HEAD_TOO_SLOW, cursor);
                         return Poll::Ready(Ok(()));
                     }
                     Poll::Pending => {
@@ -120,7 +120,7 @@ impl Stream {
             HeadScan::Head(length) if length <= cursor.remaining() && !self.scan.has_upgrades() => {
                 cursor.put_slice(&bytes[..length]);
                 self.carry.extend_from_slice(&bytes[length..]);
-                self.scan = Scan::default();
+                self.scan = HeadProgress::default();
                 self.stage = Stage::Handed;
                 return true;
             }
@@ -129,8 +129,8 @@ impl Stream {
                 self.hand(length, cursor);
                 return true;
             }
-            HeadScan::Refused(refusal) => {
-                self.refuse(refusal, cursor);
+            HeadScan::Rejected(rejection) => {
+                self.reject(rejection, cursor);
                 return true;
             }
         }
@@ -142,7 +142,7 @@ impl Stream {
         match self.scan.look(&self.carry) {
             HeadScan::More => return false,
             HeadScan::Head(length) => self.hand(length, cursor),
-            HeadScan::Refused(refusal) => self.refuse(refusal, cursor),
+            HeadScan::Rejected(rejection) => self.reject(rejection, cursor),
         }
         true
     }
@@ -152,7 +152,7 @@ impl Stream {
         let length = self.scan.without_upgrades(&mut self.carry, length);
         let now = length.min(cursor.remaining());
         self.hand_carried(now, cursor);
-        self.scan = Scan::default();
+        self.scan = HeadProgress::default();
         self.stage = match length - now {
             0 => Stage::Handed,
             left => Stage::Handing(left),
@@ -169,10 +169,10 @@ impl Stream {
         }
     }
 
-    fn refuse(&mut self, refusal: Rejection, cursor: &mut ReadBufCursor<'_>) {
-        self.watch.refusal.set(Some(refusal));
+    fn reject(&mut self, rejection: Rejection, cursor: &mut ReadBufCursor<'_>) {
+        self.watch.rejection.set(Some(rejection));
         self.carry = Vec::new();
-        cursor.put_slice(STAND_IN);
+        cursor.put_slice(PLACEHOLDER_HEAD);
         self.stage = Stage::Handed;
     }
 

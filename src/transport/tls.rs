@@ -221,9 +221,9 @@ mod tests {
             key: folder.path().join("key.pem"),
         };
         let renew = || {
-            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            std::fs::write(&files.certificate, made.cert.pem()).unwrap();
-            std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+            let created = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(&files.certificate, created.cert.pem()).unwrap();
+            std::fs::write(&files.key, created.signing_key.serialize_pem()).unwrap();
         };
         assert!(Tls::load(&files).is_err());
         renew();

@@ -17,7 +17,7 @@ pub struct Watch {
     registry: Arc<Registry>,
     socket: Socket,
     /// The answer to a rejected head, for which hyper gets a stand-in.
-    pub refusal: Cell<Option<Rejection>>,
+    pub rejection: Cell<Option<Rejection>>,
     /// The body that follows the head, as the service determined it.
     pub framing: Cell<Option<Framing>>,
     /// Set when the body's deadline has passed.
@@ -44,7 +44,7 @@ impl Watch {
             slot,
             registry,
             socket,
-            refusal: Cell::new(None),
+            rejection: Cell::new(None),
             framing: Cell::new(None),
             body_expired: Cell::new(false),
             head_expired: Cell::new(false),
@@ -83,7 +83,7 @@ impl Watch {
 
     /// Polls a client that waits for an answer. Ready with `Ok` when it sends no more (it left, or waits half-closed),
     /// with an error when the connection is broken.
-    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_gone(cx)
+    pub fn poll_disconnect(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_disconnect(cx)
     }
 }

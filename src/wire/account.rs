@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::TargetOut;
-use super::{given, text};
+use super::{non_null, text};
 use crate::model::account_notice::AccountNotice;
 use crate::model::caller::Caller;
 use crate::model::credential::Credential;
@@ -128,7 +128,7 @@ impl MeOut {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MeIn {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub display_name: Option<String>,
 }
 

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{given, present, text};
+use super::{non_null, nullable, text};
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{
-    CredentialChange, Kind, LastUse, NewCredential, Record, Rotation, UsageDay, WantedGrace,
+    CredentialChange, Kind, LastUse, NewCredential, Record, RequestedGrace, Rotation, UsageDay,
 };
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
 use crate::model::text::{parse_name, parse_note};
-use crate::model::time::{Lifetime, Time, WantedEnd, parse_duration};
+use crate::model::time::{Lifetime, RequestedExpiration, Time, parse_duration};
 use crate::model::user::Disabled;
 use crate::model::user_agent::device;
 
@@ -36,7 +36,7 @@ pub struct ApiKeyIn {
 
 impl ApiKeyIn {
     pub fn parse(self) -> Result<NewCredential, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = match self.name {
             Some(name) => faults.take("name", parse_name(&name)),
             None => {
@@ -51,7 +51,7 @@ impl ApiKeyIn {
             .note
             .and_then(|note| faults.take("note", parse_note(&note)))
             .flatten();
-        let end = end(
+        let end = requested_expiration(
             &mut faults,
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
@@ -74,26 +74,26 @@ impl ApiKeyIn {
     }
 }
 
-pub(super) fn end(
-    faults: &mut Faults,
+pub(super) fn requested_expiration(
+    faults: &mut FieldErrors,
     expires_in: Option<&str>,
     expires_at: Option<&str>,
-) -> WantedEnd {
-    match WantedEnd::parse(expires_in, expires_at) {
+) -> RequestedExpiration {
+    match RequestedExpiration::parse(expires_in, expires_at) {
         Ok(end) => end,
         Err((field, message)) => {
             faults.add(field, message);
-            WantedEnd::Unsaid
+            RequestedExpiration::Unsaid
         }
     }
 }
 
 /// The expiration in a patch, where `null` means never.
 pub(super) fn changed_end(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     expires_in: Option<Option<String>>,
     expires_at: Option<Option<String>>,
-) -> Option<WantedEnd> {
+) -> Option<RequestedExpiration> {
     match (expires_in, expires_at) {
         (None, None) => None,
         (Some(_), Some(_)) => {
@@ -103,9 +103,9 @@ pub(super) fn changed_end(
             );
             None
         }
-        (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
-        (Some(Some(text)), None) => Some(end(faults, Some(&text), None)),
-        (None, Some(Some(text))) => Some(end(faults, None, Some(&text))),
+        (Some(None), None) | (None, Some(None)) => Some(RequestedExpiration::In(Lifetime::Endless)),
+        (Some(Some(text)), None) => Some(requested_expiration(faults, Some(&text), None)),
+        (None, Some(Some(text))) => Some(requested_expiration(faults, None, Some(&text))),
     }
 }
 
@@ -113,25 +113,25 @@ pub(super) fn changed_end(
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub note: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_in: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub permissions: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub disabled: Option<bool>,
 }
 
 impl ApiKeyPatch {
     pub fn parse(self) -> Result<CredentialChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_name(&name)));
@@ -176,20 +176,20 @@ pub struct UntilUnusedIn {
 }
 
 /// Parses a grace period: a duration, or [`UntilUnusedIn`].
-fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
+fn parse_grace(given: &Value) -> Result<RequestedGrace, &'static str> {
     const DURATION: &str = "use 0s to revoke the old secret now, or a duration up to 7d";
     const UNTIL: &str = "expected {\"until_unused\": \"2h\", \"at_most\": \"7d\"}: from 1h to 7d, and until_unused within at_most";
     match given {
-        Value::String(text) if text == "0s" => Ok(WantedGrace::NONE),
+        Value::String(text) if text == "0s" => Ok(RequestedGrace::NONE),
         Value::String(text) => {
             let grace = parse_duration(text).map_err(|_| DURATION)?;
-            WantedGrace::lasting(grace).ok_or(DURATION)
+            RequestedGrace::lasting(grace).ok_or(DURATION)
         }
         Value::Object(_) => {
             let until = UntilUnusedIn::deserialize(given).map_err(|_| UNTIL)?;
             let quiet = parse_duration(&until.until_unused).map_err(|_| UNTIL)?;
             let at_most = parse_duration(&until.at_most).map_err(|_| UNTIL)?;
-            WantedGrace::until_unused(quiet, at_most).ok_or(UNTIL)
+            RequestedGrace::until_unused(quiet, at_most).ok_or(UNTIL)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => Err(DURATION),
     }
@@ -210,7 +210,7 @@ pub struct RotateIn {
 
 impl RotateIn {
     pub fn parse(&self) -> Result<Rotation, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let grace = match &self.grace {
             None => Err(
                 "choose how long the old secret stays valid: 0s to revoke it now, or a duration up to 7d",
@@ -218,14 +218,14 @@ impl RotateIn {
             Some(grace) => parse_grace(grace),
         };
         let grace = faults.take("grace", grace);
-        let end = end(
+        let end = requested_expiration(
             &mut faults,
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
         );
         faults.check()?;
         Ok(Rotation {
-            grace: grace.unwrap_or(WantedGrace::NONE),
+            grace: grace.unwrap_or(RequestedGrace::NONE),
             end,
         })
     }
@@ -247,11 +247,11 @@ pub struct TokenIn {
 
 impl TokenIn {
     pub fn parse(self) -> Result<NewCredential, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_name(&name)));
-        let end = end(&mut faults, self.expires_in.as_deref(), None);
+        let end = requested_expiration(&mut faults, self.expires_in.as_deref(), None);
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
@@ -331,9 +331,9 @@ pub struct OperatorTokenIn {
 }
 
 impl OperatorTokenIn {
-    pub fn parse(self) -> Result<WantedEnd, Error> {
-        let mut faults = Faults::default();
-        let end = end(&mut faults, self.expires_in.as_deref(), None);
+    pub fn parse(self) -> Result<RequestedExpiration, Error> {
+        let mut faults = FieldErrors::default();
+        let end = requested_expiration(&mut faults, self.expires_in.as_deref(), None);
         faults.check()?;
         Ok(end)
     }
@@ -527,7 +527,7 @@ impl UsageOut {
                 .map(|day| UsageDayOut {
                     day: day.day.to_string(),
                     uses: day.uses,
-                    refused: day.refused,
+                    refused: day.rejected,
                 })
                 .collect(),
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SshKeyOptionsOut, given, present, text, whole};
+use super::{SshKeyOptionsOut, non_null, nullable, text, whole_number};
 use crate::model::address::AllowedAddresses;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::group::parse_group_name;
 use crate::model::host::{
     AcceptedLogin, CACHE_AGE_MAX, ENROLLMENT_LIFETIME_MAX, ENROLLMENT_USES_MAX, EnrollmentCode,
@@ -101,19 +101,19 @@ impl HostLoginOut {
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub groups: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub shared_logins: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub cache_age_max: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub paused: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub rotation_requested: Option<bool>,
 }
 
@@ -123,7 +123,7 @@ impl HostPatch {
     }
 
     pub fn parse(self) -> Result<HostChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_host_name(&name)));
@@ -167,7 +167,7 @@ impl HostPatch {
     }
 }
 
-fn group_names(faults: &mut Faults, field: &str, names: Vec<String>) -> Vec<String> {
+fn group_names(faults: &mut FieldErrors, field: &str, names: Vec<String>) -> Vec<String> {
     let mut groups = Vec::with_capacity(names.len());
     for name in names {
         groups.extend(faults.take(field, parse_group_name(&name)));
@@ -175,7 +175,10 @@ fn group_names(faults: &mut Faults, field: &str, names: Vec<String>) -> Vec<Stri
     groups
 }
 
-fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Vec<SharedLogin> {
+fn shared_list(
+    faults: &mut FieldErrors,
+    shared: BTreeMap<String, Vec<String>>,
+) -> Vec<SharedLogin> {
     let mut list = Vec::new();
     for (login, groups) in shared {
         let Some(login) = faults.take("shared_logins", Username::parse(&login)) else {
@@ -194,7 +197,10 @@ fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Ve
 #[serde(deny_unknown_fields, default)]
 pub struct EnrollmentCodeIn {
     /// 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_number"
+    )]
     pub uses: Option<u32>,
     /// `24h` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,7 +211,7 @@ pub struct EnrollmentCodeIn {
 
 impl EnrollmentCodeIn {
     pub fn parse(self) -> Result<NewEnrollmentCode, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let uses = self.uses.unwrap_or(1);
         if !(1..=ENROLLMENT_USES_MAX).contains(&uses) {
             faults.add("uses", format!("expected 1 to {ENROLLMENT_USES_MAX}"));
@@ -325,7 +331,7 @@ pub struct LoginIn {
 
 impl LoginIn {
     pub fn parse_all(logins: &[Self]) -> Result<Vec<AcceptedLogin>, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         if logins.len() > LOGINS_MAX {
             faults.add("", format!("send at most {LOGINS_MAX} logins at once"));
         }

@@ -107,48 +107,48 @@ impl AuditArchiveIn {
 pub struct NothingIn {}
 
 /// Distinguishes `null` (`Some(None)`) from absent (`None`).
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// A field that may be absent but not `null`, whose meaning would be unclear.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn non_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
 /// An integer. JSON does not distinguish 3 from 3.0 (RFC 8259, 6), and some programs write the second form.
-struct Whole(u32);
+struct WholeNumber(u32);
 
-impl<'de> Deserialize<'de> for Whole {
+impl<'de> Deserialize<'de> for WholeNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Number;
 
         impl Visitor<'_> for Number {
-            type Value = Whole;
+            type Value = WholeNumber;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an integer")
             }
 
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
-                let whole = u32::try_from(number);
-                whole
-                    .map(Whole)
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
+                let complete = u32::try_from(number);
+                complete
+                    .map(WholeNumber)
                     .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
 
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<WholeNumber, E> {
                 let wrong = || E::invalid_value(Unexpected::Float(number), &self);
                 if number.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&number) {
                     return Err(wrong());
                 }
                 format!("{number:.0}")
                     .parse()
-                    .map(Whole)
+                    .map(WholeNumber)
                     .map_err(|_| wrong())
             }
         }
@@ -159,11 +159,11 @@ impl<'de> Deserialize<'de> for Whole {
 
 /// As [`given`].
 fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    Whole::deserialize(deserializer).map(|whole| Some(whole.0))
+    WholeNumber::deserialize(deserializer).map(|complete| Some(complete.0))
 }
 
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    Ok(Option::<Whole>::deserialize(deserializer)?.map(|whole| whole.0))
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Ok(Option::<WholeNumber>::deserialize(deserializer)?.map(|complete| complete.0))
 }
 
 fn text<T: ToString>(value: Option<T>) -> Option<String> {

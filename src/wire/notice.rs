@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, present, text};
+use super::{non_null, nullable, text};
 use crate::model::email_address::EmailAddress;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::notice_channel::{
     ChannelKind, ChannelUrl, NewNoticeChannel, NoticeChannel, NoticeChannelChange,
 };
@@ -73,7 +73,7 @@ pub struct NoticeChannelIn {
 
 impl NoticeChannelIn {
     pub fn parse(self) -> Result<NewNoticeChannel, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = faults.take("name", parse_name(&self.name));
         let kind = faults.take("kind", ChannelKind::parse(&self.kind));
         let url = match (kind, self.url) {
@@ -104,19 +104,19 @@ impl NoticeChannelIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoticeChannelPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub members: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub admins: Option<bool>,
 }
 
 impl NoticeChannelPatch {
     pub fn parse(self) -> Result<NoticeChannelChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self.name.map(|name| faults.take("name", parse_name(&name)));
         let url = self
             .url
@@ -206,10 +206,10 @@ impl NoticePreferencesOut {
 #[serde(deny_unknown_fields, default)]
 pub struct NoticePreferencesPatch {
     /// A link is sent to it. `null` removes the address.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub email: Option<Option<String>>,
     /// Kinds, each with the ids of all channels on which it is wanted.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub kinds: Option<BTreeMap<String, Vec<String>>>,
 }
 
@@ -218,7 +218,7 @@ impl NoticePreferencesPatch {
     pub fn parse(
         self,
     ) -> Result<(Option<Option<EmailAddress>>, Option<NoticePreferenceChange>), Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let email = match self.email {
             None => None,
             Some(None) => Some(None),

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, given_whole, present, text};
+use super::{given_whole, non_null, nullable, text};
 
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::inventory::Item;
-use crate::model::policy::{Choice, Policy, PolicyChange};
+use crate::model::policy::{Policy, PolicyChange, PolicyChoice};
 use crate::model::second_factor::SecondFactorRule;
 use crate::model::time::{Lifetime, Time};
 
@@ -36,7 +36,7 @@ pub struct PolicyOut {
 impl PolicyOut {
     pub fn new(policy: &Policy) -> Self {
         Self {
-            api_key_lifetime_choice: policy.api_key.choice == Choice::Free,
+            api_key_lifetime_choice: policy.api_key.choice == PolicyChoice::Free,
             api_key_lifetimes: policy
                 .api_key_lifetimes
                 .iter()
@@ -44,7 +44,7 @@ impl PolicyOut {
                 .collect(),
             api_key_lifetime_default: policy.api_key.default.to_string(),
             api_key_lifetime_max: policy.api_key.max.to_string(),
-            token_lifetime_choice: policy.token.choice == Choice::Free,
+            token_lifetime_choice: policy.token.choice == PolicyChoice::Free,
             token_lifetime_default: policy.token.default.to_string(),
             token_lifetime_max: policy.token.max.to_string(),
             session_lifetime: policy.session_lifetime.to_string(),
@@ -64,37 +64,37 @@ impl PolicyOut {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub api_key_lifetime_choice: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub api_key_lifetimes: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub api_key_lifetime_default: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub api_key_lifetime_max: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub token_lifetime_choice: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub token_lifetime_default: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub token_lifetime_max: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub session_lifetime: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub session_idle_max: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub second_factor: Option<String>,
     /// `null`: at once.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub second_factor_from: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub ssh_key_types: Option<Vec<String>>,
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "given_whole"
     )]
     pub ssh_rsa_bits_min: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub ssh_key_lifetime_max: Option<String>,
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -110,7 +110,7 @@ pub struct PolicyPatch {
 
 impl PolicyPatch {
     pub fn parse(self) -> Result<PolicyChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let mut lifetime = |field: &str, text: Option<String>| {
             text.and_then(|text| faults.take(field, Lifetime::parse(&text)))
         };

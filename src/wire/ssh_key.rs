@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::credential::{changed_end, end};
-use super::{given, present, text};
+use super::credential::{changed_end, requested_expiration};
+use super::{non_null, nullable, text};
 use crate::model::address::AllowedAddresses;
-use crate::model::error::{Error, Faults, FieldError};
+use crate::model::error::{Error, FieldError, FieldErrors};
 use crate::model::ssh_key::{
-    Destination, ForcedCommand, ImportRefusal, ImportedKey, KeyOptions, KeyRules, NewSshKey,
+    ForcedCommand, ForwardTarget, ImportRejection, ImportedKey, KeyOptions, KeyRules, NewSshKey,
     OptionError, OptionsChange, SshKey, SshKeyChange, name_from_comment,
 };
 use crate::model::text::parse_name;
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::{RequestedExpiration, Time};
 
 /// A new SSH key.
 #[derive(Default, Deserialize, Serialize)]
@@ -40,20 +40,20 @@ pub struct SshKeyIn {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyOptionsIn {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub restrict: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub no_touch_required: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub verify_required: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub command: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub permitopen: Option<Option<Vec<String>>>,
 }
 
 impl SshKeyOptionsIn {
-    fn parse(self, faults: &mut Faults) -> OptionsChange {
+    fn parse(self, faults: &mut FieldErrors) -> OptionsChange {
         let command = match self.command {
             Some(Some(text)) => faults
                 .take("options.command", ForcedCommand::parse(&text))
@@ -62,7 +62,7 @@ impl SshKeyOptionsIn {
         };
         let permitopen = self.permitopen.and_then(|entries| {
             let entries = entries.unwrap_or_default();
-            faults.take("options.permitopen", Destination::parse_list(&entries))
+            faults.take("options.permitopen", ForwardTarget::parse_list(&entries))
         });
         OptionsChange {
             restrict: self.restrict,
@@ -88,7 +88,7 @@ impl From<SshKeyOptionsOut> for SshKeyOptionsIn {
 
 /// The option in front of a key and that of a field: one is enough, and two have to be equal.
 fn pasted_or_given<T: PartialEq>(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     field: &str,
     pasted: Option<T>,
     given: Option<T>,
@@ -115,7 +115,7 @@ impl SshKeyIn {
     /// # Errors
     /// [`Error::Invalid`] with every field at fault; [`Error::AgainstPolicy`] for a key that another policy would take.
     pub fn parse(self, rules: &KeyRules) -> Result<NewSshKey, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let is_named = self.name.is_some();
         let name = self
             .name
@@ -129,7 +129,7 @@ impl SshKeyIn {
         if let (None, false, Some(Ok(_))) = (&name, is_named, &key) {
             faults.add("name", "enter a name for the key: it has no usable comment");
         }
-        let end = end(
+        let end = requested_expiration(
             &mut faults,
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
@@ -160,9 +160,9 @@ impl SshKeyIn {
         let pasted = key.unwrap_or_else(|| Err(Error::Invalid(Vec::new())))?;
         let name = name.ok_or_else(|| Error::Invalid(Vec::new()))?;
         // The earlier of two expirations counts, as in sshd.
-        let (end, ends_by) = match (end, pasted.expires_at) {
-            (WantedEnd::Unsaid, Some(at)) => (WantedEnd::At(at), None),
-            (end, ends_by) => (end, ends_by),
+        let (end, expires_by) = match (end, pasted.expires_at) {
+            (RequestedExpiration::Unsaid, Some(at)) => (RequestedExpiration::At(at), None),
+            (end, expires_by) => (end, expires_by),
         };
         Ok(NewSshKey {
             name,
@@ -170,7 +170,7 @@ impl SshKeyIn {
             end,
             allowed_addresses,
             options: options.unwrap_or_default(),
-            ends_by,
+            expires_by,
             allow_shared: self.allow_shared,
         })
     }
@@ -178,43 +178,43 @@ impl SshKeyIn {
 
 /// A key, or the policy's rejection of it. Returns `None` after recording a fault.
 fn parse_key(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     given: &str,
     rules: &KeyRules,
 ) -> Option<Result<ImportedKey, Error>> {
     match ImportedKey::parse(given, rules) {
         Ok(key) => Some(Ok(key)),
-        Err(refusal @ ImportRefusal::Key(why)) if why.is_by_policy() => {
-            Some(Err(against_policy(refusal)))
+        Err(rejection @ ImportRejection::Key(why)) if why.is_by_policy() => {
+            Some(Err(against_policy(rejection)))
         }
-        Err(refusal) => {
-            faults.add("public_key", refusal.to_string());
+        Err(rejection) => {
+            faults.add("public_key", rejection.to_string());
             None
         }
     }
 }
 
-fn against_policy(refusal: ImportRefusal) -> Error {
-    Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
+fn against_policy(rejection: ImportRejection) -> Error {
+    Error::AgainstPolicy(FieldError::new("public_key", rejection.to_string()))
 }
 
 /// A change to an SSH key. `null` clears the addresses, the options or the expiration.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub name: Option<String>,
     /// A replacement for the key.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub public_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_in: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
     /// Absent members stay.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub options: Option<Option<SshKeyOptionsIn>>,
     /// Accept the new key although another user has it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -223,7 +223,7 @@ pub struct SshKeyPatch {
 
 impl SshKeyPatch {
     pub fn parse(self, rules: &KeyRules) -> Result<SshKeyChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = self
             .name
             .and_then(|name| faults.take("name", parse_name(&name)));
@@ -247,7 +247,7 @@ impl SshKeyPatch {
         if let Some(Ok(pasted)) = &key {
             let (addresses, in_front) = pasted_limits(pasted);
             let in_front = in_front.map(OptionsChange::from);
-            let at = pasted.expires_at.map(WantedEnd::At);
+            let at = pasted.expires_at.map(RequestedExpiration::At);
             end = pasted_or_given(&mut faults, "expires_at", at, end);
             allowed_addresses = pasted_or_given(
                 &mut faults,
@@ -358,7 +358,7 @@ impl SshKeyOptionsOut {
             no_touch_required: self.no_touch_required,
             verify_required: self.verify_required,
             command: command.transpose()?,
-            permitopen: Destination::parse_list(&self.permitopen)?,
+            permitopen: ForwardTarget::parse_list(&self.permitopen)?,
         })
     }
 }

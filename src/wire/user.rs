@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::host::HostLoginOut;
-use super::{SecondFactorOut, given, present, text};
-use crate::model::error::{Error, Faults};
+use super::{SecondFactorOut, non_null, nullable, text};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::group::Group;
 use crate::model::password::Password;
 use crate::model::permission::Permissions;
@@ -31,7 +31,7 @@ pub struct UserIn {
 
 impl UserIn {
     pub fn parse(self) -> Result<NewUser, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let username = match self.username {
             Some(text) => faults.take("username", Username::parse(&text)),
             None => {
@@ -72,20 +72,20 @@ impl UserIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub display_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub disabled: Option<bool>,
     /// All permissions granted beyond the role.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub permissions: Option<Vec<String>>,
 }
 
 impl UserPatch {
     pub fn parse(self) -> Result<UserChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let display_name = self
             .display_name
             .and_then(|name| faults.take("display_name", parse_name(&name)));
@@ -211,9 +211,9 @@ pub struct ServiceIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServicePatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub permissions: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     /// Permissions of the service for each role; a role that is absent keeps its own.
     pub roles: Option<BTreeMap<String, Vec<String>>>,
 }
@@ -221,7 +221,7 @@ pub struct ServicePatch {
 impl ServicePatch {
     /// `name`: the service's name, which starts all its permissions.
     pub fn parse(self, name: &str) -> Result<ServiceChange, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let mut read = |field: &str, words: Option<Vec<String>>| {
             words.and_then(|words| faults.take(field, parse_service_permissions(name, &words)))
         };
@@ -232,9 +232,9 @@ impl ServicePatch {
             admin: read("roles.admin", roles.remove(Role::Admin.as_str())),
             seen: None,
         };
-        for strange in roles.keys() {
+        for unexpected in roles.keys() {
             let message = "unknown role: use member or admin";
-            faults.add(&format!("roles.{strange}"), message);
+            faults.add(&format!("roles.{unexpected}"), message);
         }
         faults.check()?;
         Ok(change)
@@ -264,7 +264,7 @@ pub struct ServiceOut {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
+        deserialize_with = "nullable"
     )]
     pub last_used_at: Option<Option<String>>,
     /// The number of users' credentials with a permission of the service; likewise.

@@ -1,18 +1,18 @@
 //! The app layer directly: data of pages that the API lacks, and checks behind other checks.
 
-use keycroft::app::{App, Browser, DownloadScope, EventFilter, WithDerived};
+use keycroft::app::{App, Browser, DownloadScope, EventCondition, WithDerived};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
-use keycroft::model::inventory::Show;
+use keycroft::model::inventory::InventoryFilter;
 use keycroft::model::password::Password;
 use keycroft::model::permission::{BuiltinPermission, Permission};
 use keycroft::model::policy::PolicyChange;
 use keycroft::model::second_factor::NewFactor;
 use keycroft::model::secret::{Digest, Id, Presented};
 use keycroft::model::ssh_key::{KeyOptions, KeyRules, NewSshKey, PublicKey, SshKeyChange};
-use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time};
 use keycroft::model::totp::TotpCode;
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use serde_json::json;
@@ -81,8 +81,8 @@ fn setup_creates_an_admin() {
         password: Some(Password::chosen(PASSWORD, "founder").unwrap()),
     };
     let link = Presented::parse(&link).unwrap();
-    let made = site.app().set_up(link, user, origin(), site.clock.now());
-    assert_eq!(made.unwrap().role, Role::Admin);
+    let created = site.app().set_up(link, user, origin(), site.clock.now());
+    assert_eq!(created.unwrap().role, Role::Admin);
 }
 
 #[test]
@@ -93,14 +93,14 @@ fn event_download_ends_with_its_permission() {
     let begin = || {
         let scope = DownloadScope::All(None);
         site.app()
-            .begin_download(&alice, scope, EventFilter::default())
+            .begin_download(&alice, scope, EventCondition::default())
     };
     let download = begin().unwrap();
     assert!(!download.next_page(None, 10).unwrap().items.is_empty());
     give_role(&site, "alice", Role::Member);
-    let refused = download.next_page(None, 10).err().unwrap();
+    let rejected = download.next_page(None, 10).err().unwrap();
     let missing = Permission::Builtin(BuiltinPermission::AuditRead);
-    assert!(matches!(refused, Error::Forbidden { missing: one } if one == missing));
+    assert!(matches!(rejected, Error::Forbidden { missing: one } if one == missing));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn operator_reads_events_of_one_user() {
         let page = site.app().all_events(
             &site.app().operator(0),
             user,
-            EventFilter::default(),
+            EventCondition::default(),
             None,
             100,
         );
@@ -148,18 +148,18 @@ fn key_page_lists_events_and_created_credentials() {
         .unwrap();
     let uses = |id| -> u64 { days[&id].iter().map(|day| day.uses).sum() };
     assert_eq!((uses(made_id), uses(id_of(&child))), (2, 0));
-    let made = app.created_by(&bob, &scope, Kind::ApiKey, made_id).unwrap();
-    let made: Vec<Id> = made.iter().map(|record| record.id).collect();
-    assert_eq!(made, [id_of(&child)]);
+    let created = app.created_by(&bob, &scope, Kind::ApiKey, made_id).unwrap();
+    let created: Vec<Id> = created.iter().map(|record| record.id).collect();
+    assert_eq!(created, [id_of(&child)]);
     let keys = app
         .ssh_keys_created_by(&bob, &scope, Kind::ApiKey, made_id)
         .unwrap();
     assert_eq!(keys[0].1, "laptop");
-    let (power, refusal) = app
+    let (power, rejection) = app
         .power_of(&bob, &scope, Kind::ApiKey, id_of(&child))
         .unwrap();
     assert!(
-        power.contains(&Permission::Builtin(BuiltinPermission::AccountRead)) && refusal.is_none()
+        power.contains(&Permission::Builtin(BuiltinPermission::AccountRead)) && rejection.is_none()
     );
     let events = app
         .events_on(&bob, &scope, Kind::ApiKey, made_id, 10)
@@ -239,11 +239,11 @@ fn policy_change_by_the_operator_is_audited_and_applies() {
         token_lifetime_max: Some(max),
         ..PolicyChange::default()
     };
-    let said = site
+    let message = site
         .app()
         .change_policy(&site.app().operator(0), change)
         .unwrap();
-    assert_eq!(said.token.max, max);
+    assert_eq!(message.token.max, max);
     let alice = caller(&site, &site.alice);
     assert_eq!(site.app().policy(&alice).unwrap().token.max, max);
 }
@@ -274,10 +274,10 @@ fn inventory_pages_follow_one_another() {
         site.narrow(&site.bob, &["account:read"]);
     }
     let alice = caller(&site, &site.alice);
-    let (app, show) = (site.app(), Show::Everything);
-    let whole = app.inventory_after(&alice, show, None, 100).unwrap();
-    let count = whole.items.len();
-    assert!(count >= 5 && whole.next.is_none());
+    let (app, show) = (site.app(), InventoryFilter::Everything);
+    let complete = app.inventory_after(&alice, show, None, 100).unwrap();
+    let count = complete.items.len();
+    assert!(count >= 5 && complete.next.is_none());
     let exact = app.inventory_after(&alice, show, None, count).unwrap();
     assert!(exact.next.is_none());
     let part = app.inventory_after(&alice, show, None, count - 1).unwrap();
@@ -291,8 +291,8 @@ fn expired_ssh_key_is_valid_again_with_a_later_expiration() {
     site.pass(3_600);
     let presented = Presented::parse(&key).unwrap();
     let now = site.clock.now();
-    let refused = site.app().caller(&presented, |_| true, origin(), now);
-    assert!(refused.is_err());
+    let rejected = site.app().caller(&presented, |_| true, origin(), now);
+    assert!(rejected.is_err());
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
     site.ask("PATCH", &path)
         .bearer(&site.bob)
@@ -300,9 +300,9 @@ fn expired_ssh_key_is_valid_again_with_a_later_expiration() {
         .send()
         .expect(200);
     let path = format!("/api/v1/api-keys/{}/explain", id_of(&key));
-    let said = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
-    let said = said.json();
-    assert_eq!(said["valid"], true, "{said}");
+    let message = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
+    let message = message.json();
+    assert_eq!(message["valid"], true, "{message}");
 }
 
 #[test]
@@ -328,8 +328,8 @@ fn concurrent_ssh_key_change_is_rejected() {
     };
     let seen = edit("one", None).unwrap().version();
     let changed = edit("two", Some(seen.clone())).unwrap();
-    let refused = edit("three", Some(seen)).err().unwrap();
-    assert!(matches!(refused, Error::Conflict(_)));
+    let rejected = edit("three", Some(seen)).err().unwrap();
+    assert!(matches!(rejected, Error::Conflict(_)));
     edit("three", Some(changed.version())).unwrap();
 }
 
@@ -370,8 +370,8 @@ fn seen_expiration_is_listed_after_a_clock_change() {
     site.pass(3_600);
     let presented = Presented::parse(&key).unwrap();
     let now = site.clock.now();
-    let refused = site.app().caller(&presented, |_| true, origin(), now);
-    assert!(refused.is_err());
+    let rejected = site.app().caller(&presented, |_| true, origin(), now);
+    assert!(rejected.is_err());
     site.pass(-60);
     assert_eq!(state(), "expired");
 }
@@ -383,7 +383,7 @@ fn event_distinguishes_disabling_from_enabling() {
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
     let bob = caller(&site, &site.bob);
     let scope = App::own(&bob, Kind::ApiKey).unwrap();
-    for (disabled, said) in [(true, "yes"), (false, "no")] {
+    for (disabled, message) in [(true, "yes"), (false, "no")] {
         site.ask("PATCH", &path)
             .bearer(&site.bob)
             .json(&json!({ "disabled": disabled }))
@@ -395,7 +395,7 @@ fn event_distinguishes_disabling_from_enabling() {
             .unwrap();
         let after = &events[0].after;
         assert!(
-            after.contains("disabled") && after.contains(said),
+            after.contains("disabled") && after.contains(message),
             "{after}"
         );
     }
@@ -439,10 +439,10 @@ fn ssh_key_obeys_the_policy_at_commit_time() {
         let new = NewSshKey {
             name: name.to_owned(),
             key: key.clone(),
-            end: WantedEnd::Unsaid,
+            end: RequestedExpiration::Unsaid,
             allowed_addresses: None,
             options: KeyOptions::default(),
-            ends_by: None,
+            expires_by: None,
             allow_shared: false,
         };
         site.app().add_ssh_key(&bob, &scope, new, None)
@@ -457,8 +457,8 @@ fn ssh_key_obeys_the_policy_at_commit_time() {
             .unwrap()
     };
     only("ssh-rsa");
-    let refused = add("laptop").err().unwrap();
-    assert!(matches!(refused, Error::AgainstPolicy(_)));
+    let rejected = add("laptop").err().unwrap();
+    assert!(matches!(rejected, Error::AgainstPolicy(_)));
     only("ssh-ed25519");
     let added = add("laptop").unwrap();
     only("ssh-rsa");
@@ -466,8 +466,8 @@ fn ssh_key_obeys_the_policy_at_commit_time() {
         key: Some(key.clone()),
         ..SshKeyChange::default()
     };
-    let refused = site.app().edit_ssh_key(&bob, &scope, added.id, change);
-    assert!(matches!(refused.err().unwrap(), Error::AgainstPolicy(_)));
+    let rejected = site.app().edit_ssh_key(&bob, &scope, added.id, change);
+    assert!(matches!(rejected.err().unwrap(), Error::AgainstPolicy(_)));
 }
 
 #[test]
@@ -518,8 +518,8 @@ fn process_counters_count_acts() {
     let unknown = unknown_secret(Kind::Token);
     let presented = Presented::parse(&unknown).unwrap();
     let now = site.clock.now();
-    let refused = site.app().caller(&presented, |_| true, origin(), now);
-    assert!(refused.is_err());
+    let rejected = site.app().caller(&presented, |_| true, origin(), now);
+    assert!(rejected.is_err());
     more([1, 1, 0, 0]);
     sign_in(PASSWORD).unwrap();
     more([1, 1, 1, 0]);
@@ -585,8 +585,8 @@ fn limited_caller_disables_but_never_enables_users() {
     // The state that exists already needs no permission.
     assert!(turn(&near, Disabled::No).unwrap().is_enabled());
     assert!(!turn(&near, Disabled::Yes).unwrap().is_enabled());
-    let refused = turn(&near, Disabled::No).err().unwrap();
-    assert!(matches!(refused, Error::NotAllowed(_)));
+    let rejected = turn(&near, Disabled::No).err().unwrap();
+    assert!(matches!(rejected, Error::NotAllowed(_)));
     let alice = caller(&site, &site.alice);
     assert!(turn(&alice, Disabled::No).unwrap().is_enabled());
 }
@@ -606,16 +606,16 @@ fn browser_stays_recognized_for_a_year() {
         let app = site.app();
         app.sign_in("bob", &password, browser, origin(), now).err()
     };
-    let refused = |error: Option<Error>| matches!(error, Some(Error::TooMany { .. }));
+    let rejected = |error: Option<Error>| matches!(error, Some(Error::TooMany { .. }));
     assert!(sign_in(PASSWORD, Some(&browser)).is_none());
     site.pass(YEAR_SECONDS - 1);
     // Uses up the attempts for the name.
-    while !refused(sign_in("not the password", None)) {}
-    assert!(refused(sign_in(PASSWORD, None)));
+    while !rejected(sign_in("not the password", None)) {}
+    assert!(rejected(sign_in(PASSWORD, None)));
     let known = sign_in("not the password", Some(&browser));
     assert_eq!(known, Some(Error::WrongPassword));
     site.pass(1);
-    assert!(refused(sign_in(PASSWORD, Some(&browser))));
+    assert!(rejected(sign_in(PASSWORD, Some(&browser))));
 }
 
 /// Second factors are managed in sessions, which can be confirmed: no API key reaches them, with any permissions.
@@ -624,24 +624,27 @@ fn second_factors_are_out_of_reach_of_api_keys() {
     let site = Site::new();
     let bob = caller(&site, &site.bob);
     let (app, id) = (site.app(), Id::random());
-    for refused in [
+    for rejected in [
         app.create_recovery_codes(&bob).map(|_| ()),
         app.remove_totp(&bob),
         app.rename_passkey(&bob, id, "mine".to_owned()),
         app.delete_passkey(&bob, id),
     ] {
-        assert!(matches!(refused, Err(Error::NotAllowed(_))), "{refused:?}");
+        assert!(
+            matches!(rejected, Err(Error::NotAllowed(_))),
+            "{rejected:?}"
+        );
     }
     assert!(app.users_without_second_factor(&bob).is_err());
     assert!(app.second_factors_of(&bob, bob.user().unwrap()).is_err());
     let narrow = caller(&site, &site.narrow(&site.bob, &["account:read"]));
-    for refused in [
+    for rejected in [
         app.require_confirmation(&narrow),
         app.require_no_totp(&narrow),
     ] {
         assert!(
-            matches!(refused, Err(Error::Forbidden { .. })),
-            "{refused:?}"
+            matches!(rejected, Err(Error::Forbidden { .. })),
+            "{rejected:?}"
         );
     }
 }
@@ -655,6 +658,6 @@ fn first_factor_needs_a_confirmed_session() {
     let bob = caller(&site, &session);
     let seed = site.app().totp_seed("subject", "session", "nonce");
     let new = NewFactor::Totp(seed, TotpCode::parse("123456").unwrap());
-    let refused = site.app().add_second_factor(&bob, new).err();
-    assert_eq!(refused, Some(Error::PasswordNeeded));
+    let rejected = site.app().add_second_factor(&bob, new).err();
+    assert_eq!(rejected, Some(Error::PasswordNeeded));
 }

@@ -12,7 +12,7 @@ use keycroft::model::credential::Kind;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 use keycroft::model::secret::{Id, Presented, Secret, SecretForm};
-use keycroft::model::time::{Time, WantedEnd};
+use keycroft::model::time::{RequestedExpiration, Time};
 use keycroft::model::user::{NewUser, Role, Username};
 use keycroft::transport::Peer;
 use rusqlite::types::ValueRef;
@@ -112,9 +112,12 @@ impl Site {
     /// A new token with all permissions of the user, for the maximum of the policy (24 hours).
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self
-            .app()
-            .user_token(&self.app().operator(0), &name, WantedEnd::Unsaid, None);
+        let issued = self.app().user_token(
+            &self.app().operator(0),
+            &name,
+            RequestedExpiration::Unsaid,
+            None,
+        );
         let issued = issued.unwrap();
         issued.secret.reveal().to_string()
     }
@@ -266,13 +269,13 @@ impl Site {
 }
 
 /// The secret in an answer.
-pub fn secret(made: &Value) -> String {
-    made["secret"].as_str().unwrap().to_owned()
+pub fn secret(created: &Value) -> String {
+    created["secret"].as_str().unwrap().to_owned()
 }
 
 /// The id in an answer.
-pub fn id(made: &Value) -> String {
-    made["id"].as_str().unwrap().to_owned()
+pub fn id(created: &Value) -> String {
+    created["id"].as_str().unwrap().to_owned()
 }
 
 /// The id within a secret.
@@ -358,15 +361,15 @@ impl<'a> Asking<'a> {
         let peer = SocketAddr::new(self.peer, 40_000);
         let path = self.url.split('?').next().unwrap_or_default();
         let limit = admit(&self.method, path).body_bytes_max;
-        let over = self.body.len() > limit;
+        let expired = self.body.len() > limit;
         let request = rouille::Request::fake_http_from(
             peer,
             self.method,
             self.url,
             self.headers,
-            if over { Vec::new() } else { self.body },
+            if expired { Vec::new() } else { self.body },
         );
-        if over {
+        if expired {
             drop(request.data());
         }
         let response = respond_to(self.server_state, &request, self.mark);

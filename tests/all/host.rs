@@ -28,8 +28,8 @@ fn enroll(site: &Site, code: &str, name: &str) -> Answer {
 
 /// An enrolled host: its id and its credential.
 fn host(site: &Site, name: &str) -> (String, String) {
-    let made = enroll(site, &secret(&code(site, &json!({}))), name).expect(201);
-    (id(&made.json()), secret(&made.json()))
+    let created = enroll(site, &secret(&code(site, &json!({}))), name).expect(201);
+    (id(&created.json()), secret(&created.json()))
 }
 
 fn add_key(site: &Site, bearer: &str, line: &str, more: &Value) -> String {
@@ -59,10 +59,10 @@ fn encoded(fingerprint: &str) -> String {
 #[test]
 fn code_enrolls_its_number_of_hosts() {
     let site = Site::new();
-    let made = code(&site, &json!({"uses": 2, "expires_in": "1h"}));
-    assert_eq!(made["uses_left"], 2);
-    assert_eq!(made["expires_at"], "2026-11-22T13:00:00Z");
-    let secret = secret(&made);
+    let created = code(&site, &json!({"uses": 2, "expires_in": "1h"}));
+    assert_eq!(created["uses_left"], 2);
+    assert_eq!(created["expires_at"], "2026-11-22T13:00:00Z");
+    let secret = secret(&created);
     assert!(secret.starts_with("kce_"));
     let host = enroll(&site, &secret, "gpu1").expect(201);
     assert_eq!(host.header("Cache-Control"), Some("no-store"));
@@ -122,9 +122,9 @@ fn invalid_code_enrolls_no_host() {
     site.pass(60);
     enroll(&site, &short, "gpu1").expect(401);
     // A code is not a credential anywhere else.
-    let good = secret(&code(&site, &json!({})));
+    let valid = secret(&code(&site, &json!({})));
     for path in ["/api/v1/me", "/api/v1/hosts", KEYS, "/verify"] {
-        site.ask("GET", path).bearer(&good).send().expect(401);
+        site.ask("GET", path).bearer(&valid).send().expect(401);
     }
 }
 
@@ -472,8 +472,8 @@ fn expired_key_is_never_reported_as_unchanged() {
         let asking = site.ask("GET", KEYS).bearer(&credential);
         asking.header("If-None-Match", tag).send()
     };
-    let told = get("\"other\"").expect(200);
-    let tag = told.header("ETag").unwrap();
+    let output = get("\"other\"").expect(200);
+    let tag = output.header("ETag").unwrap();
     site.pass(3_599);
     get(tag).expect(304);
     site.pass(3_600);
@@ -486,7 +486,7 @@ fn reported_host_clock_is_stored() {
     let mut site = Site::new();
     let (host, credential) = host(&site, "gpu1");
     let path = format!("/api/v1/hosts/{host}");
-    for (said, ahead) in [
+    for (message, ahead) in [
         (Some("2026-11-22T12:00:00Z"), json!(0)),
         (Some("2026-11-22T12:01:30Z"), json!(90)),
         (Some("2026-11-22T11:00:00Z"), json!(-3600)),
@@ -497,13 +497,13 @@ fn reported_host_clock_is_stored() {
     ] {
         let asking = site.ask("GET", KEYS);
         let mut asking = asking.bearer(&credential);
-        if let Some(said) = said {
-            asking = asking.header("Keycroft-Time", said);
+        if let Some(message) = message {
+            asking = asking.header("Keycroft-Time", message);
         }
         asking.send().expect(200);
         site.reopen();
         let known = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
-        assert_eq!(known["clock_ahead_seconds"], ahead, "{said:?}");
+        assert_eq!(known["clock_ahead_seconds"], ahead, "{message:?}");
     }
 }
 

@@ -32,7 +32,7 @@ fn prepare(command: &mut Command, folder: &Path) {
 struct Server {
     child: Child,
     /// Its output until it listened.
-    said: String,
+    message: String,
     address: SocketAddr,
     /// Reads on, so that the server never blocks. Returns the output after it listened.
     rest: Option<std::thread::JoinHandle<String>>,
@@ -42,11 +42,11 @@ impl Server {
     fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
+        let mut message = String::new();
         let address = loop {
-            let begin = said.len();
-            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
-            if let Some((_, url)) = said[begin..].split_once("listening on http") {
+            let begin = message.len();
+            assert_ne!(lines.read_line(&mut message).unwrap(), 0, "{message}");
+            if let Some((_, url)) = message[begin..].split_once("listening on http") {
                 let (_, address) = url.split_once("://").unwrap();
                 break address.trim().parse().unwrap();
             }
@@ -58,7 +58,7 @@ impl Server {
         });
         Self {
             child,
-            said,
+            message,
             address,
             rest: Some(rest),
         }
@@ -94,7 +94,7 @@ impl Drop for Server {
 }
 
 /// The exit code and the one line of a rejected `serve`.
-fn refused(command: &mut Command) -> (i32, String) {
+fn rejected(command: &mut Command) -> (i32, String) {
     let Output { status, stderr, .. } = command.output().unwrap();
     (status.code().unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -110,9 +110,9 @@ fn serve_flag_beats_environment_beats_file() {
     let mut server = Server::start(&mut command(folder.path()));
     assert_eq!(server.address.ip().to_string(), "127.0.0.3");
     assert!(
-        server.said.contains("at https://keys.example/"),
+        server.message.contains("at https://keys.example/"),
         "{}",
-        server.said
+        server.message
     );
     assert!(folder.path().join("file.db").exists());
     assert!(server.is_healthy());
@@ -148,13 +148,17 @@ fn invalid_config_is_rejected_before_anything_is_created() {
         ("log = 'loud'\n", "log: "),
     ] {
         std::fs::write(&file, text).unwrap();
-        let (code, said) = refused(command(folder.path()).args(["--config", "other.toml"]));
-        assert_eq!(code, 2, "{said}");
-        assert!(said.contains(word), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let (code, message) = rejected(command(folder.path()).args(["--config", "other.toml"]));
+        assert_eq!(code, 2, "{message}");
+        assert!(message.contains(word), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
     }
-    let (code, said) = refused(command(folder.path()).args(["--config", "nowhere.toml"]));
-    assert_eq!((code, said.contains("nowhere.toml")), (1, true), "{said}");
+    let (code, message) = rejected(command(folder.path()).args(["--config", "nowhere.toml"]));
+    assert_eq!(
+        (code, message.contains("nowhere.toml")),
+        (1, true),
+        "{message}"
+    );
     assert!(!folder.path().join("keycroft.db").exists());
 }
 
@@ -162,12 +166,12 @@ fn invalid_config_is_rejected_before_anything_is_created() {
 fn plain_http_is_allowed_on_loopback_only() {
     let folder = tempfile::tempdir().unwrap();
     let everywhere = ["--listen", "0.0.0.0:0"];
-    let (code, said) = refused(command(folder.path()).args(everywhere));
+    let (code, message) = rejected(command(folder.path()).args(everywhere));
     assert_eq!(code, 2);
-    assert!(said.contains("plain HTTP on 0.0.0.0:0"), "{said}");
+    assert!(message.contains("plain HTTP on 0.0.0.0:0"), "{message}");
     assert!(!folder.path().join("keycroft.db").exists());
     std::fs::write(folder.path().join("keycroft.toml"), "insecure-http = true").unwrap();
-    let (code, _) = refused(
+    let (code, _) = rejected(
         command(folder.path())
             .args(everywhere)
             .arg("--insecure-http=false"),
@@ -201,9 +205,9 @@ fn inherited_socket_is_served() {
 fn inherited_socket_cannot_bypass_tls() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
-    let (code, said) = refused(&mut with_socket(folder.path(), listener));
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("plain HTTP on 0.0.0.0"), "{said}");
+    let (code, message) = rejected(&mut with_socket(folder.path(), listener));
+    assert_eq!(code, 2, "{message}");
+    assert!(message.contains("plain HTTP on 0.0.0.0"), "{message}");
 }
 
 #[test]
@@ -247,9 +251,9 @@ fn empty_variable_counts_as_unset() {
     let mut server = Server::start(&mut padded);
     assert_eq!(server.address.ip().to_string(), "127.0.0.4");
     assert!(
-        server.said.contains("at https://keys.example/"),
+        server.message.contains("at https://keys.example/"),
         "{}",
-        server.said
+        server.message
     );
     assert_eq!(server.end(), Some(0));
     let findings = check(folder.path(), "padded.db");
@@ -285,12 +289,13 @@ fn empty_variable_counts_as_unset() {
     assert!(folder.path().join("keycroft.db").exists());
     assert_eq!(server.end(), Some(0));
 
-    let (code, said) = refused(command(folder.path()).env("KEYCROFT_LISTEN", "here"));
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("KEYCROFT_LISTEN"), "{said}");
-    let (code, said) = refused(command(folder.path()).env("KEYCROFT_BEHIND_PROXY", "10.0.0.5/8"));
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("use 10.0.0.0/8 or 10.0.0.5"), "{said}");
+    let (code, message) = rejected(command(folder.path()).env("KEYCROFT_LISTEN", "here"));
+    assert_eq!(code, 2, "{message}");
+    assert!(message.contains("KEYCROFT_LISTEN"), "{message}");
+    let (code, message) =
+        rejected(command(folder.path()).env("KEYCROFT_BEHIND_PROXY", "10.0.0.5/8"));
+    assert_eq!(code, 2, "{message}");
+    assert!(message.contains("use 10.0.0.0/8 or 10.0.0.5"), "{message}");
 }
 
 /// The output of `keycroft check`.
@@ -364,7 +369,7 @@ fn missing_public_url_is_named_at_start_and_with_each_rejected_origin() {
         let address = server.address;
         assert_eq!(server.end(), Some(0));
         let rest = server.rest.take().unwrap().join().unwrap();
-        (server.said.clone() + &rest, address)
+        (server.message.clone() + &rest, address)
     };
     let start = "--behind-proxy is set without --public-url";
     let rejected = "request from https://keys.lab.example rejected: the public URL is";

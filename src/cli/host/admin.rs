@@ -11,13 +11,13 @@ use super::super::lookup::find_id;
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, USAGE};
-use crate::terminal::output::{self, Cell, Out, relative, say, until};
+use crate::terminal::output::{self, Cell, Out, lifetime_text, relative_time, write_stderr};
 use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 const PATH: &str = "/api/v1/hosts";
 
 #[derive(Args)]
-pub struct EnrollCode {
+pub struct EnrollCodeArguments {
     /// Number of hosts that it can enroll
     #[arg(long, default_value_t = 1)]
     uses: u32,
@@ -32,7 +32,7 @@ pub struct EnrollCode {
 }
 
 /// `keycroft host enroll-code`.
-pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
+pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), Failure> {
     let place = wanted.out.open()?;
     let body = EnrollmentCodeIn {
         uses: Some(wanted.uses),
@@ -49,18 +49,22 @@ pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: EnrollmentCodeOut = answer.parse()?;
+    let created: EnrollmentCodeOut = answer.parse()?;
     place.put(
-        made.secret.as_deref().unwrap_or_default(),
+        created.secret.as_deref().unwrap_or_default(),
         "keycroft host enroll-code",
     )?;
-    let hosts = if made.uses_left == 1 { "host" } else { "hosts" };
-    say(&format!(
+    let hosts = if created.uses_left == 1 {
+        "host"
+    } else {
+        "hosts"
+    };
+    write_stderr(&format!(
         "an enrollment code for {} {hosts}; {}",
-        made.uses_left,
-        until(Some(&made.expires_at), client.now())
+        created.uses_left,
+        lifetime_text(Some(&created.expires_at), client.now())
     ));
-    say(&format!(
+    write_stderr(&format!(
         "  on the machine, as root: keycroft host enroll {} --code-file FILE",
         client.connection.server.as_str()
     ));
@@ -87,8 +91,8 @@ fn shared(host: &HostOut) -> String {
 }
 
 /// `keycroft host list`.
-pub fn list(client: &Client) -> Result<(), Failure> {
-    let listed = client.list(PATH)?;
+pub fn list_hosts(client: &Client) -> Result<(), Failure> {
+    let listed = client.list_items(PATH)?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -124,7 +128,7 @@ pub fn list(client: &Client) -> Result<(), Failure> {
 }
 
 /// `keycroft host show`.
-pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
+pub fn show_host(client: &Client, given: &str) -> Result<(), Failure> {
     let id = find_id(client, PATH, "host", given)?;
     let answer = client.get(&format!("{PATH}/{id}"))?;
     if client.connection.json {
@@ -150,7 +154,7 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
                 "cache refreshed",
                 Cell::time(host.cached_at.as_deref(), "never", now),
             ),
-            ("clock", clock(&host).into()),
+            ("clock", clock_text(&host).into()),
             (
                 "allowed addresses",
                 if host.allowed_addresses.is_empty() {
@@ -172,7 +176,7 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
     )
 }
 
-fn clock(host: &HostOut) -> String {
+fn clock_text(host: &HostOut) -> String {
     match host.clock_ahead_seconds {
         None => "unknown".to_owned(),
         Some(ahead) if ahead.unsigned_abs() <= CLOCK_SECONDS_MAX.unsigned_abs() => {
@@ -184,7 +188,7 @@ fn clock(host: &HostOut) -> String {
 }
 
 #[derive(Args)]
-pub struct Edit {
+pub struct EditHost {
     /// Name or id
     #[arg(add = CompletedNames::Hosts.completer())]
     host: String,
@@ -233,18 +237,18 @@ pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Fail
     }
     let host: HostOut = answer.parse()?;
     if host.paused {
-        say(&format!(
+        write_stderr(&format!(
             "paused {}: it admits nobody after its next sync",
             host.name
         ));
     } else {
-        say(&format!("resumed {}", host.name));
+        write_stderr(&format!("resumed {}", host.name));
     }
     Ok(())
 }
 
 /// `keycroft host edit`.
-pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
+pub fn edit_host(client: &Client, wanted: EditHost) -> Result<(), Failure> {
     let shared_logins = parse_shared(&wanted.shared_logins)?;
     let patch = HostPatch {
         name: wanted.name,
@@ -269,7 +273,7 @@ pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
         return output::line(&answer.text);
     }
     let host: HostOut = answer.parse()?;
-    say(&format!("saved {} ({})", host.name, host.id));
+    write_stderr(&format!("saved {} ({})", host.name, host.id));
     Ok(())
 }
 
@@ -289,7 +293,7 @@ fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failu
 }
 
 /// `keycroft host delete`.
-pub fn delete(client: &Client, given: &[String], yes: bool) -> Result<(), Failure> {
+pub fn delete_host(client: &Client, given: &[String], yes: bool) -> Result<(), Failure> {
     let mut deletions = Vec::new();
     let mut name = String::new();
     for host in given {
@@ -298,7 +302,7 @@ pub fn delete(client: &Client, given: &[String], yes: bool) -> Result<(), Failur
         let host: HostOut = client.get(&path)?.parse()?;
         let contact = host.last_contact_at.as_deref();
         let contact = match contact.and_then(|text| Time::parse(text).ok()) {
-            Some(time) => format!("last contact {}", relative(time, client.now())),
+            Some(time) => format!("last contact {}", relative_time(time, client.now())),
             None => "no contact yet".to_owned(),
         };
         deletions.push(Deletion {

@@ -57,18 +57,18 @@ impl MailSender {
 
     /// Sends a notice with this link, once.
     pub fn send(&self, notice: &DueNotice, link: &str) -> TryResult {
-        let refused = |detail: &str| TryResult::Refused {
+        let rejected = |detail: &str| TryResult::Rejected {
             status: None,
             detail: detail.to_owned(),
         };
         let Some(address) = &notice.address else {
-            return refused("the user no longer has a confirmed address");
+            return rejected("the user no longer has a confirmed address");
         };
         let Ok(address) = address.parse::<Address>() else {
-            return refused("the address is not valid");
+            return rejected("the address is not valid");
         };
         let Ok(message) = self.message(notice, address, link) else {
-            return refused("the mail can't be built");
+            return rejected("the mail can't be built");
         };
         match self.transport.send(&message) {
             Ok(answer) => TryResult::Delivered {
@@ -110,7 +110,7 @@ fn failure(error: &SmtpError) -> TryResult {
         error.to_string()
     };
     match status {
-        Some(code) if REJECTED.contains(&code) => TryResult::Refused { status, detail },
+        Some(code) if REJECTED.contains(&code) => TryResult::Rejected { status, detail },
         _ => TryResult::Failed {
             status,
             detail,

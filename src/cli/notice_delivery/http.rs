@@ -59,7 +59,7 @@ impl HttpSender {
     /// Sends a notice, once.
     pub fn send(&self, notice: &DueNotice, link: &str, now: Time) -> TryResult {
         let Some(url) = &notice.url else {
-            return refused("the channel has no URL");
+            return rejected("the channel has no URL");
         };
         let request = Request::post(url.reveal());
         let (request, body) = match notice.channel_kind {
@@ -93,7 +93,7 @@ impl HttpSender {
             }
         };
         let Ok(request) = request.body(body) else {
-            return refused("the request can't be built");
+            return rejected("the request can't be built");
         };
         match self.agent(url).run(request) {
             Ok(answer) => result(answer),
@@ -110,8 +110,8 @@ fn json(request: ureq::http::request::Builder) -> ureq::http::request::Builder {
     request.header(header::CONTENT_TYPE, "application/json")
 }
 
-fn refused(detail: &str) -> TryResult {
-    TryResult::Refused {
+fn rejected(detail: &str) -> TryResult {
+    TryResult::Rejected {
         status: None,
         detail: detail.to_owned(),
     }
@@ -126,7 +126,7 @@ fn result(mut answer: Response<Body>) -> TryResult {
     let reader = answer.body_mut().as_reader();
     let _ = reader.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * DETAIL_CHARACTERS_MAX)]);
-    let said = sanitize(&text, DETAIL_CHARACTERS_MAX);
+    let message = sanitize(&text, DETAIL_CHARACTERS_MAX);
     match code {
         200..300 => TryResult::Delivered { status },
         300..400 => TryResult::Failed {
@@ -134,13 +134,13 @@ fn result(mut answer: Response<Body>) -> TryResult {
             detail: "the receiver redirects; enter the final URL".to_owned(),
             is_of_channel: true,
         },
-        410 => TryResult::Refused {
+        410 => TryResult::Rejected {
             status,
             detail: "the receiver no longer exists".to_owned(),
         },
         _ => TryResult::Failed {
             status,
-            detail: said,
+            detail: message,
             is_of_channel: true,
         },
     }

@@ -64,7 +64,7 @@ pub fn prepare(app_state: &AppState, settings: DeliverySettings) -> Result<(), E
 }
 
 /// A channel that rests after a failure.
-struct Resting {
+struct PausedChannel {
     until: Time,
     next: Duration,
 }
@@ -76,7 +76,7 @@ struct Deliverer<'a> {
     settings: DeliverySettings,
     http: HttpSender,
     mail: Option<MailSender>,
-    resting: HashMap<ChannelNumber, Resting>,
+    resting: HashMap<ChannelNumber, PausedChannel>,
     /// Tries that could not be recorded: nothing is sent before that, so that a full disk repeats no notice.
     unrecorded: Vec<(DueNotice, TryResult, Time)>,
 }
@@ -190,7 +190,7 @@ impl<'a> Deliverer<'a> {
             }
             (ChannelKind::Email, Some(mail)) => match self.with_code(&notice, link)? {
                 Some(link) => mail.send(&notice, &link),
-                None => TryResult::Refused {
+                None => TryResult::Rejected {
                     status: None,
                     detail: "the address was replaced or removed".to_owned(),
                 },
@@ -208,7 +208,7 @@ impl<'a> Deliverer<'a> {
                 ..
             } => self.rest(notice.channel, now),
             TryResult::Delivered { .. } => drop(self.resting.remove(&notice.channel)),
-            TryResult::Failed { .. } | TryResult::Refused { .. } => {}
+            TryResult::Failed { .. } | TryResult::Rejected { .. } => {}
         }
         self.unrecorded.push((notice, result, now));
         self.record_remaining()
@@ -241,7 +241,7 @@ impl<'a> Deliverer<'a> {
             .resting
             .get(&channel)
             .map_or(REST, |resting| resting.next);
-        let resting = Resting {
+        let resting = PausedChannel {
             until: now.after(next),
             next: (next * 2).min(REST_MAX),
         };

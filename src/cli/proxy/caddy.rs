@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Print;
+use super::ProxyArguments;
 use super::requirement::{BlockPlace, lines};
 
 /// The head of the site. Caddy listens on an address for any Host; a name limits it to this Host.
@@ -16,8 +16,8 @@ fn site_address(listen: &str) -> String {
     }
 }
 
-pub fn block(print: &Print) -> String {
-    let Print {
+pub fn block(print: &ProxyArguments) -> String {
+    let ProxyArguments {
         name,
         listen,
         application,

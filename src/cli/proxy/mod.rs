@@ -24,7 +24,7 @@ pub enum Proxy {
 }
 
 #[derive(Args)]
-pub struct Print {
+pub struct ProxyArguments {
     /// Proxy to print the block for
     proxy: Proxy,
     /// Name of the application, used for the names in the block
@@ -50,7 +50,7 @@ pub struct Print {
     allow_preflight: bool,
 }
 
-impl Print {
+impl ProxyArguments {
     /// The name as part of an nginx variable or upstream: no hyphens.
     fn identifier(&self) -> String {
         self.name.replace('-', "_")
@@ -78,7 +78,7 @@ impl Print {
 }
 
 /// `keycroft service print`.
-pub fn print(wanted: &Print) -> Result<(), Failure> {
+pub fn print(wanted: &ProxyArguments) -> Result<(), Failure> {
     let wrong = |what: &str, why: &str| Failure::new(USAGE, format!("{what}: {why}"));
     parse_service_name(&wanted.name).map_err(|why| wrong(&wanted.name, why))?;
     for (flag, address) in [
@@ -103,8 +103,8 @@ mod tests {
     use super::*;
     use crate::wire::{IDENTITY_HEADERS, SECRET_HEADERS};
 
-    fn wanted(proxy: Proxy) -> Print {
-        Print {
+    fn wanted(proxy: Proxy) -> ProxyArguments {
+        ProxyArguments {
             proxy,
             name: "slurm".to_owned(),
             listen: "127.0.0.1:8080".to_owned(),
@@ -141,7 +141,7 @@ mod tests {
             let plain = wanted(*proxy).block();
             assert!(!plain.contains("challenge"), "{plain}");
             assert!(!plain.contains("OPTIONS"), "{plain}");
-            let full = Print {
+            let full = ProxyArguments {
                 basic: true,
                 allow_preflight: true,
                 ..wanted(*proxy)
@@ -175,7 +175,7 @@ mod tests {
             (Proxy::Caddy, "caddy.Caddyfile"),
             (Proxy::Traefik, "traefik.yml"),
         ] {
-            let wanted = Print {
+            let wanted = ProxyArguments {
                 permissions: vec!["slurm:submit".to_owned()],
                 ..wanted(proxy)
             };

@@ -1,10 +1,10 @@
 //! The frame of the block for nginx: `auth_request`.
 
-use super::Print;
+use super::ProxyArguments;
 use super::requirement::{BlockPlace, lines};
 
-pub fn block(print: &Print) -> String {
-    let Print {
+pub fn block(print: &ProxyArguments) -> String {
+    let ProxyArguments {
         name,
         listen,
         application,

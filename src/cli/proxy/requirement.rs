@@ -2,7 +2,7 @@
 //!
 //! `scripts/test.d/21-proxies` has one check for each row, under the row's name, and runs it against each real proxy.
 
-use super::Print;
+use super::ProxyArguments;
 use crate::wire::{IDENTITY_HEADERS, SECRET_HEADERS};
 
 /// Where lines stand in a block. nginx has `Before` and `After` in the application's location; Traefik has them as two
@@ -22,9 +22,9 @@ pub enum BlockPlace {
 }
 
 /// Lines for one place.
-pub type Part = (BlockPlace, Vec<String>);
+pub type PlacedLines = (BlockPlace, Vec<String>);
 /// The lines for one proxy. None where the proxy meets the requirement by itself, or the frame of its block does.
-type Lines = fn(&Print) -> Vec<Part>;
+type RequirementLines = fn(&ProxyArguments) -> Vec<PlacedLines>;
 
 /// One requirement.
 pub struct Requirement {
@@ -32,9 +32,9 @@ pub struct Requirement {
     pub name: &'static str,
     /// One sentence, which stands in the block and in the documentation.
     pub means: &'static str,
-    nginx: Lines,
-    caddy: Lines,
-    traefik: Lines,
+    nginx: RequirementLines,
+    caddy: RequirementLines,
+    traefik: RequirementLines,
 }
 
 /// Headers in which a client could claim an address, a host, a scheme, a path or a user. The three that a proxy sets for the
@@ -72,11 +72,11 @@ const CADDY_DROPS: [&str; 11] = [
     "Upgrade",
 ];
 
-fn none(_: &Print) -> Vec<Part> {
+fn no_lines(_: &ProxyArguments) -> Vec<PlacedLines> {
     Vec::new()
 }
 
-fn part(place: BlockPlace, lines: impl IntoIterator<Item = String>) -> Part {
+fn placed_lines(place: BlockPlace, lines: impl IntoIterator<Item = String>) -> PlacedLines {
     (place, lines.into_iter().collect())
 }
 
@@ -107,9 +107,9 @@ pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "verified",
         means: "Each request is verified before the application receives it; if Keycroft is unreachable, none passes.",
-        nginx: none,
-        caddy: none,
-        traefik: none,
+        nginx: no_lines,
+        caddy: no_lines,
+        traefik: no_lines,
     },
     Requirement {
         name: "connection",
@@ -117,23 +117,23 @@ pub const REQUIREMENTS: &[Requirement] = &[
         nginx: |print| {
             let flag = format!("$keycroft_{}_refused", print.identifier());
             vec![
-                part(
+                placed_lines(
                     Top,
                     [format!(
                         "map $http_connection {flag} {{ default 0; \"~*{CONNECTION_NAMES}\" 1; }}"
                     )],
                 ),
-                part(Site, [format!("if ({flag}) {{ return 400; }}")]),
+                placed_lines(Site, [format!("if ({flag}) {{ return 400; }}")]),
             ]
         },
         caddy: |_| {
-            vec![part(Site, [
+            vec![placed_lines(Site, [
                 format!("@keycroft_connection header_regexp Connection (?i){CONNECTION_NAMES}"),
                 "respond @keycroft_connection \"The Connection header may not name this header.\" 400".to_owned(),
             ])]
         },
         // Traefik removes the headers that a client's Connection names, and Connection itself, before any router sees them.
-        traefik: none,
+        traefik: no_lines,
     },
     Requirement {
         name: "upgrade",
@@ -141,7 +141,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
         nginx: |print| {
             let name = print.identifier();
             vec![
-                part(
+                placed_lines(
                     Top,
                     [
                         format!(
@@ -152,7 +152,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
                         ),
                     ],
                 ),
-                part(
+                placed_lines(
                     After,
                     [
                         "proxy_http_version 1.1;".to_owned(),
@@ -163,7 +163,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
             ]
         },
         caddy: |_| {
-            vec![part(
+            vec![placed_lines(
                 Site,
                 [
                     "@keycroft_websocket header_regexp Upgrade (?i)^websocket$".to_owned(),
@@ -176,7 +176,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
         traefik: |print| {
             let name = &print.name;
             vec![
-                part(
+                placed_lines(
                     Top,
                     [
                         format!("{name}-websocket:"),
@@ -187,7 +187,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
                         format!("  service: {name}"),
                     ],
                 ),
-                part(
+                placed_lines(
                     Site,
                     [
                         format!("{name}-websocket:"),
@@ -196,7 +196,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
                         "      Upgrade: websocket".to_owned(),
                     ],
                 ),
-                part(After, yaml_removes(["Upgrade"])),
+                placed_lines(After, yaml_removes(["Upgrade"])),
             ]
         },
     },
@@ -205,15 +205,15 @@ pub const REQUIREMENTS: &[Requirement] = &[
         means: "The application receives the identity of the sender from Keycroft, never from the client.",
         nginx: |_| {
             vec![
-                part(Site, ["underscores_in_headers off;".to_owned()]),
-                part(
+                placed_lines(Site, ["underscores_in_headers off;".to_owned()]),
+                placed_lines(
                     Before,
                     IDENTITY_HEADERS.map(|header| {
                         let own = variable(header);
                         format!("auth_request_set $keycroft_{own} $upstream_http_{own};")
                     }),
                 ),
-                part(
+                placed_lines(
                     After,
                     IDENTITY_HEADERS.map(|header| {
                         format!("proxy_set_header {header} $keycroft_{};", variable(header))
@@ -225,11 +225,11 @@ pub const REQUIREMENTS: &[Requirement] = &[
             // Names with underscores and dots, too: many applications take them for the same headers.
             let drops = ["Remote-*", "Keycroft-*", "*_*", "*.*"];
             vec![
-                part(
+                placed_lines(
                     Before,
                     drops.map(|header| format!("request_header -{header}")),
                 ),
-                part(
+                placed_lines(
                     Verification,
                     [format!("copy_headers {}", IDENTITY_HEADERS.join(" "))],
                 ),
@@ -238,11 +238,11 @@ pub const REQUIREMENTS: &[Requirement] = &[
         traefik: |_| {
             let headers = IDENTITY_HEADERS.map(str::to_owned).into_iter();
             vec![
-                part(
+                placed_lines(
                     Before,
                     yaml_removes(headers.chain(aliases(&IDENTITY_HEADERS))),
                 ),
-                part(
+                placed_lines(
                     Verification,
                     [format!(
                         "authResponseHeaders: [{}]",
@@ -256,20 +256,20 @@ pub const REQUIREMENTS: &[Requirement] = &[
         name: "secrets",
         means: "The application never receives the credential.",
         nginx: |_| {
-            vec![part(
+            vec![placed_lines(
                 After,
                 SECRET_HEADERS.map(|header| format!("proxy_set_header {header} \"\";")),
             )]
         },
         caddy: |_| {
-            vec![part(
+            vec![placed_lines(
                 After,
                 SECRET_HEADERS.map(|header| format!("request_header -{header}")),
             )]
         },
         traefik: |_| {
             let headers = SECRET_HEADERS.map(str::to_owned).into_iter();
-            vec![part(
+            vec![placed_lines(
                 After,
                 yaml_removes(headers.chain(aliases(&SECRET_HEADERS))),
             )]
@@ -287,10 +287,10 @@ pub const REQUIREMENTS: &[Requirement] = &[
             ];
             let own = own.map(|(header, value)| format!("proxy_set_header {header} {value};"));
             let drops = CLAIMS.map(|header| format!("proxy_set_header {header} \"\";"));
-            vec![part(After, own.into_iter().chain(drops))]
+            vec![placed_lines(After, own.into_iter().chain(drops))]
         },
         caddy: |_| {
-            vec![part(
+            vec![placed_lines(
                 Before,
                 CLAIMS.map(|header| format!("request_header -{header}")),
             )]
@@ -299,32 +299,32 @@ pub const REQUIREMENTS: &[Requirement] = &[
             let headers = CLAIMS.map(str::to_owned).into_iter();
             let own = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"];
             let names = headers.chain(aliases(&CLAIMS)).chain(aliases(&own));
-            vec![part(Before, yaml_removes(names))]
+            vec![placed_lines(Before, yaml_removes(names))]
         },
     },
     Requirement {
         name: "address",
         means: "Verification receives the client's address from the proxy, never from the client.",
         nginx: |_| {
-            vec![part(
+            vec![placed_lines(
                 Verification,
                 ["proxy_set_header X-Forwarded-For $remote_addr;".to_owned()],
             )]
         },
-        caddy: none,
-        traefik: none,
+        caddy: no_lines,
+        traefik: no_lines,
     },
     Requirement {
         name: "query",
         means: "Verification does not receive the query of the request.",
-        nginx: none,
+        nginx: no_lines,
         caddy: |print| {
-            vec![part(
+            vec![placed_lines(
                 Verification,
                 [format!("uri /verify?{}", print.query())],
             )]
         },
-        traefik: none,
+        traefik: no_lines,
     },
     Requirement {
         name: "sizes",
@@ -338,8 +338,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
             let passed =
                 passed.map(|(header, value)| format!("proxy_set_header {header} {value};"));
             vec![
-                part(Site, ["client_max_body_size 0;".to_owned()]),
-                part(
+                placed_lines(Site, ["client_max_body_size 0;".to_owned()]),
+                placed_lines(
                     Verification,
                     [
                         "proxy_pass_request_body off;".to_owned(),
@@ -359,11 +359,11 @@ pub const REQUIREMENTS: &[Requirement] = &[
             // `header_up -*` would say it in a line, but ends each request in Caddy 2.6.
             let long = "header_up * \"^.{1000}.*$\" \"-\"".to_owned();
             let drops = CADDY_DROPS.map(|header| format!("header_up -{header}"));
-            vec![part(Verification, [long].into_iter().chain(drops))]
+            vec![placed_lines(Verification, [long].into_iter().chain(drops))]
         },
         traefik: |_| {
             let needed = ["Authorization", "X-API-Key", "User-Agent"];
-            vec![part(
+            vec![placed_lines(
                 Verification,
                 [format!("authRequestHeaders: [{}]", needed.join(", "))],
             )]
@@ -372,9 +372,9 @@ pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "basic",
         means: "With --basic, Basic authentication is offered to git, wget and browsers.",
-        nginx: none,
-        caddy: none,
-        traefik: none,
+        nginx: no_lines,
+        caddy: no_lines,
+        traefik: no_lines,
     },
     Requirement {
         name: "preflight",
@@ -385,7 +385,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
             }
             let flag = format!("$keycroft_{}_preflight", print.identifier());
             vec![
-                part(
+                placed_lines(
                     Top,
                     [
                         format!(
@@ -395,7 +395,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
                         "}".to_owned(),
                     ],
                 ),
-                part(Verification, [format!("if ({flag}) {{ return 204; }}")]),
+                placed_lines(Verification, [format!("if ({flag}) {{ return 204; }}")]),
             ]
         },
         caddy: |print| {
@@ -409,14 +409,14 @@ pub const REQUIREMENTS: &[Requirement] = &[
                 "    header Access-Control-Request-Method *",
                 "}",
             ];
-            vec![part(Before, lines.map(str::to_owned))]
+            vec![placed_lines(Before, lines.map(str::to_owned))]
         },
         traefik: |print| {
             if !print.allow_preflight {
                 return Vec::new();
             }
             let name = &print.name;
-            vec![part(Top, [
+            vec![placed_lines(Top, [
                 format!("{name}-preflight:"),
                 "  rule: Method(`OPTIONS`) && HeaderRegexp(`Origin`, `.`) && HeaderRegexp(`Access-Control-Request-Method`, `.`)".to_owned(),
                 format!("  middlewares: [{name}-before, {name}-after]"),
@@ -427,7 +427,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
 ];
 
 /// The lines of all requirements for one place, indented. Each requirement's sentence stands before its first lines.
-pub fn lines(print: &Print, place: BlockPlace, indent: usize) -> String {
+pub fn lines(print: &ProxyArguments, place: BlockPlace, indent: usize) -> String {
     let mut text = String::new();
     let space = " ".repeat(indent);
     for requirement in REQUIREMENTS {

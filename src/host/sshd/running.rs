@@ -235,7 +235,7 @@ fn arguments_of_listener(line: &[u8]) -> Option<Vec<String>> {
         // From OpenSSH 8.2 on the title has all arguments, with one space between two.
         let (command, _) = title.split_once(" [listener]")?;
         let words: Vec<&str> = command.split(' ').skip(1).collect();
-        return Some(of_configuration(&words, Words::Split));
+        return Some(of_configuration(&words, ArgumentForm::Split));
     }
     let words: Vec<&str> = text.trim_end_matches('\0').split('\0').skip(1).collect();
     let serves_a_connection = words.iter().any(|word| {
@@ -244,18 +244,18 @@ fn arguments_of_listener(line: &[u8]) -> Option<Vec<String>> {
                 && letters.contains(['R', 'i', 'T', 't', 'G'])
         })
     });
-    (!serves_a_connection).then(|| of_configuration(&words, Words::Whole))
+    (!serves_a_connection).then(|| of_configuration(&words, ArgumentForm::Whole))
 }
 
 /// The form of arguments: one word each, or possibly several.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Words {
+enum ArgumentForm {
     Whole,
     Split,
 }
 
 /// The options that change the configuration, each followed by its value.
-fn of_configuration(words: &[&str], form: Words) -> Vec<String> {
+fn of_configuration(words: &[&str], form: ArgumentForm) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
@@ -269,7 +269,7 @@ fn of_configuration(words: &[&str], form: Words) -> Vec<String> {
         if value.is_empty() {
             words.next().unwrap_or_default().clone_into(&mut value);
         }
-        while form == Words::Split
+        while form == ArgumentForm::Split
             && letter == 'o'
             && let Some(more) = words.next_if(|word| option(word).is_none())
         {

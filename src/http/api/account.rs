@@ -1,11 +1,11 @@
 //! `/api/v1/me`, and codes for accounts.
 
-use super::{Answer, no_content, ok};
+use super::{ApiResult, no_content, ok};
 use crate::http::context::RequestContext;
 use crate::http::{auth, body, query};
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::event::Channel;
 use crate::model::password::Password;
 use crate::model::second_factor::{FactorProof, TypedCode};
@@ -16,12 +16,12 @@ use crate::wire::{
     UserOut,
 };
 
-pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
-    ok(&me(context, caller)?)
+pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
+    ok(&account_json(context, caller)?)
 }
 
-fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
+fn account_json(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
     let notices = context.app().open_account_notices(caller)?;
     let factors = context.app().own_second_factors(caller)?;
     let email = context.app().own_email(caller)?.unwrap_or_default();
@@ -36,27 +36,27 @@ fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
 }
 
 /// `POST /api/v1/me/notices/{id}/acknowledge`.
-pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let NothingIn {} = body::json(context)?;
     let id = context.id("notice")?;
     let notice = context.app().acknowledge_notice(caller, id)?;
     ok(&NoticeOut::new(&notice))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: MeIn = body::json(context)?;
     let Some(name) = wanted.display_name else {
-        return ok(&me(context, caller)?);
+        return ok(&account_json(context, caller)?);
     };
     let name = parse_name(&name).map_err(|message| Error::field("display_name", message))?;
     let user = context.app().rename_self(caller, name)?;
     ok(&MeOut {
         display_name: user.display_name,
-        ..me(context, caller)?
+        ..account_json(context, caller)?
     })
 }
 
-pub fn change_password(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn change_password(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: PasswordIn = body::json(context)?;
     let current =
         Password::typed(&wanted.current).map_err(|message| Error::field("current", message))?;
@@ -82,13 +82,13 @@ pub fn typed_code(text: &str, caller: &Caller) -> Result<FactorProof, Error> {
 }
 
 /// `POST /api/v1/setup`, with a setup code as the bearer.
-pub fn set_up(context: &RequestContext<'_>) -> Answer {
+pub fn set_up(context: &RequestContext<'_>) -> ApiResult {
     let code = auth::presented(context)?;
     context
         .app()
         .code_user(&code, Purpose::SetUp, context.now)?;
     let wanted: SetUpIn = body::json(context)?;
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let username = faults.take("username", Username::parse(&wanted.username));
     let display_name = wanted
         .display_name
@@ -115,16 +115,16 @@ pub fn set_up(context: &RequestContext<'_>) -> Answer {
 }
 
 /// `POST /api/v1/invitation`, with an invitation as the bearer.
-pub fn accept_invitation(context: &RequestContext<'_>) -> Answer {
+pub fn accept_invitation(context: &RequestContext<'_>) -> ApiResult {
     set_password(context, Purpose::Invitation)
 }
 
 /// `POST /api/v1/password-reset`, with a reset code as the bearer.
-pub fn reset_password(context: &RequestContext<'_>) -> Answer {
+pub fn reset_password(context: &RequestContext<'_>) -> ApiResult {
     set_password(context, Purpose::PasswordReset)
 }
 
-fn set_password(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
+fn set_password(context: &RequestContext<'_>, purpose: Purpose) -> ApiResult {
     let code = auth::presented(context)?;
     context.app().code_user(&code, purpose, context.now)?;
     let wanted: PasswordByCodeIn = body::json(context)?;

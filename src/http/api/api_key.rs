@@ -1,6 +1,6 @@
 //! `/api/v1/api-keys`.
 
-use super::{Answer, Problem, created, idempotency_key, list_answer, no_content, ok};
+use super::{ApiResult, Problem, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, Issued, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;
@@ -39,31 +39,31 @@ fn show_key(
     Ok(ApiKeyOut::new(record, creator, context.now))
 }
 
-pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     list_of(context, caller, own)
 }
 
-pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     create_of(context, caller, own)
 }
 
-pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     show_of(context, caller, own)
 }
 
-pub fn edit_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     edit_of(context, caller, own)
 }
 
-pub fn rotate_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn rotate_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     rotate_of(context, caller, own)
 }
 
-pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     delete_of(context, caller, own)
 }
 
-pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     usage_of(context, caller, own)
 }
 
@@ -71,7 +71,7 @@ fn id(context: &RequestContext<'_>) -> Result<crate::model::secret::Id, Problem>
     context.id(KIND.name())
 }
 
-pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
+pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
     let mut query = Query::read(context, &["limit", "after", "ended"]);
     let (part, is_deleted) = (query.page_request(), query.flag("ended"));
     query.check()?;
@@ -85,7 +85,7 @@ pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     })
 }
 
-pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
+pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<ApiKeyIn>(context)?;
     let (wanted, once) = (wanted.parse()?, idempotency_key(context, caller, &bytes)?);
     let scope = scope(context, caller)?;
@@ -93,8 +93,8 @@ pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
     created(&issued(context, caller, &scope, issued_key)?)
 }
 
-pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
-    query::none(context)?;
+pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let record = context
         .app()
@@ -102,15 +102,15 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     ok(&show_key(context, caller, &scope, &record)?)
 }
 
-pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
-    query::none(context)?;
+pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
+    query::reject_parameters(context)?;
     let days = context
         .app()
         .usage(caller, &scope(context, caller)?, KIND, id(context)?)?;
     ok(&UsageOut::new(&days))
 }
 
-pub(super) fn edit_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
+pub(super) fn edit_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
     let change = body::json::<ApiKeyPatch>(context)?.parse()?;
     change_of(context, caller, scope, change)
 }
@@ -120,7 +120,7 @@ pub(super) fn set_disabled_of(
     context: &RequestContext<'_>,
     caller: &Caller,
     scope: Find,
-) -> Answer {
+) -> ApiResult {
     let change = body::json::<DisabledPatch>(context)?.parse()?;
     change_of(context, caller, scope, change)
 }
@@ -130,13 +130,13 @@ fn change_of(
     caller: &Caller,
     scope: Find,
     change: CredentialChange,
-) -> Answer {
+) -> ApiResult {
     let scope = scope(context, caller)?;
     let record = context.app().edit(caller, &scope, id(context)?, change)?;
     ok(&show_key(context, caller, &scope, &record)?)
 }
 
-pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
+pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<RotateIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     let rotation = wanted.parse()?;
@@ -147,7 +147,7 @@ pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
     ok(&issued(context, caller, &scope, rotated)?)
 }
 
-pub(super) fn delete_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
+pub(super) fn delete_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
     let mut query = Query::read(context, &["with_created"]);
     let with_created = if query.flag("with_created") {
         WithDerived::Yes

@@ -1,6 +1,6 @@
 //! `/api/v1/diagnostics`; the console's page shows the same.
 
-use super::{Answer, ok};
+use super::{ApiResult, ok};
 use crate::http::context::RequestContext;
 use crate::http::query;
 use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
@@ -12,8 +12,8 @@ use crate::wire::{AdviceOut, DiagnosticsOut};
 /// Age of an old backup, in seconds.
 const BACKUP_SECONDS: u64 = 7 * 86_400;
 
-pub fn show_diagnostics(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_diagnostics(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     ok(&facts(context, caller)?)
 }
 

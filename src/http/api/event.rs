@@ -1,6 +1,6 @@
 //! `/api/v1/events`.
 
-use super::{Answer, list_answer};
+use super::{ApiResult, list_answer};
 use crate::http::auth;
 use crate::http::context::RequestContext;
 use crate::http::query::Query;
@@ -10,7 +10,7 @@ use crate::model::user::Username;
 use crate::wire::EventOut;
 
 /// Own events with `account:read`; `?user=` and `?all=true` need `audit:read` instead.
-pub fn list_events(context: &RequestContext<'_>) -> Answer {
+pub fn list_events(context: &RequestContext<'_>) -> ApiResult {
     let mut query = Query::read(
         context,
         &[
@@ -47,9 +47,9 @@ fn page_of_events(
     caller: &Caller,
     wants_all: bool,
     user: Option<&Username>,
-    filter: crate::app::EventFilter,
+    filter: crate::app::EventCondition,
     part: crate::http::query::PageRequest,
-) -> Answer {
+) -> ApiResult {
     let page = if wants_all {
         context
             .app()

@@ -1,6 +1,6 @@
 //! "Why was it rejected?": `/explain/{id}` for API keys and tokens, deleted ones included.
 
-use super::{Answer, Problem, ok};
+use super::{ApiResult, Problem, ok};
 use crate::app::{App, Circumstances, CredentialScope, Explanation};
 use crate::http::context::RequestContext;
 use crate::http::query::Query;
@@ -10,27 +10,27 @@ use crate::model::error::Error;
 use crate::model::user::Username;
 use crate::wire::{CheckOut, ExplanationOut};
 
-pub fn own_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn own_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     explain(context, caller, Kind::ApiKey, |_, caller| {
         Ok(App::own(caller, Kind::ApiKey)?)
     })
 }
 
-pub fn own_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn own_token(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     explain(context, caller, Kind::Token, |_, caller| {
         Ok(App::own(caller, Kind::Token)?)
     })
 }
 
-pub fn users_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn users_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     explain(context, caller, Kind::ApiKey, of_user)
 }
 
-pub fn users_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn users_token(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     explain(context, caller, Kind::Token, of_user)
 }
 
-pub fn services_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn services_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     explain(context, caller, Kind::ApiKey, |context, caller| {
         let service = context.app().service(caller, context.parameter(0))?;
         Ok(App::of_service(service.id))
@@ -47,7 +47,7 @@ fn explain(
     caller: &Caller,
     kind: Kind,
     scope: fn(&RequestContext<'_>, &Caller) -> Result<CredentialScope, Problem>,
-) -> Answer {
+) -> ApiResult {
     let mut query = Query::read(context, &["address", "permission"]);
     let asked = Circumstances::parse(query.get("address"), query.get("permission"));
     if let Err(faults) = &asked {

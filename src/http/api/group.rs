@@ -1,6 +1,6 @@
 //! `/api/v1/groups`.
 
-use super::{Answer, created, idempotency_key, list_answer, no_content};
+use super::{ApiResult, created, idempotency_key, list_answer, no_content};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
@@ -9,7 +9,7 @@ use crate::model::group::parse_group_name;
 use crate::model::user::Username;
 use crate::wire::{GroupIn, GroupOut, NothingIn};
 
-pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     list_answer(
         &context.app().groups(caller, part.after, part.limit)?,
@@ -17,7 +17,7 @@ pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<GroupIn>(context)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
     let once = idempotency_key(context, caller, &bytes)?;
@@ -26,15 +26,15 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context
         .app()
         .delete_group(caller, context.parameter(0).to_owned())?;
     no_content()
 }
 
-pub fn add_member(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn add_member(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let NothingIn {} = body::json(context)?;
     context
         .app()
@@ -42,8 +42,8 @@ pub fn add_member(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     no_content()
 }
 
-pub fn remove_member(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn remove_member(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context
         .app()
         .remove_group_member(caller, context.parameter(0).to_owned(), member(context)?)?;

@@ -2,14 +2,14 @@
 
 use rouille::Response;
 
-use super::{Answer, created, idempotency_key, list_answer, list_page, no_content, ok};
+use super::{ApiResult, created, idempotency_key, list_answer, list_page, no_content, ok};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
-pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     list_answer(
         &context.app().hosts(caller, part.after, part.limit)?,
@@ -17,14 +17,14 @@ pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-pub fn show_host(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_host(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     ok(&HostOut::new(
         &context.app().host(caller, context.id("host")?)?,
     ))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: HostPatch = body::json(context)?;
     let change = wanted.parse()?;
     let host = context
@@ -33,13 +33,13 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&HostOut::new(&host))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context.app().delete_host(caller, context.id("host")?)?;
     no_content()
 }
 
-pub fn list_codes(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_codes(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     let codes = context.app().enrollment_codes(caller)?;
     list_page(&codes, part, EnrollmentCodeOut::new)
@@ -55,8 +55,8 @@ pub fn create_code(context: &RequestContext<'_>, caller: &Caller) -> Result<Resp
     created(&out)
 }
 
-pub fn delete_code(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete_code(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let id = context.id("enrollment code")?;
     context.app().delete_enrollment_code(caller, id)?;
     no_content()

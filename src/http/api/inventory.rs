@@ -1,13 +1,13 @@
 //! `/api/v1/credentials`: the inventory.
 
-use super::{Answer, ok};
+use super::{ApiResult, ok};
 use crate::http::context::RequestContext;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
-use crate::model::inventory::{InventoryPlace, Show};
+use crate::model::inventory::{InventoryFilter, InventoryPlace};
 use crate::wire::{CredentialOut, ListOut};
 
-pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let mut query = Query::read(context, &["limit", "after", "show"]);
     let limit = query.limit();
     let after = match query.get("after").map(InventoryPlace::parse) {
@@ -19,15 +19,15 @@ pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         }
     };
     let show = match query.get("show") {
-        None => Show::Everything,
-        Some(word) => Show::from_word(word)
-            .filter(|show| *show != Show::Everything)
+        None => InventoryFilter::Everything,
+        Some(word) => InventoryFilter::from_word(word)
+            .filter(|show| *show != InventoryFilter::Everything)
             .unwrap_or_else(|| {
                 query.fault(
                     "show",
                     "choose unused, never-used, no-expiry, expires-soon or weak-ssh-key",
                 );
-                Show::Everything
+                InventoryFilter::Everything
             }),
     };
     query.check()?;

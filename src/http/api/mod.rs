@@ -37,25 +37,25 @@ use crate::wire::{CreatorOut, ListOut};
 pub use user::link;
 
 /// The answer of a handler.
-pub type Answer = Result<Response, Problem>;
+pub type ApiResult = Result<Response, Problem>;
 
 /// 200.
-fn ok<T: Serialize>(value: &T) -> Answer {
+fn ok<T: Serialize>(value: &T) -> ApiResult {
     Ok(headers::json("application/json", 200, value))
 }
 
 /// 201.
-fn created<T: Serialize>(value: &T) -> Answer {
+fn created<T: Serialize>(value: &T) -> ApiResult {
     Ok(headers::json("application/json", 201, value))
 }
 
 /// 204.
-fn no_content() -> Answer {
-    Ok(headers::empty(204))
+fn no_content() -> ApiResult {
+    Ok(headers::empty_response(204))
 }
 
 /// A page of a list.
-fn list_answer<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
+fn list_answer<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> ApiResult {
     ok(&ListOut {
         items: page.items.iter().map(out).collect(),
         next: page.next.clone(),
@@ -63,7 +63,7 @@ fn list_answer<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer
 }
 
 /// A page of a complete list: `after` is the number of items before it.
-fn list_page<T, U: Serialize>(all: &[T], part: PageRequest, out: impl Fn(&T) -> U) -> Answer {
+fn list_page<T, U: Serialize>(all: &[T], part: PageRequest, out: impl Fn(&T) -> U) -> ApiResult {
     let first = part
         .after
         .map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX));

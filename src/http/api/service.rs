@@ -1,15 +1,15 @@
 //! `/api/v1/services`.
 
-use super::{Answer, Problem, api_key, created, idempotency_key, list_answer, no_content, ok};
+use super::{ApiResult, Problem, api_key, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
-use crate::model::error::Faults;
+use crate::model::error::FieldErrors;
 use crate::model::service::{parse_service_name, parse_service_permissions};
 use crate::wire::{ServiceIn, ServiceOut, ServicePatch};
 
-pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     list_answer(
         &context.app().services(caller, part.after, part.limit)?,
@@ -18,8 +18,8 @@ pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// With its use, which lists leave out.
-pub fn show_service(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_service(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let service = context.app().service(caller, context.parameter(0))?;
     let uses = context
         .app()
@@ -34,9 +34,9 @@ pub fn show_service(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<ServiceIn>(context)?;
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let name = faults.take("name", parse_service_name(&wanted.name));
     let permissions = faults.take(
         "permissions",
@@ -53,7 +53,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     created(&ServiceOut::new(&service))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let name = context.parameter(0);
     let change = body::json::<ServicePatch>(context)?.parse(name)?;
     let (service, by_role) = context
@@ -62,8 +62,8 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&ServiceOut::new(&service).given(&by_role))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context
         .app()
         .delete_service(caller, context.parameter(0).to_owned())?;
@@ -81,30 +81,30 @@ fn to_write(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialS
     Ok(App::of_service(service.id))
 }
 
-pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::list_of(context, caller, to_read)
 }
 
-pub fn create_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn create_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::create_of(context, caller, to_write)
 }
 
-pub fn show_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::show_of(context, caller, to_read)
 }
 
-pub fn api_key_usage(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn api_key_usage(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::usage_of(context, caller, to_read)
 }
 
-pub fn edit_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::edit_of(context, caller, to_write)
 }
 
-pub fn rotate_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn rotate_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::rotate_of(context, caller, to_write)
 }
 
-pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     api_key::delete_of(context, caller, to_write)
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/sessions`.
 
-use super::{Answer, list_answer, no_content};
+use super::{ApiResult, list_answer, no_content};
 use crate::app::{App, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::query;
@@ -10,7 +10,7 @@ use crate::wire::SessionOut;
 
 const KIND: Kind = Kind::Session;
 
-pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     let page = context.app().credentials(
         caller,
@@ -25,8 +25,8 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context.app().end(
         caller,
         &App::own(caller, KIND)?,
@@ -37,8 +37,8 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     no_content()
 }
 
-pub fn delete_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete_all(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context.app().revoke_sessions(caller, None)?;
     no_content()
 }

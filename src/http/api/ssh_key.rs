@@ -1,7 +1,7 @@
 //! `/api/v1/ssh-keys`, and those of other users for admins.
 
 use super::user::{scope, scope_to_delete, username};
-use super::{Answer, Problem, created, idempotency_key, list_answer, list_page, no_content, ok};
+use super::{ApiResult, Problem, created, idempotency_key, list_answer, list_page, no_content, ok};
 use crate::app::{App, ImportOutcome, ImportRequest, ImportedLine};
 use crate::http::context::RequestContext;
 use crate::http::{auth, body, console, headers, query};
@@ -16,7 +16,7 @@ fn id(context: &RequestContext<'_>) -> Result<Id, Problem> {
     context.id("SSH key")
 }
 
-pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let page = context
@@ -25,7 +25,7 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     list_answer(&page, |key| SshKeyOut::new(key, context.now))
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<SshKeyIn>(context)?;
     let rules = context.app().present_policy()?.ssh_key_rules();
     let (new, once) = (
@@ -37,16 +37,16 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     created(&SshKeyOut::new(&key, context.now))
 }
 
-pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
     ok(&SshKeyOut::new(&key, context.now))
 }
 
 /// The key as text, in the form of a `.pub` file.
-pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
     let text = key.public_line() + "\n";
@@ -58,7 +58,7 @@ pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// The same text at the key's page, with a session or a bearer credential.
-pub fn show_text_to_anybody(context: &RequestContext<'_>) -> Answer {
+pub fn show_text_to_anybody(context: &RequestContext<'_>) -> ApiResult {
     if context.request.header("Authorization").is_none() {
         return console::visit(context, show_text);
     }
@@ -66,8 +66,8 @@ pub fn show_text_to_anybody(context: &RequestContext<'_>) -> Answer {
     show_text(context, &caller)
 }
 
-pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
     let shared_with = Some(context.app().others_with_ssh_key(caller, &key)?);
@@ -78,13 +78,13 @@ pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Hosts and logins that the caller's keys may use.
-pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     let logins = context.app().logins(caller)?;
     list_page(&logins, part, HostLoginOut::new)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: SshKeyPatch = body::json(context)?;
     let rules = context.app().present_policy()?.ssh_key_rules();
     let change = wanted.parse(&rules)?;
@@ -95,14 +95,14 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&SshKeyOut::new(&key, context.now))
 }
 
-pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = App::own_ssh_keys(caller)?;
     context.app().delete_ssh_key(caller, &scope, id(context)?)?;
     no_content()
 }
 
-pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<ImportIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     imported(
@@ -112,7 +112,7 @@ pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     let scope = scope(context, caller)?;
     let page = context
@@ -130,14 +130,14 @@ pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&ListOut { items, next })
 }
 
-pub fn delete_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = scope_to_delete(context, caller)?;
     context.app().delete_ssh_key(caller, &scope, id(context)?)?;
     no_content()
 }
 
-pub fn import_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn import_of_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<ImportIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     let name = username(context)?;
@@ -155,20 +155,20 @@ fn file(wanted: &ImportIn) -> ImportRequest<'_> {
     }
 }
 
-fn imported(lines: &[ImportedLine]) -> Answer {
+fn imported(lines: &[ImportedLine]) -> ApiResult {
     let lines: Vec<ImportLineOut> = lines.iter().map(line_out).collect();
     let count = |outcome: &str| lines.iter().filter(|line| line.outcome == outcome).count();
     ok(&ImportOut {
         added: count(ADDED),
         present: count(PRESENT),
-        refused: count(REFUSED),
+        refused: count(REJECTED),
         lines,
     })
 }
 
 const ADDED: &str = "added";
 const PRESENT: &str = "present";
-const REFUSED: &str = "refused";
+const REJECTED: &str = "refused";
 
 fn line_out(line: &ImportedLine) -> ImportLineOut {
     let out = |outcome: &str| ImportLineOut {
@@ -190,9 +190,9 @@ fn line_out(line: &ImportedLine) -> ImportLineOut {
             name: Some(name.clone()),
             ..out(PRESENT)
         },
-        ImportOutcome::Refused(message) => ImportLineOut {
+        ImportOutcome::Rejected(message) => ImportLineOut {
             message: Some(message.clone()),
-            ..out(REFUSED)
+            ..out(REJECTED)
         },
     }
 }

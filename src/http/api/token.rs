@@ -1,7 +1,7 @@
 //! `/api/v1/tokens`.
 
 use super::api_key::Find;
-use super::{Answer, created, idempotency_key, list_answer, no_content, ok};
+use super::{ApiResult, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;
@@ -12,7 +12,7 @@ use crate::wire::{TokenIn, TokenOut, UsageOut};
 
 const KIND: Kind = Kind::Token;
 
-pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     list_of(context, caller, &App::own(caller, KIND)?, &part)
 }
@@ -22,7 +22,7 @@ pub(super) fn list_of(
     caller: &Caller,
     scope: &CredentialScope,
     part: &PageRequest,
-) -> Answer {
+) -> ApiResult {
     let page = context
         .app()
         .credentials(caller, scope, KIND, false, part.after, part.limit)?;
@@ -32,7 +32,7 @@ pub(super) fn list_of(
     })
 }
 
-pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<TokenIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     let scope = App::own(caller, KIND)?;
@@ -43,12 +43,12 @@ pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     show_of(context, caller, |_, caller| Ok(App::own(caller, KIND)?))
 }
 
-pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
-    query::none(context)?;
+pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(KIND.name())?;
     let record = context.app().credential(caller, &scope, KIND, id)?;
@@ -56,7 +56,7 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     ok(&TokenOut::new(&record, creator, context.now))
 }
 
-pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let mut query = Query::read(context, &["with_created"]);
     let with_created = WithDerived::from(query.flag("with_created"));
     query.check()?;
@@ -70,12 +70,12 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     no_content()
 }
 
-pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     usage_of(context, caller, |_, caller| Ok(App::own(caller, KIND)?))
 }
 
-pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
-    query::none(context)?;
+pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(KIND.name())?;
     ok(&UsageOut::new(

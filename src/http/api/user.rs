@@ -1,6 +1,6 @@
 //! `/api/v1/users`.
 
-use super::{Answer, Problem, created, idempotency_key, list_answer, no_content, ok};
+use super::{ApiResult, Problem, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::query::Query;
@@ -30,7 +30,7 @@ pub fn link(context: &RequestContext<'_>, purpose: Purpose, code: Secret) -> Str
     )
 }
 
-pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     list_answer(
         &context.app().users(caller, part.after, part.limit)?,
@@ -38,7 +38,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<UserIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     let invited = context.app().add_user(caller, wanted.parse()?, once)?;
@@ -51,8 +51,8 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let user = context.app().user(caller, &username(context)?)?;
     let factors = context.app().second_factors_of(caller, &user)?;
     ok(&UserOut {
@@ -61,7 +61,7 @@ pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: UserPatch = body::json(context)?;
     ok(&UserOut::new(&context.app().change_user(
         caller,
@@ -70,13 +70,13 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )?))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     context.app().delete_user(caller, &username(context)?)?;
     no_content()
 }
 
-pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let NothingIn {} = body::json(context)?;
     let code = context
         .app()
@@ -87,8 +87,8 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Removes the second factors; the link lets the user choose a new password.
-pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let code = context
         .app()
         .reset_second_factor(caller, &username(context)?)?;
@@ -97,8 +97,8 @@ pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Ans
     })
 }
 
-pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let preview = context
         .app()
         .offboard_preview(caller, &username(context)?)?;
@@ -112,7 +112,7 @@ pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> Answer
     })
 }
 
-pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let NothingIn {} = body::json(context)?;
     let revoked = context.app().offboard(caller, &username(context)?)?;
     ok(&OffboardOut {
@@ -124,7 +124,7 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// A token with all permissions of a user, for the operator alone.
-pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<OperatorTokenIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     let (username, end) = (username(context)?, wanted.parse()?);
@@ -141,32 +141,32 @@ pub(super) fn scope(
     ))
 }
 
-pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     super::api_key::list_of(context, caller, scope)
 }
 
-pub fn show_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     super::api_key::show_of(context, caller, scope)
 }
 
-pub fn api_key_usage(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn api_key_usage(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     super::api_key::usage_of(context, caller, scope)
 }
 
-pub fn set_api_key_disabled(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn set_api_key_disabled(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     super::api_key::set_disabled_of(context, caller, scope_to_delete)
 }
 
-pub fn show_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_token(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     super::token::show_of(context, caller, scope)
 }
 
-pub fn token_usage(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn token_usage(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     super::token::usage_of(context, caller, scope)
 }
 
-pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+    query::reject_parameters(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(Kind::Session.name())?;
     let record = context
@@ -175,12 +175,12 @@ pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&SessionOut::new(&record, caller.credential_id()))
 }
 
-pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     super::token::list_of(context, caller, &scope(context, caller)?, &part)
 }
 
-pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let part = query::page_request(context)?;
     let page = context.app().credentials(
         caller,
@@ -195,15 +195,15 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     end(context, caller, Kind::ApiKey)
 }
 
-pub fn delete_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn delete_token(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     end(context, caller, Kind::Token)
 }
 
-pub fn delete_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn delete_session(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     end(context, caller, Kind::Session)
 }
 
@@ -216,7 +216,7 @@ pub(super) fn scope_to_delete(
     Ok(App::of_user(user.id))
 }
 
-fn end(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
+fn end(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> ApiResult {
     let names: &[&str] = match kind {
         Kind::ApiKey | Kind::Token => &["with_created"],
         Kind::Session | Kind::Host => &[],

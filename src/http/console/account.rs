@@ -1,7 +1,9 @@
 //! `/account`.
 
 use super::session_start::safe_path;
-use super::{Answer, cookie, done, form, frame, second_factor, see_other, show, show_again};
+use super::{
+    Answer, cookie, done, form, frame, page_response, second_factor, see_other, show_again,
+};
 use crate::html::Markup;
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
@@ -33,7 +35,7 @@ fn account_page(
 }
 
 pub fn account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(account_page(
+    page_response(account_page(
         context,
         caller,
         Input::default(),

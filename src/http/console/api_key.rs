@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{
     Answer, bulk, done_with, explain, form, frame, idempotency_key, list, nonce, nonce_again, page,
-    query, show, show_again,
+    page_response, query, show_again,
 };
-use crate::app::{App, CredentialScope, Extent, Holders, Issued, OwnedItem, WithDerived};
+use crate::app::{App, CredentialScope, Holders, Issued, ListExtent, OwnedItem, WithDerived};
 use crate::html::api_key::{
     self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
     ApiKeyRotate, ApiKeyRow, Creator, Holder,
@@ -65,7 +65,10 @@ fn subject(context: &RequestContext<'_>, caller: &Caller) -> Result<Subject, Pro
     })
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Subject, Record), Problem> {
+fn find_api_key(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+) -> Result<(Subject, Record), Problem> {
     let subject = subject(context, caller)?;
     let record =
         context
@@ -80,7 +83,7 @@ pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let holders = Holders::Of(&subject.scope);
     let app = context.app();
     let listed = app.list_items(caller, holders, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("api-keys", &listed.rows, context.now));
     }
     let at = ListPlace::new(subject.holder.path(), query, &listed);
@@ -101,7 +104,7 @@ pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         at,
         offered: subject.offered,
     };
-    show(pages::api_key_list(&frame(context, caller), &view))
+    page_response(pages::api_key_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -121,7 +124,7 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let subject = subject(context, caller)?;
     let input = prefilled(context, caller, &subject)?;
-    show(new_form(context, caller, subject, input, nonce(context))?)
+    page_response(new_form(context, caller, subject, input, nonce(context))?)
 }
 
 fn prefilled(
@@ -188,7 +191,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -
     let subject = subject(context, caller)?;
     if form::is_filled(&mut input, &subject.offered) {
         let nonce = nonce_again(context, caller, &input);
-        return show(new_form(context, caller, subject, input, nonce)?);
+        return page_response(new_form(context, caller, subject, input, nonce)?);
     }
     match try_create(context, caller, &subject, &input) {
         Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::created)),
@@ -268,9 +271,9 @@ fn already(context: &RequestContext<'_>, caller: &Caller, subject: &Subject, id:
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let (subject, record) = find(context, caller)?;
+    let (subject, record) = find_api_key(context, caller)?;
     let app = context.app();
-    let (power, refusal) = app.power_of(caller, &subject.scope, KIND, record.id)?;
+    let (power, rejection) = app.power_of(caller, &subject.scope, KIND, record.id)?;
     let creator = match record.created_by {
         None => Creator::Nobody,
         Some(id) => app
@@ -290,17 +293,17 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         names: super::event::names(context, caller, &events)?,
         events,
         power,
-        refusal,
+        rejection,
         holder: subject.holder,
         creator,
         record,
     };
-    show(pages::api_key_page(&frame(context, caller), &view))
+    page_response(pages::api_key_page(&frame(context, caller), &view))
 }
 
 pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let (subject, record) = find(context, caller)?;
-    show(edit_form(
+    let (subject, record) = find_api_key(context, caller)?;
+    page_response(edit_form(
         context,
         caller,
         subject,
@@ -331,9 +334,9 @@ fn edit_form(
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
-    let (subject, record) = find(context, caller)?;
+    let (subject, record) = find_api_key(context, caller)?;
     if form::is_filled(&mut input, &subject.offered) {
-        return show(edit_form(context, caller, subject, record, input)?);
+        return page_response(edit_form(context, caller, subject, record, input)?);
     }
     let path = format!("{}/{}", subject.holder.path(), record.id);
     match try_edit(context, caller, &subject, &record, &input) {
@@ -342,7 +345,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> 
             done_with(context, &path, "saved", &format!("API key {name}"))
         }
         Err(problem) => show_again(problem, input, "name", |input| {
-            let (subject, record) = find(context, caller)?;
+            let (subject, record) = find_api_key(context, caller)?;
             edit_form(context, caller, subject, record, input)
         }),
     }
@@ -393,7 +396,7 @@ fn set_disabled(
     disabled: Disabled,
     word: &str,
 ) -> Answer {
-    let (subject, record) = find(context, caller)?;
+    let (subject, record) = find_api_key(context, caller)?;
     context.app().edit(
         caller,
         &subject.scope,
@@ -408,8 +411,8 @@ fn set_disabled(
 }
 
 pub fn ask_rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let (subject, record) = find(context, caller)?;
-    show(rotate_form(
+    let (subject, record) = find_api_key(context, caller)?;
+    page_response(rotate_form(
         context,
         caller,
         subject,
@@ -441,7 +444,7 @@ fn rotate_form(
 }
 
 pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let (subject, record) = find(context, caller)?;
+    let (subject, record) = find_api_key(context, caller)?;
     match try_rotate(context, caller, &subject, &record, &input) {
         Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::rotated)),
         Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
@@ -487,8 +490,8 @@ fn try_rotate(
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let (subject, record) = find(context, caller)?;
-    show(delete_form(
+    let (subject, record) = find_api_key(context, caller)?;
+    page_response(delete_form(
         context,
         caller,
         subject,
@@ -527,7 +530,7 @@ fn delete_form(
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let (subject, record) = find(context, caller)?;
+    let (subject, record) = find_api_key(context, caller)?;
     let typed = input.value("confirm").unwrap_or_default().trim();
     if pages::must_type_name(&record, context.now) && !is_same_name(typed, &record.name) {
         let problem = Error::field("confirm", format!("type {} to delete it", record.name)).into();

@@ -1,7 +1,7 @@
 //! Deleting several credentials or SSH keys at once.
 
-use super::{Answer, done, done_with, frame, list, show, show_again};
-use crate::app::{App, CredentialScope, Extent, Holders, OwnedItem, WithDerived};
+use super::{Answer, done, done_with, frame, list, page_response, show_again};
+use crate::app::{App, CredentialScope, Holders, ListExtent, OwnedItem, WithDerived};
 use crate::html::Markup;
 use crate::html::bulk::{self as pages, BulkDelete, BulkRow};
 use crate::html::form::Input;
@@ -91,7 +91,7 @@ fn matching(
 ) -> Result<Vec<OwnedItem>, Error> {
     let app = context.app();
     let mut found = app
-        .list_items(caller, picked.holders, query, Extent::All)?
+        .list_items(caller, picked.holders, query, ListExtent::All)?
         .rows;
     found.retain(|owned| {
         let record = owned.record();
@@ -120,7 +120,7 @@ pub(super) fn delete(
         return done(&back, "nothing-picked");
     }
     match input.value("confirm").map(str::trim) {
-        None => show(question(context, caller, (picked, &back), &things, input)),
+        None => page_response(question(context, caller, (picked, &back), &things, input)),
         Some(typed) if typed == things.len().to_string() => {
             let scopes = things
                 .iter()

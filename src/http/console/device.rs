@@ -1,6 +1,6 @@
 //! `/device`: approving the login of a device (RFC 8628, 3.3).
 
-use super::{Answer, form, frame, page, query, show, show_again};
+use super::{Answer, form, frame, page, page_response, query, show_again};
 use crate::app::DeviceApproval;
 use crate::html::Markup;
 use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
@@ -12,7 +12,7 @@ use crate::model::caller::Caller;
 use crate::model::device_login::DeviceLogin;
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
-use crate::model::time::WantedEnd;
+use crate::model::time::RequestedExpiration;
 
 /// The code is typed, or compared and sent by hand: a link with a code approves nothing.
 pub fn enter(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -24,7 +24,7 @@ pub fn enter(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         values,
         errors: Vec::new(),
     };
-    show(pages::enter(&frame(context, caller), &input))
+    page_response(pages::enter(&frame(context, caller), &input))
 }
 
 fn code(input: &Input) -> &str {
@@ -33,7 +33,7 @@ fn code(input: &Input) -> &str {
 
 pub fn look_up(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match context.app().device_login(caller, code(&input)) {
-        Ok(login) => show(question(context, caller, login, Input::default())?),
+        Ok(login) => page_response(question(context, caller, login, Input::default())?),
         Err(Error::NotFound(_)) => {
             let sentence = "no login waits for this code: check it for typing errors, or start the login again on the device";
             show_again(
@@ -69,7 +69,7 @@ fn question(
         here: context.address(),
         offered,
         requested: login.permissions,
-        asked_at: login.asked_at,
+        requested_at: login.requested_at,
         policy: context.app().present_policy()?,
         input,
     };
@@ -90,7 +90,7 @@ pub fn approve(context: &RequestContext<'_>, caller: &Caller, mut input: Input) 
     let login = app.device_login(caller, code(&input))?;
     let offered = offered(caller, &login);
     if form::is_filled(&mut input, &offered) {
-        return show(question(context, caller, login, input)?);
+        return page_response(question(context, caller, login, input)?);
     }
     match try_approve(context, caller, &input, &offered) {
         Ok(login) => Ok(page(
@@ -117,7 +117,7 @@ fn try_approve(
     offered: &Permissions,
 ) -> Result<DeviceLogin, Error> {
     let (expires_in, _) = form::end(input)?;
-    let lifetime = WantedEnd::parse(expires_in.as_deref(), None)
+    let lifetime = RequestedExpiration::parse(expires_in.as_deref(), None)
         .map_err(|(field, message)| Error::field(field, message))?;
     let words = form::permissions(input, offered, Presets::Person)?;
     let permissions = Permissions::parse(&words);
@@ -131,13 +131,13 @@ fn try_approve(
         .approve_device_login(caller, code(input), approval)
 }
 
-pub fn refuse(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let login = context.app().refuse_device_login(caller, code(&input))?;
+pub fn deny(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let login = context.app().deny_device_login(caller, code(&input))?;
     Ok(page(
         200,
         pages::done(
             &frame(context, caller),
-            DeviceAnswer::Refused,
+            DeviceAnswer::Denied,
             &login.computer,
         ),
     ))

@@ -1,6 +1,6 @@
 //! `/admin/diagnostics`: the state of the installation, as in the API.
 
-use super::{Answer, frame, show};
+use super::{Answer, frame, page_response};
 use crate::html::diagnostics::{self as pages, Fact, FactGroup};
 use crate::http::api::diagnostics::facts;
 use crate::http::context::RequestContext;
@@ -9,7 +9,7 @@ use crate::wire::DiagnosticsOut;
 
 pub fn show_diagnostics(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let out = facts(context, caller)?;
-    show(pages::diagnostics_page(
+    page_response(pages::diagnostics_page(
         &frame(context, caller),
         &groups(&out),
     ))

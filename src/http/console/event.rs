@@ -13,7 +13,7 @@ use crate::http::context::RequestContext;
 use crate::http::headers;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::event::{Event, Outcome};
 use crate::model::text::sanitize;
 use crate::model::time::Time;
@@ -59,8 +59,8 @@ fn typed(context: &RequestContext<'_>, scope: Scope) -> EventFilter {
 fn parse(
     context: &RequestContext<'_>,
     filter: &EventFilter,
-) -> Result<(app::EventFilter, Option<Username>), Error> {
-    let mut faults = Faults::default();
+) -> Result<(app::EventCondition, Option<Username>), Error> {
+    let mut faults = FieldErrors::default();
     let mut time = |name: &str, text: &str| {
         if text.is_empty() {
             None
@@ -84,8 +84,8 @@ fn parse(
             .map(|found| found.username),
         None => None,
     };
-    let outcome = [Outcome::Done, Outcome::Refused].into_iter();
-    let filter = app::EventFilter {
+    let outcome = [Outcome::Done, Outcome::Rejected].into_iter();
+    let filter = app::EventCondition {
         user: None,
         actor: given(&filter.user).filter(|_| user.is_none()),
         action: given(&filter.action),

@@ -1,7 +1,7 @@
 //! `/admin/groups`.
 
-use super::{Answer, done, done_with, frame, list, show, show_again};
-use crate::app::{Extent, Membership};
+use super::{Answer, done, done_with, frame, list, page_response, show_again};
+use crate::app::{ListExtent, Membership};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::group::{self as pages, GroupDelete, GroupList, GroupPage};
@@ -24,7 +24,9 @@ fn list_page(
     input: Input,
 ) -> Result<Markup, Problem> {
     let query = list::query(context, List::Groups);
-    let listed = context.app().list_groups(caller, &query, Extent::Page)?;
+    let listed = context
+        .app()
+        .list_groups(caller, &query, ListExtent::Page)?;
     let view = GroupList {
         at: ListPlace::new("/admin/groups", query, &listed),
         groups: listed.rows,
@@ -34,11 +36,11 @@ fn list_page(
 }
 
 pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    if list::extent(context) == Extent::Page {
-        return show(list_page(context, caller, Input::default())?);
+    if list::extent(context) == ListExtent::Page {
+        return page_response(list_page(context, caller, Input::default())?);
     }
     let query = list::query(context, List::Groups);
-    let groups = context.app().list_groups(caller, &query, Extent::All)?;
+    let groups = context.app().list_groups(caller, &query, ListExtent::All)?;
     let row = |group: &Group| {
         vec![
             group.name.clone(),
@@ -64,7 +66,10 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
     }
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Group, Vec<String>), Problem> {
+fn find_group(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+) -> Result<(Group, Vec<String>), Problem> {
     caller.require(BuiltinPermission::UsersRead)?;
     let group = context.app().group(caller, context.parameter(0))?;
     let hosts = context.app().hosts_of_group(caller, &group)?;
@@ -84,14 +89,14 @@ fn users_page(
     input: Input,
     users: Users,
 ) -> Result<Markup, Problem> {
-    let (group, hosts) = find(context, caller)?;
+    let (group, hosts) = find_group(context, caller)?;
     let query = list::query(context, List::Users);
     let (membership, path) = match users {
         Users::Members => (Membership::Inside(group.id), ""),
         Users::Others => (Membership::Outside(group.id), "/members/add"),
     };
     let app = context.app();
-    let listed = app.list_users(caller, &query, Some(membership), Extent::Page)?;
+    let listed = app.list_users(caller, &query, Some(membership), ListExtent::Page)?;
     let view = GroupPage {
         at: ListPlace::new(
             format!("/admin/groups/{}{path}", group.name),
@@ -111,7 +116,7 @@ fn users_page(
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(users_page(
+    page_response(users_page(
         context,
         caller,
         Input::default(),
@@ -120,7 +125,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn ask_add_members(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(users_page(
+    page_response(users_page(
         context,
         caller,
         Input::default(),
@@ -199,7 +204,7 @@ fn delete_page(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let (group, hosts) = find(context, caller)?;
+    let (group, hosts) = find_group(context, caller)?;
     let view = GroupDelete {
         group,
         hosts,
@@ -209,7 +214,7 @@ fn delete_page(
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(delete_page(context, caller, Input::default())?)
+    page_response(delete_page(context, caller, Input::default())?)
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rouille::Response;
 
 use super::{
-    Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
+    Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, page_response,
     show_again,
 };
-use crate::app::Extent;
+use crate::app::ListExtent;
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::host::{self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts};
@@ -50,7 +50,7 @@ fn facts(record: HostRecord) -> HostFacts {
     }
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<HostRecord, Problem> {
+fn find_host(context: &RequestContext<'_>, caller: &Caller) -> Result<HostRecord, Problem> {
     Ok(context.app().host(caller, context.id("host")?)?)
 }
 
@@ -69,7 +69,7 @@ fn group_names(context: &RequestContext<'_>, caller: &Caller) -> Result<Vec<Stri
 pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Hosts), list::extent(context));
     let listed = context.app().list_hosts(caller, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(csv(&listed.rows));
     }
     let at = ListPlace::new("/admin/hosts", query, &listed);
@@ -85,7 +85,7 @@ pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .collect();
     let hosts = listed.rows.into_iter().map(facts).collect();
     let view = HostList { at, hosts, codes };
-    show(host_list::host_list(&frame(context, caller), &view))
+    page_response(host_list::host_list(&frame(context, caller), &view))
 }
 
 fn csv(hosts: &[HostRecord]) -> Response {
@@ -122,7 +122,7 @@ fn edit_form(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let record = find(context, caller)?;
+    let record = find_host(context, caller)?;
     Ok(pages::host_page(
         &frame(context, caller),
         &HostEdit {
@@ -135,7 +135,7 @@ fn edit_form(
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(edit_form(context, caller, Input::default())?)
+    page_response(edit_form(context, caller, Input::default())?)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -214,7 +214,7 @@ fn code_form(
 
 pub fn new_code(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
-    show(code_form(
+    page_response(code_form(
         context,
         caller,
         Input::default(),
@@ -293,18 +293,18 @@ fn delete_form(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let host = facts(find(context, caller)?);
+    let host = facts(find_host(context, caller)?);
     Ok(pages::delete(&frame(context, caller), &host, &input))
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
-    show(delete_form(context, caller, Input::default())?)
+    page_response(delete_form(context, caller, Input::default())?)
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
-    let host = find(context, caller)?.host;
+    let host = find_host(context, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {
         return show_again(
             Error::field("confirm", format!("type {} to delete it", host.name)).into(),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::ssh_key::row as ssh_key_row;
-use super::{Answer, bulk, frame, list, query, show};
-use crate::app::{Extent, Holders, OwnedItem};
+use super::{Answer, bulk, frame, list, page_response, query};
+use crate::app::{Holders, ListExtent, OwnedItem};
 use crate::html::api_key::ApiKeyRow;
 use crate::html::form::Input;
 use crate::html::inventory::{
@@ -79,7 +79,7 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     }
     let app = context.app();
     let listed = app.list_items(caller, Holders::Everybody, &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         let name = format!("{}s", kind_word(tab));
         return Ok(list::csv_of_items(&name, &listed.rows, context.now));
     }
@@ -109,7 +109,7 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .collect(),
         offered: Role::Member.permissions(),
     };
-    show(pages::inventory_list(&frame(context, caller), &view))
+    page_response(pages::inventory_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rouille::Response;
 
-use crate::app::{Extent, OwnedItem, UserCounts};
+use crate::app::{ListExtent, OwnedItem, UserCounts};
 use crate::http::context::RequestContext;
 use crate::http::headers;
 use crate::model::inventory::Item;
@@ -30,10 +30,10 @@ pub(super) fn parsed_query(text: &str, list: List) -> ListQuery {
 }
 
 /// One page, or with `?format=csv` all rows.
-pub(super) fn extent(context: &RequestContext<'_>) -> Extent {
+pub(super) fn extent(context: &RequestContext<'_>) -> ListExtent {
     match super::query(context, "format").as_deref() {
-        Some("csv") => Extent::All,
-        _ => Extent::Page,
+        Some("csv") => ListExtent::All,
+        _ => ListExtent::Page,
     }
 }
 

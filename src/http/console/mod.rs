@@ -78,13 +78,13 @@ fn page(status: u16, markup: Markup) -> Response {
     response
 }
 
-fn show(markup: Markup) -> Answer {
+fn page_response(markup: Markup) -> Answer {
     Ok(page(200, markup))
 }
 
 /// Redirects to `path`, so that reloading does not repeat the act (RFC 9110, 15.4.4).
 fn see_other(path: impl Into<String>) -> Response {
-    let mut response = headers::empty(303);
+    let mut response = headers::empty_response(303);
     response
         .headers
         .push(("Location".into(), path.into().into()));
@@ -245,7 +245,7 @@ fn signed_in(context: &RequestContext<'_>) -> Result<Option<Caller>, Problem> {
 }
 
 /// Records a rejected request for an admin's page.
-fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -> Answer {
+fn note_rejection(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -> Answer {
     if let Err(Problem::App(Error::Forbidden {
         missing: Permission::Builtin(missing),
     })) = &answer
@@ -254,7 +254,7 @@ fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -
         let request = format!("{} {}", context.request.method(), context.shown_path());
         context
             .app()
-            .note_refused_request(caller, *missing, &request);
+            .note_rejected_request(caller, *missing, &request);
     }
     answer
 }
@@ -262,7 +262,7 @@ fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -
 /// Calls `handler` for a page, or redirects to the sign-in.
 pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
     match signed_in(context)? {
-        Some(caller) => note_refusal(context, &caller, handler(context, &caller)),
+        Some(caller) => note_rejection(context, &caller, handler(context, &caller)),
         None => Ok(see_other(format!(
             "/login?next={}",
             session_start::escape_path(context.request.raw_url())
@@ -328,7 +328,7 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
         Err(Problem::App(Error::PasswordNeeded)) => {
             second_factor::confirmation_page(context, &caller, input, Vec::new())
         }
-        answer => note_refusal(context, &caller, answer),
+        answer => note_rejection(context, &caller, answer),
     }
 }
 
@@ -416,10 +416,10 @@ pub fn wants_page(context: &RequestContext<'_>) -> bool {
 /// The help page, for users and visitors.
 pub fn help(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
-        Some(caller) => show(html::help::help_page(Visitor::SignedIn(&frame(
+        Some(caller) => page_response(html::help::help_page(Visitor::SignedIn(&frame(
             context, &caller,
         )))),
-        None => show(html::help::help_page(Visitor::Outside(&outside(
+        None => page_response(html::help::help_page(Visitor::Outside(&outside(
             context, "",
         )))),
     }
@@ -430,7 +430,7 @@ pub fn first(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
         Some(caller) => overview::show_overview(context, &caller),
         None if context.app().has_admin()? => Ok(see_other("/login")),
-        None => show(html::sign_in::first_start(&outside(context, ""))),
+        None => page_response(html::sign_in::first_start(&outside(context, ""))),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `/admin/notices`.
 
 use super::{
-    Answer, done, done_with, form, frame, idempotency_key, nonce, nonce_again, show, show_again,
+    Answer, done, done_with, form, frame, idempotency_key, nonce, nonce_again, page_response,
+    show_again,
 };
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -26,10 +27,10 @@ pub fn list_notice_channels(context: &RequestContext<'_>, caller: &Caller) -> An
         channels: context.app().notice_channels(caller)?,
         deliveries: context.app().notice_deliveries(caller)?,
     };
-    show(pages::notice_channel_list(&frame(context, caller), &view))
+    page_response(pages::notice_channel_list(&frame(context, caller), &view))
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<NoticeChannel, Problem> {
+fn find_channel(context: &RequestContext<'_>, caller: &Caller) -> Result<NoticeChannel, Problem> {
     let text = context.parameter(0);
     let id = crate::model::secret::Id::parse(text).ok_or(Error::NotFound("channel"))?;
     Ok(context.app().notice_channel(caller, id)?)
@@ -42,7 +43,7 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         nonce: nonce(context),
         input: Input::default(),
     };
-    show(pages::form(&frame(context, caller), &view))
+    page_response(pages::form(&frame(context, caller), &view))
 }
 
 pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -59,9 +60,11 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         .parse()
         .and_then(|new| context.app().create_notice_channel(caller, new, Some(once)));
     match created {
-        Ok((channel, Some(key))) => show(pages::created(&frame(context, caller), &channel, &key)),
+        Ok((channel, Some(key))) => {
+            page_response(pages::created(&frame(context, caller), &channel, &key))
+        }
         Ok((channel, None)) => done_with(context, LIST, "added", &named(&channel)),
-        Err(Error::AlreadyDone { .. }) => show(pages::already(&frame(context, caller))),
+        Err(Error::AlreadyDone { .. }) => page_response(pages::already(&frame(context, caller))),
         Err(error) => show_again(error.into(), input, "name", |input| {
             let view = ChannelForm {
                 channel: None,
@@ -79,7 +82,7 @@ fn edit_form(
     input: Input,
 ) -> Result<Markup, Problem> {
     let view = ChannelForm {
-        channel: Some(find(context, caller)?),
+        channel: Some(find_channel(context, caller)?),
         nonce: String::new(),
         input,
     };
@@ -87,11 +90,11 @@ fn edit_form(
 }
 
 pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(edit_form(context, caller, Input::default())?)
+    page_response(edit_form(context, caller, Input::default())?)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let id = find(context, caller)?.id;
+    let id = find_channel(context, caller)?.id;
     let wanted = NoticeChannelPatch {
         name: Some(input.value("name").unwrap_or_default().to_owned()),
         url: form::filled(&input, "url"),
@@ -110,18 +113,18 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
 }
 
 pub fn test(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let id = find(context, caller)?.id;
+    let id = find_channel(context, caller)?.id;
     context.app().test_notice_channel(caller, id)?;
     done(LIST, "test-sent")
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let channel = find(context, caller)?;
-    show(pages::delete(&frame(context, caller), &channel))
+    let channel = find_channel(context, caller)?;
+    page_response(pages::delete(&frame(context, caller), &channel))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let channel = find(context, caller)?;
+    let channel = find_channel(context, caller)?;
     context.app().delete_notice_channel(caller, channel.id)?;
     done_with(context, LIST, "deleted", &named(&channel))
 }

@@ -1,7 +1,7 @@
 //! `/account/notices`.
 
 use super::sign_in::CODE_SECONDS;
-use super::{Answer, cookie, done, frame, page, see_other, show, show_again, visit};
+use super::{Answer, cookie, done, frame, page, page_response, see_other, show_again, visit};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::notice_preference::{self as pages, PreferencePage};
@@ -33,7 +33,7 @@ fn preference_page(
 
 pub fn show_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let none = Input::default;
-    show(preference_page(context, caller, none(), none())?)
+    page_response(preference_page(context, caller, none(), none())?)
 }
 
 /// The ticked boxes as a change of all kinds.
@@ -125,7 +125,7 @@ pub fn create_calendar(context: &RequestContext<'_>, caller: &Caller, _: Input) 
     let secret = context.app().create_calendar(caller)?;
     let frame = frame(context, caller);
     let url = format!("{}/calendar/{}.ics", frame.public_url, *secret.reveal());
-    show(pages::calendar_link(&frame, &url))
+    page_response(pages::calendar_link(&frame, &url))
 }
 
 pub fn delete_calendar(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

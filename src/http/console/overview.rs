@@ -1,8 +1,8 @@
 //! `/`: the overview of a signed-in user.
 
 use super::ssh_key::row as ssh_key_row;
-use super::{Answer, frame, show};
-use crate::app::{App, CredentialScope, Extent, Holders, OwnedItem};
+use super::{Answer, frame, page_response};
+use crate::app::{App, CredentialScope, Holders, ListExtent, OwnedItem};
 use crate::html::overview::{self as pages, Overview, Part, Parts};
 use crate::html::ssh_key_list::SshKeyRow;
 use crate::http::context::RequestContext;
@@ -30,7 +30,7 @@ fn credentials(
     list: List,
 ) -> Result<Part<Record>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_items(caller, holders, &urgent(list), Extent::Page)?;
+    let listed = app.list_items(caller, holders, &urgent(list), ListExtent::Page)?;
     let records = listed.rows.iter().filter_map(OwnedItem::record);
     Ok(Part {
         rows: records.take(ROWS).cloned().collect(),
@@ -44,7 +44,7 @@ fn ssh_keys(
     scope: &CredentialScope,
 ) -> Result<Part<SshKeyRow>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_items(caller, holders, &urgent(List::SshKeys), Extent::Page)?;
+    let listed = app.list_items(caller, holders, &urgent(List::SshKeys), ListExtent::Page)?;
     let rows = listed.rows.iter();
     Ok(Part {
         rows: rows
@@ -89,5 +89,5 @@ pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         current: caller.credential()?.id,
         attention,
     };
-    show(pages::overview_page(&frame(context, caller), &view))
+    page_response(pages::overview_page(&frame(context, caller), &view))
 }

@@ -59,12 +59,12 @@ pub fn registration_request(
     Ok(Some(PasskeyRequest { options }))
 }
 
-fn refused(field: &str, error: PasskeyError) -> Error {
+fn passkey_error(field: &str, error: PasskeyError) -> Error {
     Error::field(field, error.sentence())
 }
 
 /// The answer in a form's field; `None` when it is empty. `user`: the required user of the passkey.
-pub fn answer(
+pub fn passkey_answer(
     context: &RequestContext<'_>,
     input: &Input,
     field: &str,
@@ -76,7 +76,7 @@ pub fn answer(
         return Ok(None);
     };
     let assertion =
-        wire::parse_assertion(&text).ok_or_else(|| refused(field, PasskeyError::Form))?;
+        wire::parse_assertion(&text).ok_or_else(|| passkey_error(field, PasskeyError::Form))?;
     let relying_party =
         relying_party(context).map_err(|reason| Error::field(field, reason.sentence()))?;
     let challenge = context
@@ -88,7 +88,7 @@ pub fn answer(
             relying_party,
             context.now,
         )
-        .ok_or_else(|| refused(field, PasskeyError::Challenge))?;
+        .ok_or_else(|| passkey_error(field, PasskeyError::Challenge))?;
     Ok(Some(PasskeyAnswer {
         expected: challenge.expected,
         assertion,
@@ -107,10 +107,10 @@ pub fn registration(
     let name =
         form::filled(input, "name").unwrap_or_else(|| format!("passkey {}", context.now.day()));
     let name = parse_name(&name).map_err(|message| Error::field("name", message))?;
-    let text =
-        form::filled(input, "passkey").ok_or_else(|| refused("passkey", PasskeyError::Form))?;
-    let registration =
-        wire::parse_registration(&text).ok_or_else(|| refused("passkey", PasskeyError::Form))?;
+    let text = form::filled(input, "passkey")
+        .ok_or_else(|| passkey_error("passkey", PasskeyError::Form))?;
+    let registration = wire::parse_registration(&text)
+        .ok_or_else(|| passkey_error("passkey", PasskeyError::Form))?;
     let relying_party =
         relying_party(context).map_err(|reason| Error::field("passkey", reason.sentence()))?;
     let challenge = context
@@ -122,9 +122,9 @@ pub fn registration(
             relying_party,
             context.now,
         )
-        .ok_or_else(|| refused("passkey", PasskeyError::Challenge))?;
+        .ok_or_else(|| passkey_error("passkey", PasskeyError::Challenge))?;
     let registered = check_registration(&registration, &challenge.expected)
-        .map_err(|error| refused("passkey", error))?;
+        .map_err(|error| passkey_error("passkey", error))?;
     Ok(NewPasskey {
         name,
         registered,

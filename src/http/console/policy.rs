@@ -1,6 +1,6 @@
 //! `/admin/policy`: the policy, and the credentials that exceed a new one before it is saved.
 
-use super::{Answer, done, form, frame, show, show_again};
+use super::{Answer, done, form, frame, page_response, show_again};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::policy::{self as pages, ENDLESS, Exceeding, PolicyForm, PolicyPreview, UNIT};
@@ -43,14 +43,14 @@ fn form_page(
 
 pub fn show_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let policy = context.app().policy(caller)?;
-    show(form_page(context, caller, policy, None, Input::default())?)
+    page_response(form_page(context, caller, policy, None, Input::default())?)
 }
 
 pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_save(context, caller, &input) {
         Ok(Some((policy, preview))) => {
             let input = Input::default();
-            show(form_page(context, caller, policy, Some(preview), input)?)
+            page_response(form_page(context, caller, policy, Some(preview), input)?)
         }
         Ok(None) => done("/admin/policy", "policy"),
         Err(problem) => show_again(problem, input, "api_key_lifetime_max", |input| {

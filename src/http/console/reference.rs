@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, frame, outside, query, show, signed_in};
+use super::{Answer, frame, outside, page_response, query, signed_in};
 use crate::html::layout::Visitor;
 use crate::html::reference::{Field, Operation, Reference, Subject, reference_page};
 use crate::http::context::RequestContext;
@@ -28,11 +28,11 @@ pub fn read(context: &RequestContext<'_>) -> Answer {
         subjects: &subjects,
     };
     match signed_in(context)? {
-        Some(caller) => show(reference_page(
+        Some(caller) => page_response(reference_page(
             Visitor::SignedIn(&frame(context, &caller)),
             &reference,
         )),
-        None => show(reference_page(
+        None => page_response(reference_page(
             Visitor::Outside(&outside(context, "")),
             &reference,
         )),

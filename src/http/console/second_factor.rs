@@ -1,7 +1,8 @@
 //! `/account/second-factor`, and the confirmation of dangerous acts.
 
 use super::{
-    Answer, STEP_UP, done, frame, fresh_nonce, nonce, page, page_above, passkey, show, show_again,
+    Answer, STEP_UP, done, frame, fresh_nonce, nonce, page, page_above, page_response, passkey,
+    show_again,
 };
 use crate::app::{ChallengePurpose, Confirmation};
 use crate::html::form::Input;
@@ -47,7 +48,7 @@ fn factors_page(
 
 /// `GET /account/second-factor`.
 pub fn show_factors(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(factors_page(context, caller, Input::default())?)
+    page_response(factors_page(context, caller, Input::default())?)
 }
 
 /// The page of a seed; `bound_to` and `nonce` stand for it.
@@ -82,7 +83,7 @@ fn render_totp(
 /// `POST /account/second-factor/totp/new`: shows a seed. A form, because it asks for a confirmation first.
 pub fn new_totp(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     context.app().require_no_totp(caller)?;
-    show(render_totp(
+    page_response(render_totp(
         context,
         caller,
         nonce(context),
@@ -160,7 +161,7 @@ pub fn revealed(codes: &[RecoveryCode; RECOVERY_CODES]) -> Vec<String> {
 pub fn remove_totp(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match context.app().remove_totp(caller) {
         Ok(()) => done(HERE, "totp-removed"),
-        Err(error) => refused(context, caller, input, error),
+        Err(error) => rejected(context, caller, input, error),
     }
 }
 
@@ -172,11 +173,11 @@ pub fn create_recovery_codes(
 ) -> Answer {
     match context.app().create_recovery_codes(caller) {
         Ok(codes) => Ok(codes_page(context, caller, &codes)),
-        Err(error) => refused(context, caller, input, error),
+        Err(error) => rejected(context, caller, input, error),
     }
 }
 
-fn refused(context: &RequestContext<'_>, caller: &Caller, input: Input, error: Error) -> Answer {
+fn rejected(context: &RequestContext<'_>, caller: &Caller, input: Input, error: Error) -> Answer {
     show_again(error.into(), input, "", |input| {
         let errors = input.errors;
         factors_page(
@@ -211,7 +212,7 @@ fn render_passkey(
 /// `POST /account/second-factor/passkeys/new`.
 pub fn new_passkey(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     context.app().require_confirmation(caller)?;
-    show(render_passkey(context, caller, Input::default())?)
+    page_response(render_passkey(context, caller, Input::default())?)
 }
 
 /// `POST /account/second-factor/passkeys`.
@@ -246,7 +247,7 @@ fn render_rename(
 
 /// `GET /account/second-factor/passkeys/{id}/edit`.
 pub fn ask_rename_passkey(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(render_rename(context, caller, Input::default())?)
+    page_response(render_rename(context, caller, Input::default())?)
 }
 
 /// `POST /account/second-factor/passkeys/{id}/edit`.
@@ -268,7 +269,7 @@ pub fn delete_passkey(context: &RequestContext<'_>, caller: &Caller, input: Inpu
     let id = context.id("passkey")?;
     match context.app().delete_passkey(caller, id) {
         Ok(()) => done(HERE, "passkey-deleted"),
-        Err(error) => refused(context, caller, input, error),
+        Err(error) => rejected(context, caller, input, error),
     }
 }
 
@@ -281,7 +282,7 @@ pub fn proof(
 ) -> Result<Option<FactorProof>, Error> {
     let user = caller.user()?;
     let bound_to = caller.credential()?.id;
-    let answer = passkey::answer(
+    let answer = passkey::passkey_answer(
         context,
         input,
         passkey,

@@ -30,7 +30,7 @@ struct Destination {
 }
 
 impl Destination {
-    fn of(input: &Input) -> Self {
+    fn from_input(input: &Input) -> Self {
         Self {
             next: next_path(input),
             kept: kept(input),
@@ -152,7 +152,7 @@ pub fn show_step(context: &RequestContext<'_>) -> Answer {
 /// `POST /login/code`.
 pub fn send_code(context: &RequestContext<'_>) -> Answer {
     send_step(context, |input, pending, browser| {
-        let answer = passkey::answer(
+        let answer = passkey::passkey_answer(
             context,
             input,
             "passkey",
@@ -196,7 +196,7 @@ fn send_step(
     let input = form::read(context)?;
     let (browser, _) = browser(context);
     require_form_token(context, &browser, &input)?;
-    let destination = Destination::of(&input);
+    let destination = Destination::from_input(&input);
     let Some(pending) = pending(context, &browser)? else {
         return Ok(start_again(context, destination));
     };
@@ -283,13 +283,13 @@ pub fn send_passkey(context: &RequestContext<'_>) -> Answer {
     let input = form::read(context)?;
     let (browser, _) = browser(context);
     require_form_token(context, &browser, &input)?;
-    let destination = Destination::of(&input);
+    let destination = Destination::from_input(&input);
     let known = Browser {
         digest: browser_digest(context, &browser),
         session: session_secret(context),
     };
     let purpose = ChallengePurpose::SignIn;
-    let result = passkey::answer(context, &input, "passkey", purpose, &browser, None)
+    let result = passkey::passkey_answer(context, &input, "passkey", purpose, &browser, None)
         .and_then(|answer| answer.ok_or_else(|| Error::field("passkey", "no passkey was sent")))
         .and_then(|answer| {
             let origin = context.origin(Channel::Console);

@@ -2,8 +2,8 @@
 
 use rouille::Response;
 
-use super::{Answer, done_with, form, frame, list, show, show_again};
-use crate::app::{Extent, ServiceUse};
+use super::{Answer, done_with, form, frame, list, page_response, show_again};
+use crate::app::{ListExtent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -12,7 +12,7 @@ use crate::html::service_list::{self, ServiceList};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::list::List;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::service::{
@@ -42,7 +42,7 @@ fn facts_of(
     facts.into_iter().next().ok_or(Error::NotFound("service"))
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<Service, Error> {
+fn find_service(context: &RequestContext<'_>, caller: &Caller) -> Result<Service, Error> {
     context.app().service(caller, context.parameter(0))
 }
 
@@ -51,10 +51,10 @@ pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let listed = context.app().list_services(caller, &query, extent)?;
     let at = ListPlace::new("/admin/services", query, &listed);
     let rows = facts(context, caller, listed.rows)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(csv(&rows));
     }
-    show(service_list::service_list(
+    page_response(service_list::service_list(
         &frame(context, caller),
         &ServiceList { at, rows },
     ))
@@ -81,9 +81,9 @@ fn csv(services: &[ServiceFacts]) -> Response {
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let facts = facts_of(context, caller, find(context, caller)?)?;
+    let facts = facts_of(context, caller, find_service(context, caller)?)?;
     let by_role = context.app().given_by_role(caller, &facts.service)?;
-    show(pages::service_page(
+    page_response(pages::service_page(
         &frame(context, caller),
         &facts,
         &by_role,
@@ -92,7 +92,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::ServicesWrite)?;
-    show(pages::form(
+    page_response(pages::form(
         &frame(context, caller),
         &ServiceForm {
             service: None,
@@ -130,7 +130,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
 
 fn try_add(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
     let typed = input.value("name").unwrap_or_default().trim();
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let name = faults.take("name", parse_service_name(typed));
     let permissions = faults.take(
         "permissions",
@@ -158,7 +158,7 @@ fn edit_form(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let service = find(context, caller)?;
+    let service = find_service(context, caller)?;
     let by_role = context.app().given_by_role(caller, &service)?;
     Ok(pages::form(
         &frame(context, caller),
@@ -172,7 +172,7 @@ fn edit_form(
 }
 
 pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(edit_form(context, caller, Input::default())?)
+    page_response(edit_form(context, caller, Input::default())?)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -197,12 +197,12 @@ fn try_edit(
     caller: &Caller,
     input: &Input,
 ) -> Result<Service, Error> {
-    let service = find(context, caller)?;
+    let service = find_service(context, caller)?;
     let by_role = context.app().given_by_role(caller, &service)?;
     if input.value("version") != Some(version(&service, &by_role).as_str()) {
         return Err(Error::changed_meanwhile("this service"));
     }
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let mut read = |field: &str| {
         let words = form::entries(input, field);
         faults.take(field, parse_service_permissions(&service.name, &words))
@@ -217,14 +217,14 @@ fn try_edit(
     let gone = permissions
         .as_ref()
         .map(|left| service.permissions.without(left));
-    let but_gone = |given: Permissions| {
+    let without_removed = |given: Permissions| {
         gone.as_ref()
             .map_or(given.clone(), |gone| given.without(gone))
     };
     let change = ServiceChange {
         permissions,
-        member: member.map(but_gone),
-        admin: admin.map(but_gone),
+        member: member.map(without_removed),
+        admin: admin.map(without_removed),
         seen: Some((service.permissions, by_role)),
     };
     let (service, _) = context.app().edit_service(caller, service.name, change)?;
@@ -236,7 +236,7 @@ fn delete_form(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let service = find(context, caller)?;
+    let service = find_service(context, caller)?;
     let carriers = context.app().carriers(caller, &service)?;
     Ok(pages::delete(
         &frame(context, caller),
@@ -249,7 +249,7 @@ fn delete_form(
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(delete_form(context, caller, Input::default())?)
+    page_response(delete_form(context, caller, Input::default())?)
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {

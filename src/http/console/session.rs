@@ -1,7 +1,7 @@
 //! `/sessions`.
 
-use super::{Answer, bulk, done, done_with, frame, list, show};
-use crate::app::{App, Extent, Holders, OwnedItem, WithDerived};
+use super::{Answer, bulk, done, done_with, frame, list, page_response};
+use crate::app::{App, Holders, ListExtent, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::session::{self as pages, SessionList};
@@ -20,7 +20,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Sessions), list::extent(context));
     let app = context.app();
     let listed = app.list_items(caller, Holders::Of(&scope), &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("sessions", &listed.rows, context.now));
     }
     let view = SessionList {
@@ -33,7 +33,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .collect(),
         current: caller.credential()?.id,
     };
-    show(pages::session_list(&frame(context, caller), &view))
+    page_response(pages::session_list(&frame(context, caller), &view))
 }
 
 /// Signs out one session by its button, or those that were picked.

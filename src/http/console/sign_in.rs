@@ -6,8 +6,8 @@ use super::session_start::{
     begin, browser, browser_digest, form_page, kept, next_path, safe_path, with_browser,
 };
 use super::{
-    Answer, cookie, form, outside, page, require_form_token, second_step, see_other,
-    session_secret, show, sign_in_view, signed_in,
+    Answer, cookie, form, outside, page, page_response, require_form_token, second_step, see_other,
+    session_secret, sign_in_view, signed_in,
 };
 use crate::app::{Browser, SignInStep};
 use crate::html::form::Input;
@@ -15,7 +15,7 @@ use crate::html::sign_in::{self as pages, ByCode, SavedForm, SignIn};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::code::Purpose;
-use crate::model::error::{Error, Faults};
+use crate::model::error::{Error, FieldErrors};
 use crate::model::event::Channel;
 use crate::model::password::Password;
 use crate::model::secret::Presented;
@@ -148,7 +148,7 @@ pub(super) fn after_sign_out(context: &RequestContext<'_>) -> Response {
 
 /// `GET /signed-out`.
 pub fn signed_out(context: &RequestContext<'_>) -> Answer {
-    show(pages::note(
+    page_response(pages::note(
         &outside(context, ""),
         "You are signed out",
         "The session in this browser is signed out.",
@@ -298,7 +298,7 @@ fn set_up(
     presented: Presented,
     input: &Input,
 ) -> Result<User, Error> {
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let username = faults.take(
         "username",
         Username::parse(&Username::normalize(

@@ -1,7 +1,7 @@
 //! `/ssh-keys`.
 
-use super::{Answer, bulk, done_with, form, frame, list, page, show, show_again};
-use crate::app::{App, Extent, Holders, OwnedItem};
+use super::{Answer, bulk, done_with, form, frame, list, page, page_response, show_again};
+use crate::app::{App, Holders, ListExtent, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::inventory::Item;
 use crate::model::list::List;
-use crate::model::ssh_key::{HostUse as Seen, KeyOptions, SshKey, SshKeyChange};
+use crate::model::ssh_key::{KeyHostUse as Seen, KeyOptions, SshKey, SshKeyChange};
 use crate::model::time::Time;
 use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyPatch};
 
@@ -44,7 +44,7 @@ pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
     }
 }
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<SshKey, Problem> {
+fn find_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Result<SshKey, Problem> {
     let id = context.id("SSH key")?;
     Ok(context
         .app()
@@ -67,7 +67,7 @@ pub fn list_ssh_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::SshKeys), list::extent(context));
     let app = context.app();
     let listed = app.list_items(caller, Holders::Of(&scope), &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("ssh-keys", &listed.rows, context.now));
     }
     let view = SshKeyList {
@@ -78,7 +78,7 @@ pub fn list_ssh_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .filter_map(|one| row(one, context.now))
             .collect(),
     };
-    show(ssh_key_list::ssh_key_list(&frame(context, caller), &view))
+    page_response(ssh_key_list::ssh_key_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -106,7 +106,7 @@ fn new_form(
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(new_form(context, caller, Input::default())?)
+    page_response(new_form(context, caller, Input::default())?)
 }
 
 /// The options of a form that differ from `present`; `None` for a form without these fields.
@@ -160,9 +160,9 @@ fn try_add(
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let key = facts(&find(context, caller)?, context.now);
+    let key = facts(&find_ssh_key(context, caller)?, context.now);
     let logins = context.app().logins(caller)?;
-    show(pages::ssh_key_page(
+    page_response(pages::ssh_key_page(
         &frame(context, caller),
         &SshKeyPage { key, logins },
     ))
@@ -173,7 +173,7 @@ fn edit_form(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let key = find(context, caller)?;
+    let key = find_ssh_key(context, caller)?;
     let view = SshKeyEdit {
         key: facts(&key, context.now),
         policy: context.app().present_policy()?,
@@ -184,7 +184,7 @@ fn edit_form(
 }
 
 pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(edit_form(context, caller, Input::default())?)
+    page_response(edit_form(context, caller, Input::default())?)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -205,7 +205,7 @@ fn try_edit(
     input: &Input,
 ) -> Result<SshKey, Problem> {
     let (expires_in, expires_at) = form::end(input)?;
-    let key = find(context, caller)?;
+    let key = find_ssh_key(context, caller)?;
     // The field contains the present key. Only another text is another key, which the present policy has to allow.
     let public_key = form::filled(input, "public_key").filter(|text| *text != key.public_line());
     let patch = SshKeyPatch {
@@ -229,12 +229,12 @@ fn try_edit(
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let key = facts(&find(context, caller)?, context.now);
+    let key = facts(&find_ssh_key(context, caller)?, context.now);
     Ok(page(200, pages::delete(&frame(context, caller), &key)))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let key = find(context, caller)?;
+    let key = find_ssh_key(context, caller)?;
     context
         .app()
         .delete_ssh_key(caller, &App::own_ssh_keys(caller)?, key.id)?;

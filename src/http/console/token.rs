@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::{
-    Answer, bulk, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
-    show_again,
+    Answer, bulk, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page,
+    page_response, show_again,
 };
-use crate::app::{App, Extent, Holders, Issued, OwnedItem, WithDerived};
+use crate::app::{App, Holders, Issued, ListExtent, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::permission::Presets;
@@ -27,7 +27,7 @@ pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (query, extent) = (list::query(context, List::Tokens), list::extent(context));
     let app = context.app();
     let listed = app.list_items(caller, Holders::Of(&scope), &query, extent)?;
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_items("tokens", &listed.rows, context.now));
     }
     let at = ListPlace::new("/tokens", query, &listed);
@@ -52,7 +52,7 @@ pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         rows: records.into_iter().map(row).collect(),
         offered: caller.power.clone(),
     };
-    show(pages::token_list(&frame(context, caller), &view))
+    page_response(pages::token_list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.
@@ -83,7 +83,7 @@ fn creator(record: &Record, creators: &HashMap<Id, Record>) -> String {
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(new_form(context, caller, Input::default(), nonce(context))?)
+    page_response(new_form(context, caller, Input::default(), nonce(context))?)
 }
 
 fn new_form(
@@ -107,7 +107,7 @@ fn new_form(
 pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     if form::is_filled(&mut input, &caller.power) {
         let nonce = nonce_again(context, caller, &input);
-        return show(new_form(context, caller, input, nonce)?);
+        return page_response(new_form(context, caller, input, nonce)?);
     }
     match try_create(context, caller, &input) {
         Ok(Issued { record, secret }) => {
@@ -166,7 +166,7 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         ssh_keys: app.ssh_keys_created_by(caller, &scope, KIND, id)?,
         record,
     };
-    show(pages::delete(&frame(context, caller), &view))
+    page_response(pages::delete(&frame(context, caller), &view))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {

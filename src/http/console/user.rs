@@ -2,10 +2,10 @@
 
 use super::overview::parts_of_user;
 use super::{
-    Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, show,
+    Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, page_response,
     show_again,
 };
-use crate::app::{App, Extent, UserCounts, WithDerived};
+use crate::app::{App, ListExtent, UserCounts, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -34,7 +34,7 @@ const GROUPS_MAX: usize = 10_000;
 /// Credentials of a kind on the page of one user.
 const HELD_MAX: usize = 200;
 
-fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<User, Error> {
+fn find_user(context: &RequestContext<'_>, caller: &Caller) -> Result<User, Error> {
     let name = Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))?;
     context.app().user(caller, &name)
 }
@@ -49,7 +49,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let counts = context.app().counts_of(caller, &listed.rows)?;
     let at = ListPlace::new("/admin/users", query, &listed);
     let rows: Vec<(User, UserCounts)> = listed.rows.into_iter().zip(counts).collect();
-    if extent == Extent::All {
+    if extent == ListExtent::All {
         return Ok(list::csv_of_users(&rows));
     }
     let row = |(user, counts): (User, UserCounts)| UserRow {
@@ -61,7 +61,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         last_active_at: counts.last_active_at,
     };
     let rows = rows.into_iter().map(row).collect();
-    show(user_list::user_list(
+    page_response(user_list::user_list(
         &frame(context, caller),
         &UserList { at, rows },
     ))
@@ -69,7 +69,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::UsersWrite)?;
-    show(pages::new(
+    page_response(pages::new(
         &frame(context, caller),
         &UserNew {
             nonce: nonce(context),
@@ -216,7 +216,7 @@ fn one_page(
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let counts = context
         .app()
         .counts_of(caller, std::slice::from_ref(&user))?;
@@ -240,11 +240,11 @@ fn one_page(
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(one_page(context, caller, Input::default())?)
+    page_response(one_page(context, caller, Input::default())?)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     match try_edit(context, caller, &user, &input) {
         Ok(_) => named(context, &user, "saved"),
         Err(error) => {
@@ -286,7 +286,7 @@ fn set_disabled(
     disabled: Disabled,
     word: &str,
 ) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let change = UserChange {
         disabled: Some(disabled),
         ..UserChange::default()
@@ -316,7 +316,7 @@ pub fn enable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 
 /// A reset link; for a user without a password, an invitation.
 pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let code = idempotency_key(context, caller, &input).and_then(|once| {
         Ok(context
             .app()
@@ -326,7 +326,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
         Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
         Err(Problem::App(Error::AlreadyDone { .. })) => Ok(page(
             409,
-            pages::link_already_made(&frame(context, caller), user.username.as_str()),
+            pages::link_already_created(&frame(context, caller), user.username.as_str()),
         )),
         Err(problem) => show_again(problem, input, "", |input| {
             let errors = input.errors;
@@ -343,9 +343,9 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
 }
 
 pub fn ask_reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let factors = context.app().second_factors_of(caller, &user)?;
-    show(pages::reset_second_factor(
+    page_response(pages::reset_second_factor(
         &frame(context, caller),
         &user,
         &factors,
@@ -353,7 +353,7 @@ pub fn ask_reset_second_factor(context: &RequestContext<'_>, caller: &Caller) ->
 }
 
 pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     match context.app().reset_second_factor(caller, &user.username) {
         Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
         Err(error) => show_again(error.into(), input, "", |input| {
@@ -376,7 +376,7 @@ fn end_form(
     input: Input,
     render: fn(&crate::html::Frame, &UserEnd) -> Markup,
 ) -> Result<Markup, Problem> {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let holdings = holdings(context, caller, &user)?;
     Ok(render(
         &frame(context, caller),
@@ -389,7 +389,7 @@ fn end_form(
 }
 
 pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(end_form(
+    page_response(end_form(
         context,
         caller,
         Input::default(),
@@ -398,7 +398,7 @@ pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(end_form(context, caller, Input::default(), pages::delete)?)
+    page_response(end_form(context, caller, Input::default(), pages::delete)?)
 }
 
 /// Redirects to the user's page, with a sentence about them.
@@ -425,7 +425,7 @@ fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
 }
 
 pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().offboard(caller, &user.username)) {
         Ok(_) => named(context, &user, "offboarded"),
         Err(error) => show_again(error.into(), input, "confirm", |input| {
@@ -435,7 +435,7 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> 
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().delete_user(caller, &user.username))
     {
         Ok(()) => {
@@ -449,7 +449,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 }
 
 fn end_one(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound(kind.name()))?;
     let (app, scope) = (context.app(), App::of_user(user.id));
     // A missing object is reported after the checks of the act.
@@ -477,10 +477,10 @@ pub fn delete_session(context: &RequestContext<'_>, caller: &Caller, _: Input) -
 
 /// One of their SSH keys.
 pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
     let key = context.app().ssh_key(caller, &App::of_user(user.id), id)?;
-    show(crate::html::ssh_key::show_of_user(
+    page_response(crate::html::ssh_key::show_of_user(
         &frame(context, caller),
         user.username.as_str(),
         &super::ssh_key::facts(&key, context.now),
@@ -489,7 +489,7 @@ pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 /// Puts the user into the groups that are ticked, and out of all others.
 pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let app = context.app();
     let all = app.groups(caller, None, GROUPS_MAX)?.items;
     let change = || -> Result<(), Error> {
@@ -516,7 +516,7 @@ pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input
 }
 
 pub fn delete_ssh_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let user = find(context, caller)?;
+    let user = find_user(context, caller)?;
     let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
     let (app, scope) = (context.app(), App::of_user(user.id));
     let key = app.ssh_key(caller, &scope, id);

@@ -19,10 +19,10 @@ use crate::wire::{
     AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, LoginIn, LoginKeyOut, NothingIn,
 };
 
-type Answer = Result<Response, Problem>;
+type HostResult = Result<Response, Problem>;
 
 /// Enrolls a host, with an enrollment code as the bearer.
-pub fn enroll(context: &RequestContext<'_>) -> Answer {
+pub fn enroll(context: &RequestContext<'_>) -> HostResult {
     let presented = auth::presented(context)?;
     if !matches!(presented.form, SecretForm::Code) {
         return Err(Error::Unauthenticated {
@@ -49,7 +49,7 @@ pub fn enroll(context: &RequestContext<'_>) -> Answer {
 
 /// The keys of all users, or those of one login, with an `ETag` (RFC 9110, 8.8.3), so that a repeated request costs
 /// nothing.
-pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> HostResult {
     let Some(wanted) = read_wanted(context)? else {
         return keys_answer(context, caller, Vec::new(), None);
     };
@@ -64,7 +64,7 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
         && has_tag(context, &tag)
     {
         context.app().note_contact(caller, true, clock(context))?;
-        return Ok(tagged(headers::empty(304), &tag));
+        return Ok(tagged(headers::empty_response(304), &tag));
     }
     let found = context.app().host_keys(caller, &wanted)?;
     let items = found.keys.iter().map(LoginKeyOut::new).collect();
@@ -80,8 +80,8 @@ fn must_rotate(context: &RequestContext<'_>, caller: &Caller) -> Result<bool, Pr
 
 /// The reported time of the host's clock.
 fn clock(context: &RequestContext<'_>) -> Option<Time> {
-    let said = context.request.header(CLOCK_HEADER)?;
-    Time::parse(said).ok()
+    let header = context.request.header(CLOCK_HEADER)?;
+    Time::parse(header).ok()
 }
 
 /// The requested filter; `None` for an invalid name or fingerprint, which no key has.
@@ -110,25 +110,25 @@ fn keys_answer(
     context: &RequestContext<'_>,
     caller: &Caller,
     items: Vec<LoginKeyOut>,
-    whole: Option<crate::app::AsOf>,
-) -> Answer {
+    complete: Option<crate::app::KeyListValidity>,
+) -> HostResult {
     let host = context.app().calling_host(caller)?;
     let out = AuthorizedKeysOut {
         items,
         cache_age_max: host.cache_age_max.as_secs(),
-        rotate_credential: whole.is_some() && must_rotate(context, caller)?,
+        rotate_credential: complete.is_some() && must_rotate(context, caller)?,
     };
     let text =
         serde_json::to_vec(&out).expect("our own shapes have only string keys and can be written");
     let tag = format!("\"{}\"", &Digest::new(&text).hex()[..32]);
     context
         .app()
-        .note_contact(caller, whole.is_some(), clock(context))?;
-    if let Some(as_of) = whole {
+        .note_contact(caller, complete.is_some(), clock(context))?;
+    if let Some(as_of) = complete {
         context.app().remember_sent_keys(caller, &tag, as_of)?;
     }
     let response = if has_tag(context, &tag) && !out.rotate_credential {
-        headers::empty(304)
+        headers::empty_response(304)
     } else {
         headers::bytes_of("application/json", 200, text)
     };
@@ -152,7 +152,7 @@ fn has_tag(context: &RequestContext<'_>, tag: &str) -> bool {
 }
 
 /// Replaces the credential of the calling host.
-pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> HostResult {
     let NothingIn {} = body::json(context)?;
     let issued = context.app().rotate_host(caller)?;
     let out = EnrollOut {
@@ -164,19 +164,19 @@ pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Records logins that the host's sshd accepted.
-pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> HostResult {
     let logins: Vec<LoginIn> = body::json_list(context)?;
     let logins = LoginIn::parse_all(&logins)?;
     context.app().note_contact(caller, false, clock(context))?;
     context.app().report_logins(caller, logins)?;
-    Ok(headers::empty(204))
+    Ok(headers::empty_response(204))
 }
 
 /// Calls `handler` with the calling host.
 pub fn call_host_handler(
     context: &RequestContext<'_>,
-    handler: fn(&RequestContext<'_>, &Caller) -> Answer,
-) -> Answer {
+    handler: fn(&RequestContext<'_>, &Caller) -> HostResult,
+) -> HostResult {
     let caller = auth::host(context)?;
     handler(context, &caller)
 }

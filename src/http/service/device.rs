@@ -2,8 +2,8 @@
 
 use rouille::Response;
 
-use super::form::{self, FormFields, only};
-use crate::app::{Polled, WantedLogin};
+use super::form::{self, FormFields, single_value};
+use crate::app::{DeviceLoginRequest, Polled};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, headers};
@@ -20,7 +20,7 @@ const CLIENT: &str = "keycroft-cli";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// 400 with an error code of the standard and a sentence (RFC 6749, 5.2; RFC 8628, 3.5).
-fn refuse(error: &str, description: &str) -> Response {
+fn device_error(error: &str, description: &str) -> Response {
     let out = OauthProblemOut {
         error: error.to_owned(),
         error_description: description.to_owned(),
@@ -31,10 +31,13 @@ fn refuse(error: &str, description: &str) -> Response {
 
 /// The answer to other clients.
 fn foreign_client(form: &FormFields<'_>) -> Result<Option<Response>, Error> {
-    Ok(match only(form, "client_id")? {
+    Ok(match single_value(form, "client_id")? {
         Some(CLIENT) => None,
-        Some(_) => Some(refuse("invalid_client", "The only client is keycroft-cli.")),
-        None => Some(refuse(
+        Some(_) => Some(device_error(
+            "invalid_client",
+            "The only client is keycroft-cli.",
+        )),
+        None => Some(device_error(
             "invalid_request",
             "client_id is required: keycroft-cli.",
         )),
@@ -45,17 +48,17 @@ fn foreign_client(form: &FormFields<'_>) -> Result<Option<Response>, Error> {
 pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
-    if let Some(refusal) = foreign_client(&form)? {
-        return Ok(refusal);
+    if let Some(rejection) = foreign_client(&form)? {
+        return Ok(rejection);
     }
-    let permissions = match only(&form, "scope")?.filter(|scope| !scope.is_empty()) {
+    let permissions = match single_value(&form, "scope")?.filter(|scope| !scope.is_empty()) {
         None => None,
         Some(scope) => {
             let words: Vec<&str> = scope.split(' ').filter(|word| !word.is_empty()).collect();
             match Permissions::parse(&words) {
                 Ok(permissions) => Some(permissions),
                 Err(_) => {
-                    return Ok(refuse(
+                    return Ok(device_error(
                         "invalid_scope",
                         "The scope contains an unknown permission.",
                     ));
@@ -63,14 +66,14 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
             }
         }
     };
-    let lifetime = match only(&form, "lifetime")?.filter(|text| !text.is_empty()) {
+    let lifetime = match single_value(&form, "lifetime")?.filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => match Lifetime::parse(text) {
             Ok(lifetime) if is_whole_hours(lifetime) && lifetime <= Lifetime::hours(24) => {
                 Some(lifetime)
             }
             Ok(_) | Err(_) => {
-                return Ok(refuse(
+                return Ok(device_error(
                     "invalid_request",
                     "lifetime: choose full hours from 1h to 24h.",
                 ));
@@ -78,11 +81,11 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
         },
     };
     let named = |name: &str| -> Result<Option<String>, Error> {
-        Ok(only(&form, name)?
+        Ok(single_value(&form, name)?
             .map(|text| text.trim().to_owned())
             .filter(|text| !text.is_empty()))
     };
-    let wanted = WantedLogin {
+    let wanted = DeviceLoginRequest {
         computer: named("computer")?.unwrap_or_else(|| "a computer without a name".to_owned()),
         program: named("program")?
             .or_else(|| context.program().map(std::borrow::Cow::into_owned))
@@ -108,24 +111,24 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
 pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
-    match only(&form, "grant_type")? {
+    match single_value(&form, "grant_type")? {
         Some(GRANT) => {}
         Some(_) => {
-            return Ok(refuse(
+            return Ok(device_error(
                 "unsupported_grant_type",
                 "Only the device code grant is supported.",
             ));
         }
-        None => return Ok(refuse("invalid_request", "grant_type is needed.")),
+        None => return Ok(device_error("invalid_request", "grant_type is needed.")),
     }
-    if let Some(refusal) = foreign_client(&form)? {
-        return Ok(refusal);
+    if let Some(rejection) = foreign_client(&form)? {
+        return Ok(rejection);
     }
-    let Some(code) = only(&form, "device_code")? else {
-        return Ok(refuse("invalid_request", "device_code is needed."));
+    let Some(code) = single_value(&form, "device_code")? else {
+        return Ok(device_error("invalid_request", "device_code is needed."));
     };
     let unknown = || {
-        refuse(
+        device_error(
             "invalid_grant",
             "This device code is unknown, or its token was fetched already.",
         )
@@ -141,19 +144,19 @@ pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
             context.origin(Channel::Api),
             context.now,
         )? {
-            Polled::Pending => refuse(
+            Polled::Pending => device_error(
                 "authorization_pending",
                 "Waiting for an answer in the console.",
             ),
-            Polled::SlowDown(interval) => refuse(
+            Polled::SlowDown(interval) => device_error(
                 "slow_down",
                 &format!("Poll every {} seconds.", interval.as_secs()),
             ),
-            Polled::Refused => refuse(
+            Polled::Denied => device_error(
                 "access_denied",
                 "The login was denied, or its approval has become invalid.",
             ),
-            Polled::Expired => refuse("expired_token", "The login has expired; start again."),
+            Polled::Expired => device_error("expired_token", "The login has expired; start again."),
             Polled::Unknown => unknown(),
             Polled::Token(issued) => {
                 let record = issued.record;

@@ -13,7 +13,7 @@ pub fn read(bytes: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
 }
 
 /// The single value of a parameter; OAuth forbids repetition (RFC 6749, 3.1).
-pub fn only<'a>(form: &'a FormFields<'_>, name: &str) -> Result<Option<&'a str>, Error> {
+pub fn single_value<'a>(form: &'a FormFields<'_>, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = form
         .iter()
         .filter(|(one, _)| one == name)

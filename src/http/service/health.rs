@@ -8,7 +8,7 @@ use crate::http::{headers, query};
 
 /// 200 while reads work and the writer's last commit succeeded.
 pub fn healthz(context: &RequestContext<'_>) -> Result<Response, Problem> {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     context.app().health()?;
     Ok(headers::bytes_of(
         "application/json",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rouille::Response;
 
-use super::form::{self, only};
+use super::form::{self, single_value};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, headers};
@@ -23,8 +23,8 @@ const INACTIVE: &[u8] = b"{\"active\":false}";
 pub fn introspect(context: &RequestContext<'_>, caller: &Caller) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
-    let token = only(&form, "token")?.unwrap_or_default();
-    let address = match only(&form, "address")?.map(str::parse::<IpAddr>) {
+    let token = single_value(&form, "token")?.unwrap_or_default();
+    let address = match single_value(&form, "address")?.map(str::parse::<IpAddr>) {
         None => None,
         Some(Ok(address)) => Some(address.to_canonical()),
         Some(Err(_)) => {
@@ -69,7 +69,8 @@ fn subject(owner: &Owner) -> Cow<'_, str> {
 pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
-    let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
+    let token =
+        single_value(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
     if let Some(presented) = Presented::parse(token)
         .filter(|presented| matches!(presented.form, SecretForm::Credential(_)))
     {
@@ -81,5 +82,5 @@ pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(headers::empty(200))
+    Ok(headers::empty_response(200))
 }

@@ -8,7 +8,7 @@ use crate::http::{headers, query};
 use crate::wire::{MetadataOut, OPENAPI};
 
 pub fn authorization_server(context: &RequestContext<'_>) -> Result<Response, Problem> {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     let url = &context.server_state.settings.public_url;
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let out = MetadataOut {
@@ -28,7 +28,7 @@ pub fn authorization_server(context: &RequestContext<'_>) -> Result<Response, Pr
 }
 
 pub fn openapi(context: &RequestContext<'_>) -> Result<Response, Problem> {
-    query::none(context)?;
+    query::reject_parameters(context)?;
     Ok(headers::bytes_of(
         "application/json",
         200,

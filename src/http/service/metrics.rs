@@ -52,9 +52,9 @@ fn is_local(context: &RequestContext<'_>) -> bool {
 }
 
 /// One metric family in the text format.
-struct Text(String);
+struct MetricsText(String);
 
-impl Text {
+impl MetricsText {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
@@ -75,7 +75,7 @@ impl Text {
 }
 
 fn render(figures: &Figures, certificate_expires_at: Option<Time>) -> String {
-    let mut text = Text(String::new());
+    let mut text = MetricsText(String::new());
     text.family("keycroft_build_info", "gauge", "The running program.");
     text.sample(
         "keycroft_build_info",

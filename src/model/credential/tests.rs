@@ -116,11 +116,11 @@ fn grace_is_limited_to_7_days_and_quiet_time_to_1_hour() {
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     let second = Duration::from_secs(1);
     let less = |duration: Duration| duration.saturating_sub(second);
-    assert!(WantedGrace::lasting(hours(7 * 24)).is_some());
-    assert!(WantedGrace::lasting(hours(7 * 24) + second).is_none());
+    assert!(RequestedGrace::lasting(hours(7 * 24)).is_some());
+    assert!(RequestedGrace::lasting(hours(7 * 24) + second).is_none());
     assert_eq!(
-        WantedGrace::lasting(Duration::ZERO),
-        Some(WantedGrace::NONE)
+        RequestedGrace::lasting(Duration::ZERO),
+        Some(RequestedGrace::NONE)
     );
     for (quiet, at_most, is_valid) in [
         (hours(1), hours(1), true),
@@ -130,14 +130,15 @@ fn grace_is_limited_to_7_days_and_quiet_time_to_1_hour() {
         (hours(2), less(hours(2)), false),
         (hours(1), hours(7 * 24) + second, false),
     ] {
-        let wanted = WantedGrace::until_unused(quiet, at_most);
+        let wanted = RequestedGrace::until_unused(quiet, at_most);
         assert_eq!(wanted.is_some(), is_valid, "{quiet:?} {at_most:?}");
     }
 }
 
 #[test]
 fn grace_starts_now_and_ends_with_the_key() {
-    let wanted = WantedGrace::until_unused(Duration::from_secs(3_600), Duration::from_secs(7_200));
+    let wanted =
+        RequestedGrace::until_unused(Duration::from_secs(3_600), Duration::from_secs(7_200));
     let wanted = wanted.unwrap();
     let until_unused = Some(UntilUnused {
         quiet: Duration::from_secs(3_600),
@@ -153,7 +154,7 @@ fn grace_starts_now_and_ends_with_the_key() {
         };
         assert_eq!(wanted.starting(NOW, expires_at), Some(grace));
     }
-    assert_eq!(WantedGrace::NONE.starting(NOW, None), None);
+    assert_eq!(RequestedGrace::NONE.starting(NOW, None), None);
 }
 
 #[test]
@@ -183,8 +184,8 @@ fn grace_until_unused_ends_by_use_and_quiet_time() {
         (10, Some(50), Some(100), false),
         (20_000, Some(19_999), Some(19_999), true),
     ] {
-        let over = grace.has_ended(at(now), current.map(at), previous.map(at));
-        assert_eq!(over, has_ended, "{now} {current:?} {previous:?}");
+        let expired = grace.has_ended(at(now), current.map(at), previous.map(at));
+        assert_eq!(expired, has_ended, "{now} {current:?} {previous:?}");
     }
     assert_eq!(grace.earliest_end(at(100)), at(3_700));
     assert_eq!(grace.earliest_end(at(19_000)), at(20_000));

@@ -9,7 +9,7 @@ pub struct Reader<'a> {
 }
 
 /// The type and the argument of an item.
-struct Head {
+struct CborHead {
     major: u8,
     argument: u64,
 }
@@ -31,7 +31,7 @@ impl<'a> Reader<'a> {
     }
 
     /// RFC 8949, 3; the shortest form that holds the argument (4.2.1).
-    fn head(&mut self) -> Option<Head> {
+    fn head(&mut self) -> Option<CborHead> {
         let first = *self.take(1)?.first()?;
         let (major, short) = (first >> 5, first & 0x1f);
         let argument = match short {
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
             // Reserved, and indefinite lengths.
             _ => return None,
         };
-        Some(Head { major, argument })
+        Some(CborHead { major, argument })
     }
 
     fn head_of(&mut self, major: u8) -> Option<u64> {
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_at(&mut self, depth: u8) -> Option<()> {
-        let Head { major, argument } = self.head()?;
+        let CborHead { major, argument } = self.head()?;
         match major {
             2 => self.take(usize::try_from(argument).ok()?).map(|_| ()),
             3 => {

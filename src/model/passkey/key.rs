@@ -26,7 +26,7 @@ pub enum PasskeyKey<'a> {
 
 /// The members of a `COSE_Key` that matter, by their labels.
 #[derive(Default)]
-struct Members<'a> {
+struct CoseMembers<'a> {
     kty: Option<i64>,
     alg: Option<i64>,
     curve: Option<i64>,
@@ -42,7 +42,7 @@ fn set_once<T>(place: &mut Option<T>, value: T) -> Option<()> {
 impl<'a> PasskeyKey<'a> {
     /// Reads the key at the beginning of `reader`; `None` for other types, curves and algorithms.
     pub fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        let mut members = Members::default();
+        let mut members = CoseMembers::default();
         for _ in 0..reader.map()? {
             match reader.integer()? {
                 1 => set_once(&mut members.kty, reader.integer()?)?,

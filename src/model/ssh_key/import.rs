@@ -4,11 +4,11 @@ use std::fmt;
 
 use super::options::{looks_like_options, option_name};
 use super::{
-    Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, KeyType, OptionError, PublicKey,
-    moment, paste,
+    ForcedCommand, ForwardTarget, KeyOptions, KeyRejection, KeyRules, KeyType, OptionError,
+    PublicKey, moment, paste,
 };
 use crate::model::address::{
-    ADDRESSES_MAX, AllowedAddresses, NetworkError, TwoMeanings, read_network,
+    ADDRESSES_MAX, AllowedAddresses, AmbiguousNetwork, NetworkError, read_network,
 };
 use crate::model::time::Time;
 
@@ -21,7 +21,7 @@ pub struct ImportLine {
     /// Counted from 1.
     pub number: usize,
     /// The key, or the reason why the line is not imported.
-    pub outcome: Result<ImportedKey, ImportRefusal>,
+    pub outcome: Result<ImportedKey, ImportRejection>,
 }
 
 /// A key and the options in front of it.
@@ -37,11 +37,11 @@ pub struct ImportedKey {
     pub options: KeyOptions,
 }
 
-/// The reason why a line is not imported. Like [`KeyRefusal`] it repeats nothing of the line but network addresses.
+/// The reason why a line is not imported. Like [`KeyRejection`] it repeats nothing of the line but network addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImportRefusal {
+pub enum ImportRejection {
     /// The key itself is rejected.
-    Key(KeyRefusal),
+    Key(KeyRejection),
     /// An option of sshd that is not supported.
     Option(&'static str),
     /// An option whose value can't be stored.
@@ -57,7 +57,7 @@ pub enum ImportRefusal {
     /// `from=` with names, wildcards or negations.
     FromPattern,
     /// `from=` with a network that has bits outside its mask, which sshd rejects too.
-    FromHostBits(TwoMeanings),
+    FromHostBits(AmbiguousNetwork),
     /// `from=` with too many networks.
     FromTooLong,
     /// `expiry-time=` in local time of an unknown zone.
@@ -66,16 +66,16 @@ pub enum ImportRefusal {
     BadExpiry,
 }
 
-impl From<KeyRefusal> for ImportRefusal {
-    fn from(refusal: KeyRefusal) -> Self {
-        Self::Key(refusal)
+impl From<KeyRejection> for ImportRejection {
+    fn from(rejection: KeyRejection) -> Self {
+        Self::Key(rejection)
     }
 }
 
-impl fmt::Display for ImportRefusal {
+impl fmt::Display for ImportRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Key(refusal) => return refusal.fmt(f),
+            Self::Key(rejection) => return rejection.fmt(f),
             Self::Option(name) => return write!(f, "the option {name} is not supported: {}", remedy(name)),
             Self::Value(name, error) => return write!(f, "the option {name} can't be stored: {error}"),
             Self::RepeatedCommand => "the option command occurs twice in front of this key: keep one",
@@ -95,7 +95,7 @@ impl fmt::Display for ImportRefusal {
     }
 }
 
-impl std::error::Error for ImportRefusal {}
+impl std::error::Error for ImportRejection {}
 
 /// How to do without an option that is not supported.
 fn remedy(option: &str) -> &'static str {
@@ -116,15 +116,15 @@ fn remedy(option: &str) -> &'static str {
 
 impl ImportedKey {
     /// Parses one pasted key, with or without options in front of it.
-    pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, ImportRefusal> {
+    pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, ImportRejection> {
         match PublicKey::parse(text, rules) {
             Ok(key) => Ok(key.into()),
             // The text was checked before: one line, and no private key.
-            Err(KeyRefusal::Options) => {
+            Err(KeyRejection::Options) => {
                 let is_around = |c: char| c.is_whitespace() || c == '\u{feff}';
                 read_line(text.trim_matches(is_around), rules)
             }
-            Err(refusal) => Err(refusal.into()),
+            Err(rejection) => Err(rejection.into()),
         }
     }
 }
@@ -145,12 +145,12 @@ impl From<PublicKey> for ImportedKey {
 pub fn parse_authorized_keys_file(
     text: &str,
     rules: &KeyRules,
-) -> Result<Vec<ImportLine>, KeyRefusal> {
+) -> Result<Vec<ImportLine>, KeyRejection> {
     if paste::holds_private_key(text) {
-        return Err(KeyRefusal::PrivateKey);
+        return Err(KeyRejection::PrivateKey);
     }
     if text.len() > IMPORT_BYTES_MAX {
-        return Err(KeyRefusal::TooLong);
+        return Err(KeyRejection::TooLong);
     }
     let lines = text.trim_start_matches('\u{feff}').split('\n');
     let numbered = (1..).zip(lines.map(str::trim));
@@ -163,7 +163,7 @@ pub fn parse_authorized_keys_file(
         .collect())
 }
 
-fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal> {
+fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRejection> {
     let is_plain = line
         .split_whitespace()
         .next()
@@ -175,7 +175,7 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
         return Ok(PublicKey::parse(line, rules)?.into());
     }
     if options_end.is_none() {
-        return Err(ImportRefusal::BadOptions);
+        return Err(ImportRejection::BadOptions);
     }
     let key = PublicKey::parse(rest, rules)?;
     read_options(options, key)
@@ -198,19 +198,19 @@ fn options_end(line: &str) -> Option<usize> {
 }
 
 /// Reads a list of options into the limits of `key`.
-fn read_options(text: &str, key: PublicKey) -> Result<ImportedKey, ImportRefusal> {
+fn read_options(text: &str, key: PublicKey) -> Result<ImportedKey, ImportRejection> {
     let mut read = ImportedKey::from(key);
     let mut rest = text;
     loop {
         let name_end = rest.find(['=', ',']).unwrap_or(rest.len());
         let (name, after) = rest.split_at(name_end);
-        let name = option_name(name).ok_or(ImportRefusal::UnknownOption)?;
+        let name = option_name(name).ok_or(ImportRejection::UnknownOption)?;
         let flag = match name {
             "restrict" => Some(&mut read.options.restrict),
             "no-touch-required" => Some(&mut read.options.no_touch_required),
             "verify-required" => Some(&mut read.options.verify_required),
             "command" | "expiry-time" | "from" | "permitopen" => None,
-            _ => return Err(ImportRefusal::Option(name)),
+            _ => return Err(ImportRejection::Option(name)),
         };
         let after = if let Some(flag) = flag {
             *flag = true;
@@ -223,12 +223,12 @@ fn read_options(text: &str, key: PublicKey) -> Result<ImportedKey, ImportRefusal
         if after.is_empty() {
             return Ok(read);
         }
-        rest = after.strip_prefix(',').ok_or(ImportRefusal::BadOptions)?;
+        rest = after.strip_prefix(',').ok_or(ImportRejection::BadOptions)?;
     }
 }
 
 impl ImportedKey {
-    fn set(&mut self, name: &'static str, value: &str) -> Result<(), ImportRefusal> {
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), ImportRejection> {
         match name {
             "command" => self.set_command(value),
             "expiry-time" => self.lower_expiry(value),
@@ -237,17 +237,17 @@ impl ImportedKey {
         }
     }
 
-    fn set_command(&mut self, command: &str) -> Result<(), ImportRefusal> {
+    fn set_command(&mut self, command: &str) -> Result<(), ImportRejection> {
         if self.options.command.is_some() {
-            return Err(ImportRefusal::RepeatedCommand);
+            return Err(ImportRejection::RepeatedCommand);
         }
         let command = ForcedCommand::parse(command);
         self.options.command =
-            Some(command.map_err(|error| ImportRefusal::Value("command", error))?);
+            Some(command.map_err(|error| ImportRejection::Value("command", error))?);
         Ok(())
     }
 
-    fn add_destination(&mut self, destination: &str) -> Result<(), ImportRefusal> {
+    fn add_destination(&mut self, destination: &str) -> Result<(), ImportRejection> {
         let mut all: Vec<String> = self
             .options
             .permitopen
@@ -255,37 +255,38 @@ impl ImportedKey {
             .map(ToString::to_string)
             .collect();
         all.push(destination.to_owned());
-        let all = Destination::parse_list(&all);
-        self.options.permitopen = all.map_err(|error| ImportRefusal::Value("permitopen", error))?;
+        let all = ForwardTarget::parse_list(&all);
+        self.options.permitopen =
+            all.map_err(|error| ImportRejection::Value("permitopen", error))?;
         Ok(())
     }
 
-    fn set_addresses(&mut self, list: &str) -> Result<(), ImportRefusal> {
+    fn set_addresses(&mut self, list: &str) -> Result<(), ImportRejection> {
         if !self.allowed_addresses.is_everywhere() {
-            return Err(ImportRefusal::RepeatedFrom);
+            return Err(ImportRejection::RepeatedFrom);
         }
         let entries: Vec<&str> = list.split(',').collect();
         for entry in &entries {
             read_network(entry).map_err(|error| match error {
-                NetworkError::Syntax => ImportRefusal::FromPattern,
-                NetworkError::HostBits(meanings) => ImportRefusal::FromHostBits(meanings),
+                NetworkError::Syntax => ImportRejection::FromPattern,
+                NetworkError::HostBits(meanings) => ImportRejection::FromHostBits(meanings),
             })?;
         }
         self.allowed_addresses =
-            AllowedAddresses::parse(&entries).map_err(|_| ImportRefusal::FromTooLong)?;
+            AllowedAddresses::parse(&entries).map_err(|_| ImportRejection::FromTooLong)?;
         Ok(())
     }
 
     /// sshd uses the earliest of several times, and still accepts the key in that second.
-    fn lower_expiry(&mut self, time: &str) -> Result<(), ImportRefusal> {
+    fn lower_expiry(&mut self, time: &str) -> Result<(), ImportRejection> {
         let utc = time
             .strip_suffix(['Z', 'z'])
             .or_else(|| time.strip_suffix("UTC"));
         let last = moment::from_digits(utc.unwrap_or(time))
             .filter(|last| last.unix() > 0)
-            .ok_or(ImportRefusal::BadExpiry)?;
+            .ok_or(ImportRejection::BadExpiry)?;
         if utc.is_none() {
-            return Err(ImportRefusal::LocalExpiry);
+            return Err(ImportRejection::LocalExpiry);
         }
         let expires_at = Time::from_unix(last.unix() + 1);
         self.expires_at = Some(
@@ -297,8 +298,10 @@ impl ImportedKey {
 }
 
 /// The value of `="VALUE"` at the start, in which `\"` stands for a quote, and the text after it.
-fn unquote(text: &str) -> Result<(String, &str), ImportRefusal> {
-    let text = text.strip_prefix("=\"").ok_or(ImportRefusal::BadOptions)?;
+fn unquote(text: &str) -> Result<(String, &str), ImportRejection> {
+    let text = text
+        .strip_prefix("=\"")
+        .ok_or(ImportRejection::BadOptions)?;
     let mut value = String::new();
     let mut characters = text.char_indices().peekable();
     while let Some((at, c)) = characters.next() {
@@ -308,7 +311,7 @@ fn unquote(text: &str) -> Result<(String, &str), ImportRefusal> {
             c => value.push(c),
         }
     }
-    Err(ImportRefusal::BadOptions)
+    Err(ImportRejection::BadOptions)
 }
 
 #[cfg(test)]
@@ -339,7 +342,7 @@ mod tests {
             assert_eq!(unquote(text), Ok((value.to_owned(), rest)), "{text}");
         }
         for bad in ["", "a", r#"="a"#, r#"="a\""#] {
-            assert_eq!(unquote(bad), Err(ImportRefusal::BadOptions), "{bad}");
+            assert_eq!(unquote(bad), Err(ImportRejection::BadOptions), "{bad}");
         }
     }
 }

@@ -21,15 +21,15 @@ pub enum ExpiryFormat<'a> {
 
 /// No line is written, which is safe: the expiration is in 1970, which sshd would take for "never".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineRefusal;
+pub struct LineRejection;
 
-impl fmt::Display for LineRefusal {
+impl fmt::Display for LineRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the expiration of this key is too long ago to be written for sshd")
     }
 }
 
-impl std::error::Error for LineRefusal {}
+impl std::error::Error for LineRejection {}
 
 /// The line, without a line end: `expiry-time="…",from="…",restrict,command="…" TYPE BASE64`. It contains only decoded
 /// values: no comment, and no stored text except a command within its quotes.
@@ -44,7 +44,7 @@ pub fn authorized_line(
     allowed_addresses: &AllowedAddresses,
     options: &KeyOptions,
     format: ExpiryFormat<'_>,
-) -> Result<String, LineRefusal> {
+) -> Result<String, LineRejection> {
     let mut words = Vec::new();
     if let Some(expires_at) = expires_at {
         let time = expiry_time(expires_at, format)?;
@@ -61,11 +61,11 @@ pub fn authorized_line(
     Ok(format!("{} {}", words.join(","), key.to_openssh()))
 }
 
-fn expiry_time(expires_at: Time, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
+fn expiry_time(expires_at: Time, format: ExpiryFormat<'_>) -> Result<String, LineRejection> {
     /// 0 means "never" to sshd; a year is far enough from it in every time zone.
     const EARLIEST_SECONDS: i64 = 366 * 86_400;
     if expires_at.unix() < EARLIEST_SECONDS {
-        return Err(LineRefusal);
+        return Err(LineRejection);
     }
     let last = expires_at.unix() - 1;
     Ok(match format {

@@ -10,7 +10,7 @@ mod moment;
 mod options;
 mod paste;
 mod record;
-mod refusal;
+mod rejection;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,15 +18,15 @@ use std::fmt;
 use data_encoding::BASE64;
 
 pub use import::{
-    IMPORT_BYTES_MAX, ImportLine, ImportRefusal, ImportedKey, parse_authorized_keys_file,
+    IMPORT_BYTES_MAX, ImportLine, ImportRejection, ImportedKey, parse_authorized_keys_file,
 };
-pub use line::{ExpiryFormat, LineRefusal, authorized_line};
+pub use line::{ExpiryFormat, LineRejection, authorized_line};
 pub use options::{
-    COMMAND_BYTES_MAX, Destination, ForcedCommand, KeyOptions, OptionError, OptionsChange,
+    COMMAND_BYTES_MAX, ForcedCommand, ForwardTarget, KeyOptions, OptionError, OptionsChange,
     PERMITOPEN_MAX, SshdVersion,
 };
-pub use record::{HostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
-pub use refusal::KeyRefusal;
+pub use record::{KeyHostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
+pub use rejection::KeyRejection;
 
 /// The longest text accepted as one public key, in bytes.
 pub const PASTE_BYTES_MAX: usize = 16 * 1024;
@@ -56,7 +56,7 @@ pub struct PublicKey {
 impl PublicKey {
     /// Parses one pasted public key: the line of a `.pub` file (RFC 4253 section 6.6 inside base64, as OpenSSH writes
     /// it).
-    pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRefusal> {
+    pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRejection> {
         let paste = paste::read(text)?;
         let material = blob::read(paste.blob, Some(paste.kind))?;
         blob::check_point(&material)?;
@@ -66,9 +66,9 @@ impl PublicKey {
     }
 
     /// Checks whether the rules allow it.
-    pub fn check(&self, rules: &KeyRules) -> Result<(), KeyRefusal> {
+    pub fn check(&self, rules: &KeyRules) -> Result<(), KeyRejection> {
         if !rules.allows(self.kind) {
-            return Err(KeyRefusal::KindNotAllowed { kind: self.kind });
+            return Err(KeyRejection::KindNotAllowed { kind: self.kind });
         }
         self.check_rsa_bits(rules.rsa_bits_min)
     }
@@ -77,9 +77,9 @@ impl PublicKey {
     ///
     /// Makes all checks again except those of the policy. A changed row can at worst be another complete key: never an
     /// option, a second line or another type.
-    pub fn from_stored(blob_base64: &str, comment: &str) -> Result<Self, KeyRefusal> {
+    pub fn from_stored(blob_base64: &str, comment: &str) -> Result<Self, KeyRejection> {
         if blob_base64.len() > PASTE_BYTES_MAX {
-            return Err(KeyRefusal::TooLong);
+            return Err(KeyRejection::TooLong);
         }
         let blob = paste::decode_base64(blob_base64)?;
         let key = Self::build(blob::read(blob, None)?, comment);
@@ -122,7 +122,7 @@ impl PublicKey {
         self.blob == other.blob
     }
 
-    fn build(material: blob::Material, comment: &str) -> Self {
+    fn build(material: blob::KeyMaterial, comment: &str) -> Self {
         Self {
             kind: material.kind,
             bits: material.bits,
@@ -132,10 +132,10 @@ impl PublicKey {
         }
     }
 
-    fn check_rsa_bits(&self, bits_min: u32) -> Result<(), KeyRefusal> {
+    fn check_rsa_bits(&self, bits_min: u32) -> Result<(), KeyRejection> {
         if self.kind == KeyType::Rsa && self.bits < bits_min {
             let bits = self.bits;
-            return Err(KeyRefusal::RsaTooShort { bits, bits_min });
+            return Err(KeyRejection::RsaTooShort { bits, bits_min });
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ pub struct KeyOptions {
     /// The command that runs instead of the requested one.
     pub command: Option<ForcedCommand>,
     /// Local port forwarding reaches these destinations only; empty: no limit.
-    pub permitopen: Vec<Destination>,
+    pub permitopen: Vec<ForwardTarget>,
 }
 
 /// A change to the options of a key; `None` leaves an option as it is.
@@ -74,7 +74,7 @@ pub struct OptionsChange {
     /// `Some(None)` removes the command.
     pub command: Option<Option<ForcedCommand>>,
     /// All destinations.
-    pub permitopen: Option<Vec<Destination>>,
+    pub permitopen: Option<Vec<ForwardTarget>>,
 }
 
 impl OptionsChange {
@@ -198,14 +198,14 @@ impl fmt::Display for ForcedCommand {
 
 /// A destination of `permitopen="HOST:PORT"`. sshd compares the host letter by letter with the requested one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
+pub struct ForwardTarget {
     /// A name, an address (IPv6 without brackets) or `*`.
     host: String,
     /// `None`: every port.
     port: Option<u16>,
 }
 
-impl Destination {
+impl ForwardTarget {
     /// Parses `HOST:PORT`, `[IPV6]:PORT`, `HOST:*` and `*:PORT`.
     pub fn parse(text: &str) -> Result<Self, OptionError> {
         let (host, port) = text.rsplit_once(':').ok_or(OptionError::Destination)?;
@@ -239,7 +239,7 @@ impl Destination {
     }
 }
 
-impl fmt::Display for Destination {
+impl fmt::Display for ForwardTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]", self.host)?;
@@ -290,7 +290,7 @@ impl KeyOptions {
             no_touch_required: flag(flags[1])?,
             verify_required: flag(flags[2])?,
             command: command.map(ForcedCommand::parse).transpose()?,
-            permitopen: Destination::parse_list(&entries)?,
+            permitopen: ForwardTarget::parse_list(&entries)?,
         })
     }
 
@@ -433,9 +433,9 @@ mod tests {
             "[::1]:*",
             "a_b-c.d:22",
         ] {
-            assert_eq!(Destination::parse(text).unwrap().to_string(), text);
+            assert_eq!(ForwardTarget::parse(text).unwrap().to_string(), text);
         }
-        let canonical = Destination::parse("a:00080").unwrap();
+        let canonical = ForwardTarget::parse("a:00080").unwrap();
         assert_eq!(canonical.to_string(), "a:80");
         let long = format!("{}:1", "a".repeat(254));
         for text in [
@@ -444,18 +444,18 @@ mod tests {
             "a/80", "none", "any", "é:1", "a:1\0", "a\\:1", &long,
         ] {
             assert_eq!(
-                Destination::parse(text),
+                ForwardTarget::parse(text),
                 Err(OptionError::Destination),
                 "{text:?}"
             );
         }
         let many: Vec<String> = (1..=33).map(|port| format!("a:{port}")).collect();
-        assert_eq!(Destination::parse_list(&many[..32]).unwrap().len(), 32);
+        assert_eq!(ForwardTarget::parse_list(&many[..32]).unwrap().len(), 32);
         assert_eq!(
-            Destination::parse_list(&many),
+            ForwardTarget::parse_list(&many),
             Err(OptionError::ManyDestinations)
         );
-        let twice = Destination::parse_list(&["b:1", "a:1", "b:1"]).unwrap();
+        let twice = ForwardTarget::parse_list(&["b:1", "a:1", "b:1"]).unwrap();
         assert_eq!(twice.len(), 2);
     }
 
@@ -465,7 +465,7 @@ mod tests {
             no_touch_required: true,
             verify_required: true,
             command: command(r#"echo "a\"b" \"#.trim_end_matches('\\')).ok(),
-            permitopen: Destination::parse_list(&["[::1]:80", "db:*"]).unwrap(),
+            permitopen: ForwardTarget::parse_list(&["[::1]:80", "db:*"]).unwrap(),
         }
     }
 
@@ -535,7 +535,11 @@ mod tests {
             |options| options.verify_required = false,
             |options| options.command = ForcedCommand::parse("sh").ok(),
             |options| options.permitopen.clear(),
-            |options| options.permitopen.push(Destination::parse("x:1").unwrap()),
+            |options| {
+                options
+                    .permitopen
+                    .push(ForwardTarget::parse("x:1").unwrap())
+            },
         ];
         for (place, edit) in edits.iter().enumerate() {
             let mut edited = strict.clone();

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use super::{KeyRefusal, KeyType, PASTE_BYTES_MAX};
+use super::{KeyRejection, KeyType, PASTE_BYTES_MAX};
 
 /// The parts of the one line with a key.
 pub(super) struct Paste<'a> {
@@ -12,47 +12,47 @@ pub(super) struct Paste<'a> {
 }
 
 /// Finds the one key in the text.
-pub(super) fn read(text: &str) -> Result<Paste<'_>, KeyRefusal> {
+pub(super) fn read(text: &str) -> Result<Paste<'_>, KeyRejection> {
     if holds_private_key(text) {
-        return Err(KeyRefusal::PrivateKey);
+        return Err(KeyRejection::PrivateKey);
     }
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if text.is_empty() {
-        return Err(KeyRefusal::Empty);
+        return Err(KeyRejection::Empty);
     }
     if text.len() > PASTE_BYTES_MAX {
-        return Err(KeyRefusal::TooLong);
+        return Err(KeyRejection::TooLong);
     }
     if text.chars().any(is_forbidden_control) {
-        return Err(KeyRefusal::ControlCharacter);
+        return Err(KeyRejection::ControlCharacter);
     }
-    refuse_blocks(text)?;
+    reject_blocks(text)?;
     let mut lines = text
         .split(['\n', '\r'])
         .map(str::trim)
         .filter(|line| !line.is_empty());
-    let first = lines.next().ok_or(KeyRefusal::Empty)?;
+    let first = lines.next().ok_or(KeyRejection::Empty)?;
     let others: Vec<&str> = lines.collect();
     if others.is_empty() {
         return read_line(first);
     }
-    Err(several_lines_refusal(first, &others))
+    Err(several_lines_rejection(first, &others))
 }
 
 /// Decodes base64 (RFC 4648 section 4) that is padded and written in the only possible way.
-pub(super) fn decode_base64(encoded: &str) -> Result<Vec<u8>, KeyRefusal> {
+pub(super) fn decode_base64(encoded: &str) -> Result<Vec<u8>, KeyRejection> {
     if !is_base64_text(encoded) {
-        return Err(KeyRefusal::NotBase64);
+        return Err(KeyRejection::NotBase64);
     }
     if !encoded.len().is_multiple_of(4) {
-        return Err(KeyRefusal::Truncated);
+        return Err(KeyRejection::Truncated);
     }
     let decoded = BASE64
         .decode(encoded.as_bytes())
-        .map_err(|_| KeyRefusal::NotBase64)?;
+        .map_err(|_| KeyRejection::NotBase64)?;
     // The decoder also takes several padded texts in a row.
     if BASE64.encode(&decoded) != encoded {
-        return Err(KeyRefusal::NotBase64);
+        return Err(KeyRejection::NotBase64);
     }
     Ok(decoded)
 }
@@ -111,41 +111,41 @@ fn is_forbidden_control(c: char) -> bool {
 }
 
 /// Rejects public keys and certificates in blocks of many lines.
-fn refuse_blocks(text: &str) -> Result<(), KeyRefusal> {
+fn reject_blocks(text: &str) -> Result<(), KeyRejection> {
     if holds(text, "BEGIN SSH2 PUBLIC KEY") {
-        return Err(KeyRefusal::Rfc4716);
+        return Err(KeyRejection::Rfc4716);
     }
     if !holds(text, "-----BEGIN ") {
         return Ok(());
     }
     if holds(text, "BEGIN CERTIFICATE") || holds(text, "BEGIN X509 CERTIFICATE") {
-        return Err(KeyRefusal::X509Certificate);
+        return Err(KeyRejection::X509Certificate);
     }
     if holds(text, "PUBLIC KEY-----") {
-        return Err(KeyRefusal::Pem);
+        return Err(KeyRejection::Pem);
     }
-    Err(KeyRefusal::NotAKey)
+    Err(KeyRejection::NotAKey)
 }
 
-fn read_line(line: &str) -> Result<Paste<'_>, KeyRefusal> {
+fn read_line(line: &str) -> Result<Paste<'_>, KeyRejection> {
     let (name, rest) = next_word(line);
     let Some(kind) = KeyType::from_name(name) else {
-        return Err(type_refusal(name, rest));
+        return Err(type_rejection(name, rest));
     };
     let (encoded, comment) = next_word(rest);
     if encoded.is_empty() {
-        return Err(KeyRefusal::Truncated);
+        return Err(KeyRejection::Truncated);
     }
     let blob = match decode_base64(encoded) {
-        Err(KeyRefusal::Truncated) if is_continued(comment) => return Err(KeyRefusal::Wrapped),
+        Err(KeyRejection::Truncated) if is_continued(comment) => return Err(KeyRejection::Wrapped),
         decoded => decoded?,
     };
     if is_whole(&blob) {
         if finds_key(comment) {
-            return Err(KeyRefusal::SeveralKeys);
+            return Err(KeyRejection::SeveralKeys);
         }
     } else if is_continued(comment) {
-        return Err(KeyRefusal::Wrapped);
+        return Err(KeyRejection::Wrapped);
     }
     Ok(Paste {
         kind,
@@ -163,39 +163,39 @@ fn next_word(line: &str) -> (&str, &str) {
 }
 
 /// The reason for rejecting a line that does not start with an accepted type.
-fn type_refusal(name: &str, rest: &str) -> KeyRefusal {
+fn type_rejection(name: &str, rest: &str) -> KeyRejection {
     if name == "ssh-dss" {
-        return KeyRefusal::Dsa;
+        return KeyRejection::Dsa;
     }
     if is_certificate_type(name) {
-        return KeyRefusal::Certificate;
+        return KeyRejection::Certificate;
     }
     if finds_key(rest) {
         let is_options = !name.starts_with(['|', '@']) && super::options::looks_like_options(name);
         return if is_options {
-            KeyRefusal::Options
+            KeyRejection::Options
         } else {
-            KeyRefusal::KnownHosts
+            KeyRejection::KnownHosts
         };
     }
     let is_fingerprint = |word: &str| word.starts_with("SHA256:") || word.starts_with("MD5:");
     if is_fingerprint(name) || is_fingerprint(next_word(rest).0) {
-        return KeyRefusal::Fingerprint;
+        return KeyRejection::Fingerprint;
     }
     if name.starts_with("AAAA") {
-        return KeyRefusal::TypeMissing;
+        return KeyRejection::TypeMissing;
     }
     if looks_like_type(name) {
-        return KeyRefusal::UnknownType;
+        return KeyRejection::UnknownType;
     }
-    KeyRefusal::NotAKey
+    KeyRejection::NotAKey
 }
 
 /// The reason for rejecting several lines: more keys, a broken one, or a key and other text.
-fn several_lines_refusal(first: &str, others: &[&str]) -> KeyRefusal {
+fn several_lines_rejection(first: &str, others: &[&str]) -> KeyRejection {
     let keys = others.iter().filter(|line| finds_key(line)).count();
     if keys + usize::from(finds_key(first)) > 1 {
-        return KeyRefusal::SeveralKeys;
+        return KeyRejection::SeveralKeys;
     }
     let (name, rest) = next_word(first);
     let encoded = next_word(rest).0;
@@ -205,12 +205,12 @@ fn several_lines_refusal(first: &str, others: &[&str]) -> KeyRefusal {
             .first()
             .is_some_and(|next| is_base64_text(next_word(next).0));
     if is_broken {
-        return KeyRefusal::Wrapped;
+        return KeyRejection::Wrapped;
     }
     if keys == 1 || finds_key(first) {
-        return KeyRefusal::MoreThanOneLine;
+        return KeyRejection::MoreThanOneLine;
     }
-    KeyRefusal::NotAKey
+    KeyRejection::NotAKey
 }
 
 /// Returns whether the line contains a key: a type, followed by the base64 that starts every key (the length of the

@@ -4,12 +4,12 @@ use super::{COMMENT_CHARS_MAX, KeyOptions, OptionsChange, PublicKey};
 use crate::model::address::AllowedAddresses;
 use crate::model::secret::{self, Id};
 use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::{RequestedExpiration, Time};
 use crate::model::user::UserId;
 
 /// A host's use of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostUse {
+pub struct KeyHostUse {
     /// Time.
     pub at: Time,
     /// The host's name.
@@ -40,9 +40,9 @@ pub struct SshKey {
     /// The credential that added it.
     pub created_by: Option<Id>,
     /// When a host last looked it up. A mere offer causes a lookup too.
-    pub looked_up: Option<HostUse>,
+    pub looked_up: Option<KeyHostUse>,
     /// When a host last reported a login with it.
-    pub used: Option<HostUse>,
+    pub used: Option<KeyHostUse>,
 }
 
 impl SshKey {
@@ -93,13 +93,13 @@ pub struct NewSshKey {
     /// The key.
     pub key: PublicKey,
     /// `Unsaid`: the maximum of the policy.
-    pub end: WantedEnd,
+    pub end: RequestedExpiration,
     /// `None`: those of the caller.
     pub allowed_addresses: Option<AllowedAddresses>,
     /// The options of sshd.
     pub options: KeyOptions,
     /// The expiration is never later than this.
-    pub ends_by: Option<Time>,
+    pub expires_by: Option<Time>,
     /// Allows a key that another user has.
     pub allow_shared: bool,
 }
@@ -112,7 +112,7 @@ pub struct SshKeyChange {
     /// A replacement for the key.
     pub key: Option<PublicKey>,
     /// Another expiration.
-    pub end: Option<WantedEnd>,
+    pub end: Option<RequestedExpiration>,
     /// Other allowed addresses.
     pub allowed_addresses: Option<AllowedAddresses>,
     /// Other options of sshd.
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn version_changes_with_every_editable_field() {
-        let made = SshKey {
+        let created = SshKey {
             id: Id::random(),
             owner: UserId(1),
             name: "laptop".into(),
@@ -227,15 +227,15 @@ mod tests {
             looked_up: None,
             used: None,
         };
-        let mut changed = [(); 5].map(|()| made.clone());
+        let mut changed = [(); 5].map(|()| created.clone());
         changed[0].name = "desktop".into();
         changed[1].key = PublicKey::parse(ECDSA_P256, &KeyRules::default()).unwrap();
         changed[2].allowed_addresses = AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap();
         changed[3].expires_at = Some(Time::from_unix(2));
         changed[4].options.restrict = true;
         let mut seen: Vec<String> = changed.iter().map(SshKey::version).collect();
-        seen.push(made.version());
-        assert_eq!(made.version(), made.clone().version());
+        seen.push(created.version());
+        assert_eq!(created.version(), created.clone().version());
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 6);

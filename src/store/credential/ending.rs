@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::super::cache::Concern;
+use super::super::cache::VerificationSubject;
 use super::super::write::Write;
 use super::DERIVED_TOKENS;
 use crate::model::credential::{Kind, OwnerId};
@@ -25,14 +25,14 @@ impl Write<'_> {
                 self.delete_codes_created_by(id)?;
                 let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, deleted_at = ?, deletion_reason = ? WHERE id = ? AND deleted_at IS NULL";
                 self.execute_for(
-                    Concern::Credential(id),
+                    VerificationSubject::Credential(id),
                     sql,
                     params![self.now.unix(), reason, id.as_str()],
                 )?;
             }
             Kind::Token | Kind::Session | Kind::Host => {
                 self.execute_for(
-                    Concern::Credential(id),
+                    VerificationSubject::Credential(id),
                     "DELETE FROM credentials WHERE id = ?",
                     [id.as_str()],
                 )?;
@@ -60,7 +60,7 @@ impl Write<'_> {
     /// Revokes the secret from before the last rotation.
     pub fn revoke_previous_secret(&self, id: Id) -> Result<(), Error> {
         self.execute_for(
-            Concern::Credential(id),
+            VerificationSubject::Credential(id),
             "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ?",
             [id.as_str()],
         )
@@ -70,7 +70,7 @@ impl Write<'_> {
     /// Revokes the sessions of a user except `keep`. Returns how many.
     pub fn revoke_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
-            Concern::Owner(OwnerId::User(user)),
+            VerificationSubject::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?",
             params![user.0, keep.as_ref().map(Id::as_str)],
         )

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::super::cache::Concern;
+use super::super::cache::VerificationSubject;
 use super::super::row::unix;
 use super::super::write::Write;
 use crate::model::credential::Grace;
@@ -24,7 +24,7 @@ impl Write<'_> {
                    expired_seen_at = CASE WHEN expires_at IS ?4 THEN expired_seen_at END, expires_at = ?4 WHERE id = ?5";
         let quiet = grace.and_then(|grace| Some(grace.until_unused?.quiet));
         self.execute_for(
-            Concern::Credential(id),
+            VerificationSubject::Credential(id),
             sql,
             params![
                 unix(grace.map(|grace| grace.ends_at)),

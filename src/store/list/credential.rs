@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::super::credential::owner_column;
 use super::super::read::Select;
 use super::super::row::invalid;
-use super::{Extent, Source, nearest};
+use super::{ListExtent, ListSource, nearest};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
@@ -36,7 +36,7 @@ pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
     format!("(c.expired_seen_at IS NOT NULL OR coalesce(c.expires_at <= {now}, 0){idle})")
 }
 
-/// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::of`].
+/// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::from_record`].
 fn status(kind: Kind, now: &str) -> String {
     let soon = match kind {
         Kind::Token => SOON_TOKEN,
@@ -112,7 +112,7 @@ impl Select {
         kind: Kind,
         query: &ListQuery,
         now: Time,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<i64>, Error> {
         let source = source(owner, kind, query, now);
         self.list(&source, query.page, extent, "c.number", |row| row.get(0))
@@ -143,10 +143,10 @@ pub(super) fn read_id(row: &Row<'_>) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))
 }
 
-fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> Source {
-    let mut source = Source {
+fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> ListSource {
+    let mut source = ListSource {
         join: Some((OWNERS, "o.")),
-        ..Source::new(FROM)
+        ..ListSource::new(FROM)
     };
     if let Some(owner) = owner {
         let (column, row) = owner_column(owner);
@@ -299,10 +299,10 @@ mod tests {
                         let is_sort = step.starts_with("USE TEMP B-TREE");
                         assert!(is_index || is_sort, "{column:?}: {steps:?}");
                     }
-                    let whole = |step: &&String| step.contains("FOR ORDER BY");
+                    let complete = |step: &&String| step.contains("FOR ORDER BY");
                     let is_read = matches!(column, Column::Expires | Column::LastUsed);
                     assert!(
-                        !is_read || !steps.iter().any(|step| whole(&step)),
+                        !is_read || !steps.iter().any(|step| complete(&step)),
                         "{steps:?}"
                     );
                 }

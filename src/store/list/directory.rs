@@ -5,7 +5,7 @@ use super::super::host::{HOST, RECORD, is_silent, read_record};
 use super::super::read::Select;
 use super::super::service::{SERVICE_COLUMNS, read_service};
 use super::super::user::{USER_COLUMNS, read_user};
-use super::{Extent, Source};
+use super::{ListExtent, ListSource};
 use crate::model::error::Error;
 use crate::model::group::{Group, GroupId};
 use crate::model::host::HostRecord;
@@ -22,7 +22,7 @@ pub enum Membership {
 }
 
 /// The number of live credentials of an owner; `kind` and `owner` are conditions on `x`.
-fn live(conditions: &str, now: &str) -> String {
+fn live_count_sql(conditions: &str, now: &str) -> String {
     format!(
         "(SELECT count(*) FROM credentials x WHERE {conditions} AND x.deleted_at IS NULL AND x.disabled_at IS NULL \
          AND x.expired_seen_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > {now}))"
@@ -41,9 +41,9 @@ impl Select {
         query: &ListQuery,
         membership: Option<Membership>,
         now: Time,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<User>, Error> {
-        let mut source = Source::new("users u");
+        let mut source = ListSource::new("users u");
         source.require("u.deleted_at IS NULL");
         if let Some(membership) = membership {
             let (group, not) = match membership {
@@ -72,9 +72,9 @@ impl Select {
         let columns = "u.username || ' ' || u.display_name";
         source.search(&query.text, columns, None);
         source.end_conditions();
-        let held = |source: &mut Source, kind: &str| {
+        let held = |source: &mut ListSource, kind: &str| {
             let now = source.bind(now.unix());
-            live(&format!("x.user_id = u.id AND x.kind = '{kind}'"), &now)
+            live_count_sql(&format!("x.user_id = u.id AND x.kind = '{kind}'"), &now)
         };
         let key = match query.order.column {
             Column::Status => "CASE WHEN u.disabled_at IS NOT NULL THEN 2 WHEN u.password_hash IS NULL THEN 1 ELSE 0 END".to_owned(),
@@ -95,8 +95,12 @@ impl Select {
         })
     }
 
-    pub fn list_groups(&self, query: &ListQuery, extent: Extent) -> Result<Listed<Group>, Error> {
-        let mut source = Source::new("groups g");
+    pub fn list_groups(
+        &self,
+        query: &ListQuery,
+        extent: ListExtent,
+    ) -> Result<Listed<Group>, Error> {
+        let mut source = ListSource::new("groups g");
         source.search(&query.text, "g.name", None);
         source.end_conditions();
         let key = match query.order.column {
@@ -112,10 +116,10 @@ impl Select {
         &self,
         query: &ListQuery,
         now: Time,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<Service>, Error> {
         const PERMISSIONS: &str = "(SELECT group_concat(permission, ' ') FROM service_permissions p WHERE p.service_id = s.id)";
-        let mut source = Source::new("services s");
+        let mut source = ListSource::new("services s");
         let columns = format!("s.name || ' ' || coalesce({PERMISSIONS}, '')");
         source.search(&query.text, &columns, None);
         source.end_conditions();
@@ -123,7 +127,7 @@ impl Select {
             Column::Permissions => PERMISSIONS.to_owned(),
             Column::ApiKeys => {
                 let now = source.bind(now.unix());
-                live("x.service_id = s.id", &now)
+                live_count_sql("x.service_id = s.id", &now)
             }
             Column::LastUsed => last_used("c.service_id = s.id"),
             Column::Created => "s.id".to_owned(),
@@ -137,9 +141,9 @@ impl Select {
         &self,
         query: &ListQuery,
         now: Time,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<HostRecord>, Error> {
-        let mut source = Source::new("hosts h");
+        let mut source = ListSource::new("hosts h");
         match query.status {
             Some(Status::Paused) => source.require("h.paused_at IS NOT NULL"),
             Some(Status::Silent) => {

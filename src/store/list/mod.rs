@@ -19,7 +19,7 @@ const DOWNLOAD_ROWS_MAX: usize = 100_000;
 
 /// Which rows of a list are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum ListExtent {
     /// The page of the query.
     Page,
     /// All pages, for a download.
@@ -29,7 +29,7 @@ pub enum Extent {
 }
 
 /// A SELECT in the making.
-struct Source {
+struct ListSource {
     from: &'static str,
     /// A table joined in statements that name a column of it, and how these names begin.
     join: Option<(&'static str, &'static str)>,
@@ -44,7 +44,7 @@ struct Source {
     is_search: bool,
 }
 
-impl Source {
+impl ListSource {
     fn new(from: &'static str) -> Self {
         Self {
             from,
@@ -122,16 +122,16 @@ impl Select {
     /// The rows of one page, or of all, and how many there are.
     fn list<T>(
         &self,
-        source: &Source,
+        source: &ListSource,
         page: usize,
-        extent: Extent,
+        extent: ListExtent,
         columns: &str,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Listed<T>, Error> {
         let conditions = source.conditions.join(" AND ");
         let from = source.tables(&format!("{conditions} {}", source.order));
         let select = format!("SELECT {columns} FROM {from} WHERE {conditions} ORDER BY");
-        if source.is_search && extent == Extent::Page {
+        if source.is_search && extent == ListExtent::Page {
             // Each row is looked at once: to count them first would look at each twice.
             let sql = format!("{select} {}", source.order);
             let mut rows = self.all(&sql, params_from_iter(&source.values), read)?;
@@ -143,19 +143,19 @@ impl Select {
         }
         let counted = source.tables(&conditions);
         let sql = match extent {
-            Extent::Page | Extent::All => {
+            ListExtent::Page | ListExtent::All => {
                 format!("SELECT count(*) FROM {counted} WHERE {conditions}")
             }
-            Extent::Count => format!(
+            ListExtent::Count => format!(
                 "SELECT count(*) FROM (SELECT 1 FROM {counted} WHERE {conditions} LIMIT {COUNT_MAX})"
             ),
         };
         let with = params_from_iter(&source.values[..source.condition_values]);
         let total = usize::try_from(self.count(&sql, with)?).unwrap_or_default();
         let (page, limit) = match extent {
-            Extent::Page => (page.clamp(1, pages(total)), ROWS),
-            Extent::All => (1, DOWNLOAD_ROWS_MAX),
-            Extent::Count => {
+            ListExtent::Page => (page.clamp(1, pages(total)), ROWS),
+            ListExtent::All => (1, DOWNLOAD_ROWS_MAX),
+            ListExtent::Count => {
                 return Ok(Listed {
                     rows: Vec::new(),
                     total,

@@ -4,7 +4,7 @@ use super::super::host::is_use_recorded;
 use super::super::inventory::{SHARED, json};
 use super::super::read::Select;
 use super::credential::read_id;
-use super::{Extent, Source, nearest};
+use super::{ListExtent, ListSource, nearest};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
 use crate::model::list::{Column, Expiration, ListQuery, Listed, Status, Used};
@@ -26,7 +26,7 @@ impl Select {
         query: &ListQuery,
         policy: &Policy,
         now: Time,
-        extent: Extent,
+        extent: ListExtent,
     ) -> Result<Listed<i64>, Error> {
         let source = source(owner, query, policy, now);
         self.list(&source, query.page, extent, "k.number", |row| row.get(0))
@@ -41,10 +41,10 @@ impl Select {
     }
 }
 
-fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) -> Source {
-    let mut source = Source {
+fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) -> ListSource {
+    let mut source = ListSource {
         join: Some((USES, "l.")),
-        ..Source::new(FROM)
+        ..ListSource::new(FROM)
     };
     if let Some(owner) = owner {
         let row = source.bind(owner.0);
@@ -53,7 +53,7 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
     let unix = now.unix();
     let expired =
         |at: &str| format!("(k.expired_seen_at IS NOT NULL OR coalesce(k.expires_at <= {at}, 0))");
-    let weak = |source: &mut Source| {
+    let weak = |source: &mut ListSource| {
         let types = source.bind(json(&policy.ssh_key_types));
         let bits = source.bind(i64::from(policy.ssh_rsa_bits_min));
         format!(

@@ -51,8 +51,8 @@ impl WriterLoop {
                 self.taken = Arc::default();
                 drop(part);
                 drop(taken);
-                self.uses.give_back(&unwritten);
-                self.uses.give_back_host_notes(pending);
+                self.uses.restore_unwritten(&unwritten);
+                self.uses.restore_host_notes(pending);
                 self.arm();
                 // A short lock by another process is not an internal error.
                 if !matches!(error, Error::Unavailable { .. }) {

@@ -25,15 +25,15 @@ fn waiting_jobs_are_committed_together() {
     let writer = start(connection);
     let (entered, inside) = channel();
     let (gate, opens) = channel::<()>();
-    let (told, answers) = channel();
-    let held = add(&told, move || {
+    let (results, answers) = channel();
+    let held = add(&results, move || {
         entered.send(()).unwrap();
         opens.recv().unwrap();
     });
     assert!(writer.send(held).is_ok());
     inside.recv().unwrap();
     for _ in 0..BATCH_MAX + 10 {
-        assert!(writer.send(add(&told, || ())).is_ok());
+        assert!(writer.send(add(&results, || ())).is_ok());
     }
     assert_eq!(commits.load(Ordering::SeqCst), 0);
     gate.send(()).unwrap();
@@ -52,15 +52,15 @@ fn start(connection: Connection) -> Writer {
         identity: Arc::new(identity),
         notices: Arc::default(),
     };
-    Writer::start(connection, shared, Waits::default(), None).unwrap()
+    Writer::start(connection, shared, WriterTimeouts::default(), None).unwrap()
 }
 
 /// A job that writes one row and passes on its answer.
 fn add(
-    told: &std::sync::mpsc::Sender<Result<(), Error>>,
+    results: &std::sync::mpsc::Sender<Result<(), Error>>,
     first: impl FnOnce() + Send + 'static,
 ) -> Message {
-    let told = told.clone();
+    let results = results.clone();
     Message::Job(WriteJob::new(Box::new(move |select| {
         first();
         let result = select.and_then(|select| {
@@ -69,8 +69,8 @@ fn add(
         });
         let failure = result.as_ref().err().cloned();
         let answer: Reply =
-            Box::new(move |committed| told.send(committed.and(result.map(|_| ()))).unwrap());
-        Done { answer, failure }
+            Box::new(move |committed| results.send(committed.and(result.map(|_| ()))).unwrap());
+        FinishedJob { answer, failure }
     })))
 }
 
@@ -83,18 +83,18 @@ fn job_beyond_the_queue_limit_is_rejected() {
     let writer = start(connection);
     let (entered, inside) = channel();
     let (gate, opens) = channel::<()>();
-    let (told, answers) = channel();
-    let held = add(&told, move || {
+    let (results, answers) = channel();
+    let held = add(&results, move || {
         entered.send(()).unwrap();
         opens.recv().unwrap();
     });
     assert!(writer.send(held).is_ok());
     inside.recv().unwrap();
     for _ in 0..QUEUE_MAX {
-        assert!(writer.send(add(&told, || ())).is_ok());
+        assert!(writer.send(add(&results, || ())).is_ok());
     }
-    let refused = writer.send(add(&told, || ()));
-    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    let rejected = writer.send(add(&results, || ()));
+    assert!(matches!(rejected, Err(Error::Unavailable { .. })));
     gate.send(()).unwrap();
     let done = answers.iter().take(QUEUE_MAX + 1);
     assert_eq!(done.flatten().count(), QUEUE_MAX + 1);
@@ -108,28 +108,28 @@ fn panic_outside_a_savepoint_rolls_back_everything() {
     create(&path, Time::from_unix(0)).unwrap();
     let connection = file::open_to_write(&path).unwrap();
     let writer = start(connection);
-    let (told, answers) = channel();
+    let (results, answers) = channel();
     let (entered, inside) = channel();
     let (gate, opens) = channel::<()>();
-    let held = add(&told, move || {
+    let held = add(&results, move || {
         entered.send(()).unwrap();
         opens.recv().unwrap();
     });
     assert!(writer.send(held).is_ok());
     inside.recv().unwrap();
-    let panics = |select: Result<&Select, Error>| -> Done {
+    let panics = |select: Result<&Select, Error>| -> FinishedJob {
         let select = select.unwrap();
         let sql = "INSERT INTO groups (name, created_at) VALUES ('torn', 0)";
         select.execute(sql, []).unwrap();
         panic!("the test's own panic");
     };
-    assert!(writer.send(add(&told, || ())).is_ok());
+    assert!(writer.send(add(&results, || ())).is_ok());
     assert!(
         writer
             .send(Message::Job(WriteJob::new(Box::new(panics))))
             .is_ok()
     );
-    assert!(writer.send(add(&told, || ())).is_ok());
+    assert!(writer.send(add(&results, || ())).is_ok());
     gate.send(()).unwrap();
     let answered: Vec<bool> = answers
         .iter()
@@ -137,7 +137,7 @@ fn panic_outside_a_savepoint_rolls_back_everything() {
         .map(|answer| answer.is_ok())
         .collect();
     assert_eq!(answered, [true, false, false]);
-    assert!(writer.send(add(&told, || ())).is_ok());
+    assert!(writer.send(add(&results, || ())).is_ok());
     assert!(answers.recv().unwrap().is_ok());
     let read = file::open_to_read(&path).unwrap();
     let rows: i64 = read

@@ -29,7 +29,7 @@ const PRIORITIES: [&str; 15] = [
 ];
 
 /// The text of a cell.
-pub struct Text {
+pub struct CellText {
     pub shown: String,
     /// A shorter form, for tables that do not fit.
     pub brief: Option<String>,
@@ -47,7 +47,7 @@ fn rank(heading: &str) -> usize {
 /// The lines of a table: headings, then one line for each row. Without `width` nothing is cut.
 pub fn lines(
     headings: &[&str],
-    rows: &[Vec<Text>],
+    rows: &[Vec<CellText>],
     width: Option<usize>,
     style: &Style,
 ) -> Vec<String> {
@@ -91,7 +91,7 @@ fn kept_columns(headings: &[&str], least: &[usize], width: usize) -> Vec<usize> 
     }
 }
 
-fn cells(rows: &[Vec<Text>], text: impl Fn(&Text) -> String) -> Vec<Vec<String>> {
+fn cells(rows: &[Vec<CellText>], text: impl Fn(&CellText) -> String) -> Vec<Vec<String>> {
     rows.iter()
         .map(|row| row.iter().map(&text).collect())
         .collect()
@@ -175,14 +175,14 @@ mod tests {
         "permissions",
     ];
 
-    fn text(shown: &str, brief: Option<&str>) -> Text {
-        Text {
+    fn text(shown: &str, brief: Option<&str>) -> CellText {
+        CellText {
             shown: shown.to_owned(),
             brief: brief.map(str::to_owned),
         }
     }
 
-    fn row(name: &str) -> Vec<Text> {
+    fn row(name: &str) -> Vec<CellText> {
         vec![
             text(name, None),
             text("4k2m9x0q7w1z", None),

@@ -12,7 +12,7 @@ pub fn ask(site: &Site, method: &str, path: &str, body: &Value, status: u16) -> 
 #[test]
 fn group_members_are_added_and_removed() {
     let site = Site::new();
-    let made = ask(
+    let created = ask(
         &site,
         "POST",
         "/api/v1/groups",
@@ -20,7 +20,7 @@ fn group_members_are_added_and_removed() {
         201,
     );
     assert_eq!(
-        made,
+        created,
         json!({"name": "staff", "members": [], "created_at": "2026-11-22T12:00:00Z"})
     );
     ask(
@@ -139,13 +139,13 @@ fn policy_is_changed_field_by_field() {
         expected
     );
     // JSON does not distinguish 9 from 9.0, and messages use everyday words.
-    let whole = site
+    let complete = site
         .ask("PATCH", "/api/v1/policy")
         .bearer(&site.alice)
         .body("application/json", "{\"api_keys_max\": 9.0}")
         .send()
         .expect(200);
-    assert_eq!(whole.json()["api_keys_max"], 9);
+    assert_eq!(complete.json()["api_keys_max"], 9);
     for (body, message) in [
         (json!({"api_keys_max": "9"}), "an integer"),
         (json!({"api_key_lifetimes": "30d"}), "a list"),
@@ -153,8 +153,8 @@ fn policy_is_changed_field_by_field() {
         (json!({"session_lifetime": 7}), "text"),
     ] {
         let problem = ask(&site, "PATCH", "/api/v1/policy", &body, 422);
-        let said = format!("this has the wrong type: send {message}");
-        assert_eq!(problem["errors"][0]["message"], said);
+        let printed = format!("this has the wrong type: send {message}");
+        assert_eq!(problem["errors"][0]["message"], printed);
     }
 }
 
@@ -338,7 +338,7 @@ fn database_contains_no_secret() {
         PASSWORD.to_owned(),
         "idem-potency-key-0001".to_owned(),
     ];
-    let made = site
+    let created = site
         .ask("POST", "/api/v1/api-keys")
         .bearer(&site.bob)
         .header("Idempotency-Key", "idem-potency-key-0001")
@@ -346,9 +346,9 @@ fn database_contains_no_secret() {
         .send()
         .expect(201)
         .json();
-    secrets.push(secret(&made));
+    secrets.push(secret(&created));
     let rotated = site
-        .ask("POST", &format!("/api/v1/api-keys/{}/rotate", id(&made)))
+        .ask("POST", &format!("/api/v1/api-keys/{}/rotate", id(&created)))
         .bearer(&site.bob)
         .json(&json!({"grace": "1h"}))
         .send()

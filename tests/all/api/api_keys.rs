@@ -6,8 +6,8 @@ use crate::fixture::{Site, id, secret};
 
 const KEYS: &str = "/api/v1/api-keys";
 
-fn path(made: &Value) -> String {
-    format!("{KEYS}/{}", id(made))
+fn path(fresh: &Value) -> String {
+    format!("{KEYS}/{}", id(fresh))
 }
 
 fn works(site: &Site, secret: &str) -> bool {
@@ -18,8 +18,8 @@ fn works(site: &Site, secret: &str) -> bool {
     }
 }
 
-fn show(site: &Site, made: &Value) -> Value {
-    site.ask("GET", &path(made))
+fn show(site: &Site, fresh: &Value) -> Value {
+    site.ask("GET", &path(fresh))
         .bearer(&site.alice)
         .send()
         .expect(200)
@@ -37,23 +37,23 @@ fn policy(site: &Site, change: &Value) {
 #[test]
 fn new_key_has_its_settings_and_shows_its_secret_once() {
     let site = Site::new();
-    let made = site.api_key(
+    let fresh = site.api_key(
         &site.alice,
         &json!({"name": " ключ 🔑 ", "note": "line one\r\nline two", "expires_in": "7d",
             "permissions": ["users:read", "account:read", "users:read"], "allowed_addresses": ["10.0.0.0/8", "::ffff:192.168.0.1", "::ffff:10.0.0.0/104"]}),
     );
     let creator = crate::fixture::id_of(&site.alice);
     let expected = json!({
-        "id": id(&made), "name": "ключ 🔑", "note": "line one\nline two", "permissions": ["account:read", "users:read"],
+        "id": id(&fresh), "name": "ключ 🔑", "note": "line one\nline two", "permissions": ["account:read", "users:read"],
         "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "created_by": creator, "creator": {"id": creator, "kind": "token", "name": "created by the operator"},
         "expires_at": "2026-11-29T12:00:00Z", "last_used_at": null, "last_used_from": null, "last_used_by": null,
         "rotated_at": null, "previous_ends_at": null, "previous_quiet_for": null, "current_last_used_at": null, "previous_last_used_at": null,
     });
     let mut shown = expected.clone();
-    shown["secret"] = json!(secret(&made));
-    assert_eq!(made, shown);
-    assert_eq!(show(&site, &made), expected);
-    assert_eq!(crate::fixture::id_of(&secret(&made)), id(&made));
+    shown["secret"] = json!(secret(&fresh));
+    assert_eq!(fresh, shown);
+    assert_eq!(show(&site, &fresh), expected);
+    assert_eq!(crate::fixture::id_of(&secret(&fresh)), id(&fresh));
     let listed = site
         .ask("GET", KEYS)
         .bearer(&site.alice)
@@ -66,18 +66,18 @@ fn new_key_has_its_settings_and_shows_its_secret_once() {
 #[test]
 fn omitted_fields_default_to_policy_and_caller() {
     let site = Site::new();
-    let made = site.api_key(&site.bob, &json!({"name": "plain"}));
-    assert_eq!(made["expires_at"], "2026-12-22T12:00:00Z");
+    let fresh = site.api_key(&site.bob, &json!({"name": "plain"}));
+    assert_eq!(fresh["expires_at"], "2026-12-22T12:00:00Z");
     let mine = site
         .ask("GET", "/api/v1/me")
         .bearer(&site.bob)
         .send()
         .json();
-    assert_eq!(made["permissions"], mine["permissions"]);
-    assert_eq!(made["allowed_addresses"], json!([]));
+    assert_eq!(fresh["permissions"], mine["permissions"]);
+    assert_eq!(fresh["allowed_addresses"], json!([]));
     let nulls = site.api_key(&site.bob, &json!({"name": "nulls", "note": null, "expires_in": null, "expires_at": null, "permissions": null, "allowed_addresses": null}));
     for field in ["expires_at", "permissions", "allowed_addresses", "note"] {
-        assert_eq!(nulls[field], made[field], "{field}");
+        assert_eq!(nulls[field], fresh[field], "{field}");
     }
     let endless = site.api_key(
         &site.bob,
@@ -95,13 +95,13 @@ fn omitted_fields_default_to_policy_and_caller() {
 #[test]
 fn lifetime_beyond_policy_is_rejected() {
     let site = Site::new();
-    let made = site.api_key(
+    let fresh = site.api_key(
         &site.alice,
         &json!({"name": "before", "expires_in": "never"}),
     );
     policy(&site, &json!({"api_key_lifetime_max": "90d"}));
     let before = site.snapshot();
-    let refuse = |method: &str, path: &str, body: Value, field: &str| {
+    let reject = |method: &str, path: &str, body: Value, field: &str| {
         let answer = site
             .ask(method, path)
             .bearer(&site.alice)
@@ -118,10 +118,10 @@ fn lifetime_beyond_policy_is_rejected() {
     };
     for (method, at, base) in [
         ("POST", KEYS.to_owned(), json!({"name": "x"})),
-        ("PATCH", path(&made), json!({})),
+        ("PATCH", path(&fresh), json!({})),
         (
             "POST",
-            format!("{}/rotate", path(&made)),
+            format!("{}/rotate", path(&fresh)),
             json!({"grace": "0s"}),
         ),
     ] {
@@ -134,31 +134,31 @@ fn lifetime_beyond_policy_is_rejected() {
         ] {
             let mut body = base.clone();
             body[field] = json!(value);
-            refuse(method, &at, body, field);
+            reject(method, &at, body, field);
         }
     }
-    refuse(
+    reject(
         "PATCH",
-        &path(&made),
+        &path(&fresh),
         json!({"expires_at": null}),
         "expires_in",
     );
-    refuse(
+    reject(
         "PATCH",
-        &path(&made),
+        &path(&fresh),
         json!({"expires_in": null}),
         "expires_in",
     );
     // An existing key stays as it is, and can be rotated only to a permitted expiration.
-    assert!(works(&site, &secret(&made)));
-    refuse(
+    assert!(works(&site, &secret(&fresh)));
+    reject(
         "POST",
-        &format!("{}/rotate", path(&made)),
+        &format!("{}/rotate", path(&fresh)),
         json!({"grace": "0s"}),
         "expires_in",
     );
     let rotated = site
-        .ask("POST", &format!("{}/rotate", path(&made)))
+        .ask("POST", &format!("{}/rotate", path(&fresh)))
         .bearer(&site.alice)
         .json(&json!({"grace": "0s", "expires_at": "2027-02-20T12:00:00Z"}))
         .send()
@@ -178,7 +178,7 @@ fn lifetime_beyond_policy_is_rejected() {
             .send()
             .expect(422);
         assert_eq!(answer.fields(), [field]);
-        site.ask("PATCH", &path(&made))
+        site.ask("PATCH", &path(&fresh))
             .bearer(&site.alice)
             .json(&json!({field: value}))
             .send()
@@ -202,7 +202,7 @@ fn lifetime_beyond_policy_is_rejected() {
         .send()
         .expect(422);
     assert_eq!(answer.fields(), ["name"]);
-    site.ask("DELETE", &path(&made))
+    site.ask("DELETE", &path(&fresh))
         .bearer(&site.alice)
         .send()
         .expect(204);
@@ -212,16 +212,16 @@ fn lifetime_beyond_policy_is_rejected() {
 #[test]
 fn edit_changes_named_fields_and_null_clears() {
     let site = Site::new();
-    let made = site.api_key(&site.alice, &json!({"name": "one", "note": "n", "allowed_addresses": ["127.0.0.1"], "expires_in": "1d"}));
+    let fresh = site.api_key(&site.alice, &json!({"name": "one", "note": "n", "allowed_addresses": ["127.0.0.1"], "expires_in": "1d"}));
     let edit = |body: Value| {
-        site.ask("PATCH", &path(&made))
+        site.ask("PATCH", &path(&fresh))
             .bearer(&site.alice)
             .json(&body)
             .send()
             .expect(200)
             .json()
     };
-    let mut expected = made.clone();
+    let mut expected = fresh.clone();
     expected.as_object_mut().unwrap().remove("secret");
     assert_eq!(edit(json!({})), expected);
     for (field, value) in [
@@ -235,7 +235,7 @@ fn edit_changes_named_fields_and_null_clears() {
     ] {
         expected[field] = value.clone();
         assert_eq!(edit(json!({field: value})), expected, "{field}");
-        assert_eq!(show(&site, &made), expected, "{field}");
+        assert_eq!(show(&site, &fresh), expected, "{field}");
     }
     expected["allowed_addresses"] = json!([]);
     assert_eq!(edit(json!({"allowed_addresses": null})), expected);
@@ -243,25 +243,25 @@ fn edit_changes_named_fields_and_null_clears() {
     assert_eq!(edit(json!({"expires_in": "1h"})), expected);
     expected["state"] = json!("disabled");
     assert_eq!(edit(json!({"disabled": true})), expected);
-    assert!(!works(&site, &secret(&made)));
+    assert!(!works(&site, &secret(&fresh)));
     expected["state"] = json!("active");
     assert_eq!(edit(json!({"disabled": false})), expected);
-    assert!(works(&site, &secret(&made)));
+    assert!(works(&site, &secret(&fresh)));
 }
 
 #[test]
 fn key_expires_to_the_second_until_renewed() {
     let site = Site::new();
-    let made = site.api_key(&site.alice, &json!({"name": "short", "expires_in": "10s"}));
+    let fresh = site.api_key(&site.alice, &json!({"name": "short", "expires_in": "10s"}));
     site.pass(9);
-    assert!(works(&site, &secret(&made)));
+    assert!(works(&site, &secret(&fresh)));
     site.pass(1);
-    assert!(!works(&site, &secret(&made)));
-    assert_eq!(show(&site, &made)["state"], "expired");
+    assert!(!works(&site, &secret(&fresh)));
+    assert_eq!(show(&site, &fresh)["state"], "expired");
     // Once seen expired, it stays expired when the clock is set back.
     site.pass(-5);
-    assert!(!works(&site, &secret(&made)));
-    let rotate = format!("{}/rotate", path(&made));
+    assert!(!works(&site, &secret(&fresh)));
+    let rotate = format!("{}/rotate", path(&fresh));
     site.ask("POST", &rotate)
         .bearer(&site.alice)
         .json(&json!({"grace": "0s"}))
@@ -274,14 +274,14 @@ fn key_expires_to_the_second_until_renewed() {
         .send()
         .expect(409);
     let renewed = site
-        .ask("PATCH", &path(&made))
+        .ask("PATCH", &path(&fresh))
         .bearer(&site.alice)
         .json(&json!({"expires_in": "1h"}))
         .send()
         .expect(200)
         .json();
     assert_eq!(renewed["state"], "active");
-    assert!(works(&site, &secret(&made)));
+    assert!(works(&site, &secret(&fresh)));
     site.ask("POST", &rotate)
         .bearer(&site.alice)
         .json(&json!({"grace": "0s"}))
@@ -292,19 +292,19 @@ fn key_expires_to_the_second_until_renewed() {
 #[test]
 fn seen_expiration_survives_a_restart() {
     let mut site = Site::new();
-    let made = site.api_key(&site.alice, &json!({"name": "short", "expires_in": "10s"}));
+    let fresh = site.api_key(&site.alice, &json!({"name": "short", "expires_in": "10s"}));
     site.pass(20);
-    assert!(!works(&site, &secret(&made)));
+    assert!(!works(&site, &secret(&fresh)));
     site.reopen();
     site.pass(-15);
-    assert!(!works(&site, &secret(&made)));
-    assert_eq!(show(&site, &made)["state"], "expired");
+    assert!(!works(&site, &secret(&fresh)));
+    assert_eq!(show(&site, &fresh)["state"], "expired");
 }
 
 #[test]
 fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
     let site = Site::new();
-    let made = site.api_key(&site.alice, &json!({"name": "one"}));
+    let fresh = site.api_key(&site.alice, &json!({"name": "one"}));
     site.ask("POST", KEYS)
         .bearer(&site.alice)
         .json(&json!({"name": "one"}))
@@ -312,12 +312,12 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
         .expect(409);
     // The same name is free for another user.
     site.api_key(&site.bob, &json!({"name": "one"}));
-    assert!(works(&site, &secret(&made)));
-    site.ask("DELETE", &path(&made))
+    assert!(works(&site, &secret(&fresh)));
+    site.ask("DELETE", &path(&fresh))
         .bearer(&site.alice)
         .send()
         .expect(204);
-    assert!(!works(&site, &secret(&made)));
+    assert!(!works(&site, &secret(&fresh)));
     for (method, tail) in [
         ("GET", ""),
         ("PATCH", ""),
@@ -325,7 +325,7 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
         ("POST", "/rotate"),
         ("GET", "/usage"),
     ] {
-        let asking = site.ask(method, &format!("{}{tail}", path(&made)));
+        let asking = site.ask(method, &format!("{}{tail}", path(&fresh)));
         let asking = asking.bearer(&site.alice);
         let answer = if method == "POST" {
             asking.json(&json!({"grace": "0s"})).send()
@@ -355,7 +355,7 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
             &rows[0]["deleted_at"]
         ),
         (
-            &made["id"],
+            &fresh["id"],
             &json!("deleted"),
             &json!("deleted"),
             &json!("2026-11-22T12:00:00Z")
@@ -363,7 +363,10 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
     );
     // Its digest is deleted.
     let rows = site.dump(|table| table == "credentials");
-    let row = rows.lines().find(|line| line.contains(&id(&made))).unwrap();
+    let row = rows
+        .lines()
+        .find(|line| line.contains(&id(&fresh)))
+        .unwrap();
     assert!(!row.contains("Blob"), "{row}");
     site.pass(30 * 86_400 - 1);
     let token = site.token("alice");
@@ -415,8 +418,8 @@ fn deleting_a_key_revokes_its_tokens() {
         .bearer(&site.alice)
         .send()
         .expect(204);
-    for made in [&child, &grandchild, &childs] {
-        assert!(!works(&site, &secret(made)));
+    for fresh in [&child, &grandchild, &childs] {
+        assert!(!works(&site, &secret(fresh)));
     }
     let event = site
         .events()
@@ -436,16 +439,16 @@ fn deleting_a_key_revokes_its_tokens() {
 fn token_expires_with_its_shortened_key() {
     let site = Site::new();
     let key = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "2h"}));
-    let made = site
+    let fresh = site
         .ask("POST", "/api/v1/tokens")
         .bearer(&secret(&key))
         .json(&json!({"expires_in": "24h"}))
         .send()
         .expect(201)
         .json();
-    assert_eq!(made["expires_at"], "2026-11-22T14:00:00Z");
+    assert_eq!(fresh["expires_at"], "2026-11-22T14:00:00Z");
     let end = || {
-        site.ask("GET", &format!("/api/v1/tokens/{}", id(&made)))
+        site.ask("GET", &format!("/api/v1/tokens/{}", id(&fresh)))
             .bearer(&site.alice)
             .send()
             .expect(200)
@@ -502,22 +505,22 @@ fn list_is_paged_newest_first() {
         }
     }
     assert_eq!(found, names);
-    let whole = site
+    let complete = site
         .ask("GET", &format!("{KEYS}?limit=7"))
         .bearer(&site.alice)
         .send()
         .json();
-    assert_eq!(whole["next"], Value::Null);
+    assert_eq!(complete["next"], Value::Null);
 }
 
 #[test]
 fn uses_are_counted_by_day() {
     let mut site = Site::new();
-    let made = site.api_key(&site.alice, &json!({"name": "used", "expires_in": "never"}));
+    let fresh = site.api_key(&site.alice, &json!({"name": "used", "expires_in": "never"}));
     let verify = |site: &Site, times: usize| {
         for _ in 0..times {
             site.ask("GET", "/verify")
-                .bearer(&secret(&made))
+                .bearer(&secret(&fresh))
                 .header("User-Agent", "curl/8.5.0")
                 .from("127.0.0.9")
                 .send()
@@ -529,7 +532,7 @@ fn uses_are_counted_by_day() {
     verify(&site, 2);
     let alice = site.token("alice");
     let disable = |site: &Site, disabled: bool| {
-        site.ask("PATCH", &path(&made))
+        site.ask("PATCH", &path(&fresh))
             .bearer(&alice)
             .json(&json!({"disabled": disabled}))
             .send()
@@ -537,13 +540,13 @@ fn uses_are_counted_by_day() {
     };
     disable(&site, true);
     site.ask("GET", "/verify")
-        .bearer(&secret(&made))
+        .bearer(&secret(&fresh))
         .send()
         .expect(401);
     disable(&site, false);
     site.reopen();
     let usage = site
-        .ask("GET", &format!("{}/usage", path(&made)))
+        .ask("GET", &format!("{}/usage", path(&fresh)))
         .bearer(&alice)
         .send()
         .expect(200)
@@ -562,7 +565,7 @@ fn uses_are_counted_by_day() {
         days[29],
         json!({"day": "2026-11-23", "uses": 2, "refused": 1})
     );
-    let shown = site.ask("GET", &path(&made)).bearer(&alice).send().json();
+    let shown = site.ask("GET", &path(&fresh)).bearer(&alice).send().json();
     assert_eq!(
         (
             &shown["last_used_at"],
@@ -578,11 +581,11 @@ fn uses_are_counted_by_day() {
     // A user agent is stored without invisible characters, and cut.
     let name = format!("evil\u{202e}\u{7}{}", "é".repeat(5_000));
     site.ask("GET", "/verify")
-        .bearer(&secret(&made))
+        .bearer(&secret(&fresh))
         .header("User-Agent", &name)
         .send()
         .expect(204);
     site.reopen();
-    let shown = site.ask("GET", &path(&made)).bearer(&alice).send().json();
+    let shown = site.ask("GET", &path(&fresh)).bearer(&alice).send().json();
     assert_eq!(shown["last_used_by"], format!("evil{}", "é".repeat(196)));
 }

@@ -49,20 +49,20 @@ fn api_key_has_all_fields_and_its_secret_once() {
     let asking = site.ask("POST", KEYS).bearer(&site.bob);
     let answer = asking.json(&json!({"name": "ci"})).send().expect(201);
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
-    let made = answer.json();
+    let fresh = answer.json();
     let fields = "id name note permissions allowed_addresses state created_at created_by creator expires_at last_used_at \
                   last_used_from last_used_by rotated_at previous_ends_at previous_last_used_at";
-    has_fields(&made, &format!("{fields} secret"));
-    has_fields(&made["creator"], "id kind name");
-    assert_eq!(made["created_by"], made["creator"]["id"]);
-    is_time(&made["created_at"]);
+    has_fields(&fresh, &format!("{fields} secret"));
+    has_fields(&fresh["creator"], "id kind name");
+    assert_eq!(fresh["created_by"], fresh["creator"]["id"]);
+    is_time(&fresh["created_at"]);
     assert_eq!(
-        made["expires_at"], "2026-12-22T12:00:00Z",
+        fresh["expires_at"], "2026-12-22T12:00:00Z",
         "policy's default"
     );
     let list = get(&site, KEYS);
     assert_eq!(list["next"], Value::Null);
-    let path = format!("{KEYS}/{}", id(&made));
+    let path = format!("{KEYS}/{}", id(&fresh));
     for shown in [&list["items"][0], &get(&site, &path)] {
         has_fields(shown, fields);
         assert_eq!(shown.get("secret"), None);
@@ -76,9 +76,9 @@ fn api_key_has_all_fields_and_its_secret_once() {
 #[test]
 fn api_key_state_is_active_disabled_or_expired() {
     let site = Site::new();
-    let made = site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"}));
-    let path = format!("{KEYS}/{}", id(&made));
-    assert_eq!(made["state"], "active");
+    let fresh = site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"}));
+    let path = format!("{KEYS}/{}", id(&fresh));
+    assert_eq!(fresh["state"], "active");
     for (disabled, state) in [(true, "disabled"), (false, "active")] {
         let body = json!({"disabled": disabled});
         let changed = site.asked(&site.bob, "PATCH", &path, &body, 200);
@@ -93,11 +93,11 @@ fn api_key_state_is_active_disabled_or_expired() {
 #[test]
 fn null_clears_note_addresses_and_expiration() {
     let site = Site::new();
-    let made = site.api_key(
+    let fresh = site.api_key(
         &site.bob,
         &json!({"name": "ci", "note": "n", "allowed_addresses": ["10.0.0.0/8"]}),
     );
-    let path = format!("{KEYS}/{}", id(&made));
+    let path = format!("{KEYS}/{}", id(&fresh));
     let body = json!({"note": null, "allowed_addresses": null, "expires_in": null});
     let changed = site.asked(&site.bob, "PATCH", &path, &body, 200);
     assert_eq!(changed["note"], Value::Null);
@@ -110,8 +110,8 @@ fn null_clears_note_addresses_and_expiration() {
 #[test]
 fn deleted_api_key_is_listed_for_30_days() {
     let site = Site::new();
-    let made = site.api_key(&site.bob, &json!({"name": "ci"}));
-    let path = format!("{KEYS}/{}", id(&made));
+    let fresh = site.api_key(&site.bob, &json!({"name": "ci"}));
+    let path = format!("{KEYS}/{}", id(&fresh));
     site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
     for (method, path) in [
         ("GET", path.clone()),
@@ -122,7 +122,7 @@ fn deleted_api_key_is_listed_for_30_days() {
     }
     assert_eq!(get(&site, KEYS)["items"], json!([]));
     let ended = &get(&site, &format!("{KEYS}?ended=true"))["items"][0];
-    assert_eq!(ended["id"], made["id"]);
+    assert_eq!(ended["id"], fresh["id"]);
     // Its name is free.
     site.api_key(&site.bob, &json!({"name": "ci"}));
 }
@@ -132,13 +132,13 @@ fn usage_and_explain_exist_for_api_keys_and_tokens() {
     let site = Site::new();
     let key = site.api_key(&site.bob, &json!({"name": "ci"}));
     let token = site.asked(&site.bob, "POST", "/api/v1/tokens", &json!({}), 201);
-    for (noun, made) in [("api-keys", &key), ("tokens", &token)] {
+    for (noun, fresh) in [("api-keys", &key), ("tokens", &token)] {
         site.ask("GET", "/verify")
-            .bearer(&secret(made))
+            .bearer(&secret(fresh))
             .send()
             .expect(204);
         for base in ["/api/v1", "/api/v1/users/bob"] {
-            let path = format!("{base}/{noun}/{}", id(made));
+            let path = format!("{base}/{noun}/{}", id(fresh));
             let ask = |tail: &str| {
                 site.asked(
                     &site.alice,
@@ -174,11 +174,11 @@ fn usage_and_explain_exist_for_api_keys_and_tokens() {
 fn token_lifetime_is_in_full_hours() {
     let site = Site::new();
     let body = json!({"name": "t", "expires_in": "2h", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1"]});
-    let made = site.asked(&site.bob, "POST", "/api/v1/tokens", &body, 201);
+    let fresh = site.asked(&site.bob, "POST", "/api/v1/tokens", &body, 201);
     let fields = "id name permissions allowed_addresses state created_at created_by creator expires_at last_used_at last_used_from last_used_by";
-    has_fields(&made, &format!("{fields} secret"));
-    assert_eq!(made["expires_at"], "2026-11-22T14:00:00Z");
-    let path = format!("/api/v1/tokens/{}", id(&made));
+    has_fields(&fresh, &format!("{fields} secret"));
+    assert_eq!(fresh["expires_at"], "2026-11-22T14:00:00Z");
+    let path = format!("/api/v1/tokens/{}", id(&fresh));
     let shown = get(&site, &path);
     has_fields(&shown, fields);
     assert_eq!(shown.get("secret"), None);
@@ -215,9 +215,9 @@ fn ssh_key_has_all_fields() {
     let site = Site::new();
     let keys = "/api/v1/ssh-keys";
     let body = json!({"public_key": PUBLIC_KEY, "expires_in": "30d"});
-    let made = site.asked(&site.bob, "POST", keys, &body, 201);
-    let path = format!("{keys}/{}", id(&made));
-    for shown in [&made, &get(&site, &path), &get(&site, keys)["items"][0]] {
+    let fresh = site.asked(&site.bob, "POST", keys, &body, 201);
+    let path = format!("{keys}/{}", id(&fresh));
+    for shown in [&fresh, &get(&site, &path), &get(&site, keys)["items"][0]] {
         has_fields(
             shown,
             "id name public_key type bits fingerprint comment allowed_addresses state created_at expires_at \
@@ -237,9 +237,9 @@ fn ssh_key_has_all_fields() {
 #[test]
 fn own_events_are_filtered_by_action_and_time() {
     let site = Site::new();
-    let made = site.api_key(&site.bob, &json!({"name": "ci"}));
+    let fresh = site.api_key(&site.bob, &json!({"name": "ci"}));
     site.pass(60);
-    let path = format!("{KEYS}/{}", id(&made));
+    let path = format!("{KEYS}/{}", id(&fresh));
     site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
     let count = |query: &str| {
         let list = get(&site, &format!("/api/v1/events?{query}"));

@@ -12,14 +12,14 @@ pub(super) struct Declared {
     /// A valid body.
     pub(super) body: fn() -> Value,
     /// The status for a permitted caller.
-    pub(super) good: u16,
+    pub(super) success_status: u16,
 }
 
 const fn row(
     method: &'static str,
     path: &'static str,
     permission: &'static str,
-    good: u16,
+    success_status: u16,
     body: fn() -> Value,
 ) -> Declared {
     Declared {
@@ -27,7 +27,7 @@ const fn row(
         path,
         permission,
         body,
-        good,
+        success_status,
     }
 }
 
@@ -537,7 +537,7 @@ impl Declared {
         }
     }
 
-    /// True if the route needs a valid API key or token.
+    /// True if the route needs a success_status API key or token.
     pub(super) fn takes_credentials(&self) -> bool {
         !matches!(
             self.permission,

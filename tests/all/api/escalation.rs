@@ -38,24 +38,27 @@ pub(super) fn lacks(
     missing: &str,
 ) {
     let before = site.snapshot();
-    let (status, said) = ask(site, bearer, method, path, body);
-    assert_eq!(status, 403, "{method} {path} {body}: {said}");
-    assert!(said["detail"].as_str().unwrap().contains(missing), "{said}");
+    let (status, message) = ask(site, bearer, method, path, body);
+    assert_eq!(status, 403, "{method} {path} {body}: {message}");
+    assert!(
+        message["detail"].as_str().unwrap().contains(missing),
+        "{message}"
+    );
     assert_eq!(site.snapshot(), before, "{method} {path} {body}");
 }
 
 #[track_caller]
 pub(super) fn may(site: &Site, bearer: &str, method: &str, path: &str, body: &Value) -> Value {
-    let (status, said) = ask(site, bearer, method, path, body);
+    let (status, message) = ask(site, bearer, method, path, body);
     assert!(
         (200..300).contains(&status),
-        "{method} {path} {body}: {status} {said}"
+        "{method} {path} {body}: {status} {message}"
     );
-    said
+    message
 }
 
-fn key_path(made: &Value) -> String {
-    format!("/api/v1/api-keys/{}", id(made))
+fn key_path(created: &Value) -> String {
+    format!("/api/v1/api-keys/{}", id(created))
 }
 
 #[test]
@@ -89,18 +92,18 @@ fn narrow_key_creates_nothing_wider() {
             &json!({"name": "n", "permissions": ["api-keys:read"]}),
             "api-keys:read",
         );
-        let made = may(
+        let created = may(
             &site,
             &narrow,
             "POST",
             path,
             &json!({"name": format!("all {path}")}),
         );
-        assert_eq!(made["permissions"], json!(NARROW));
+        assert_eq!(created["permissions"], json!(NARROW));
         // Nor does a child of a child.
         lacks(
             &site,
-            &secret(&made),
+            &secret(&created),
             "POST",
             path,
             &json!({"name": "n", "permissions": ["users:write"]}),
@@ -281,18 +284,18 @@ fn allowed_addresses_are_inherited() {
                 beyond,
             );
         }
-        for (said, got) in [
+        for (message, got) in [
             (Value::Null, "127.0.0.0/24"),
             (json!(["127.0.0.7"]), "127.0.0.7/32"),
         ] {
-            let made = may(
+            let created = may(
                 &site,
                 &bearer,
                 "POST",
                 path,
-                &json!({"name": format!("{path} {said}"), "allowed_addresses": said}),
+                &json!({"name": format!("{path} {message}"), "allowed_addresses": message}),
             );
-            assert_eq!(made["allowed_addresses"], json!([got]));
+            assert_eq!(created["allowed_addresses"], json!([got]));
         }
     }
     for change in [
@@ -426,14 +429,14 @@ fn credentials_of_a_demoted_admin_lose_permissions() {
             ask(&site, bearer, "GET", "/api/v1/users", &json!({})).0,
             403
         );
-        let made = may(
+        let created = may(
             &site,
             bearer,
             "POST",
             "/api/v1/api-keys",
             &json!({"name": id_of(bearer)}),
         );
-        assert_eq!(made["permissions"].as_array().unwrap().len(), 10);
+        assert_eq!(created["permissions"].as_array().unwrap().len(), 10);
         // A caller with less cannot enable a credential with more than its owner has now.
         lacks(
             &site,

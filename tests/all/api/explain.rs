@@ -65,23 +65,23 @@ impl Case {
 
     /// Requires that exactly `link` fails, and that verification rejects with `status`.
     fn fails(&self, link: &str, query: &str, words: &str, status: u16) {
-        let said = self.explain(query);
-        let links: Vec<&str> = said["checks"]
+        let message = self.explain(query);
+        let links: Vec<&str> = message["checks"]
             .as_array()
             .unwrap()
             .iter()
             .map(|check| check["check"].as_str().unwrap())
             .collect();
         assert_eq!(links, LINKS);
-        for check in said["checks"].as_array().unwrap() {
+        for check in message["checks"].as_array().unwrap() {
             let passed = check["check"] != link;
             assert_eq!(check["passed"], json!(passed), "{link}: {check}");
         }
         assert_eq!(
-            (&said["valid"], &said["failed"]),
+            (&message["valid"], &message["failed"]),
             (&json!(false), &json!(link))
         );
-        let summary = said["summary"].as_str().unwrap();
+        let summary = message["summary"].as_str().unwrap();
         assert!(
             summary.starts_with("It is rejected. ") && summary.contains(words),
             "{summary}"
@@ -92,10 +92,10 @@ impl Case {
 
 /// Requires that `link` is the first failed check, with this sentence.
 #[track_caller]
-fn first(said: &Value, link: &str, words: &str) {
-    assert_eq!(said["failed"], link);
-    let summary = said["summary"].as_str().unwrap();
-    assert!(summary.contains(words), "{said}");
+fn first(message: &Value, link: &str, words: &str) {
+    assert_eq!(message["failed"], link);
+    let summary = message["summary"].as_str().unwrap();
+    assert!(summary.contains(words), "{message}");
 }
 
 const ALL: &str = "address=10.0.0.7&permission=account:read";
@@ -103,13 +103,13 @@ const ALL: &str = "address=10.0.0.7&permission=account:read";
 #[test]
 fn valid_key_passes_every_check() {
     let case = Case::new();
-    let said = case.explain(ALL);
+    let message = case.explain(ALL);
     assert_eq!(
-        (&said["valid"], &said["failed"], &said["summary"]),
+        (&message["valid"], &message["failed"], &message["summary"]),
         (&json!(true), &Value::Null, &json!("It is valid."))
     );
     assert!(
-        said["checks"]
+        message["checks"]
             .as_array()
             .unwrap()
             .iter()
@@ -117,9 +117,9 @@ fn valid_key_passes_every_check() {
     );
     assert_eq!(case.verify("account:read"), 204);
     // A check that was not requested has no result.
-    let said = case.explain("");
-    assert_eq!(said["summary"], "It is valid, as far as it was checked.");
-    for check in said["checks"].as_array().unwrap() {
+    let message = case.explain("");
+    assert_eq!(message["summary"], "It is valid, as far as it was checked.");
+    for check in message["checks"].as_array().unwrap() {
         let untold =
             ["address_allowed", "permission_held"].contains(&check["check"].as_str().unwrap());
         assert_eq!(
@@ -172,9 +172,9 @@ fn not_expired_check_stays_failed_after_a_clock_change() {
 fn address_check_fails_for_another_address() {
     let case = Case::new();
     let query = "address=192.0.2.1&permission=account:read";
-    let said = case.explain(query);
+    let message = case.explain(query);
     first(
-        &said,
+        &message,
         "address_allowed",
         "It is valid only from 10.0.0.0/8, and 192.0.2.1 is not among them",
     );
@@ -204,8 +204,8 @@ fn owner_check_fails_for_a_disabled_owner() {
 fn permission_check_fails_if_key_or_owner_lacks_it() {
     let case = Case::new();
     let query = "address=10.0.0.7&permission=tokens:read";
-    let said = case.explain(query);
-    first(&said, "permission_held", "It does not carry tokens:read");
+    let message = case.explain(query);
+    first(&message, "permission_held", "It does not carry tokens:read");
     assert_eq!(case.verify("tokens:read"), 403);
     // Granted by an admin at that time.
     let site = Site::new();
@@ -225,14 +225,18 @@ fn permission_check_fails_if_key_or_owner_lacks_it() {
         "/api/v1/users/carol/api-keys/{}/explain?permission=users:read",
         id(&case.key)
     );
-    let said = case
+    let message = case
         .site
         .ask("GET", &path)
         .bearer(&case.site.alice)
         .send()
         .expect(200)
         .json();
-    first(&said, "permission_held", "its owner does not have it now");
+    first(
+        &message,
+        "permission_held",
+        "its owner does not have it now",
+    );
     assert_eq!(case.verify("users:read"), 403);
 }
 
@@ -253,9 +257,9 @@ fn first_of_several_failed_checks_is_named() {
         &json!({"disabled": true}),
     );
     case.site.pass(86_400);
-    let said = case.explain("address=192.0.2.1&permission=users:read");
-    assert_eq!(said["failed"], "enabled");
-    let failed: Vec<&str> = said["checks"]
+    let message = case.explain("address=192.0.2.1&permission=users:read");
+    assert_eq!(message["failed"], "enabled");
+    let failed: Vec<&str> = message["checks"]
         .as_array()
         .unwrap()
         .iter()
@@ -299,13 +303,13 @@ fn explanation_needs_permission() {
         ("port=1", "port"),
     ] {
         let path = format!("{own}?{query}");
-        let said = case
+        let message = case
             .site
             .ask("GET", &path)
             .bearer(&bob)
             .send()
             .expect(422)
             .json();
-        assert_eq!(said["errors"][0]["field"], field);
+        assert_eq!(message["errors"][0]["field"], field);
     }
 }

@@ -394,10 +394,10 @@ fn reserved_login_needs_hosts_write_operator_or_setup() {
                 challenge.contains("scope=\"hosts:write\""),
                 "{name}: {challenge}"
             );
-            let said = answer.expect(403).json();
+            let message = answer.expect(403).json();
             assert!(
-                said["detail"].as_str().unwrap().contains("hosts:write"),
-                "{said}"
+                message["detail"].as_str().unwrap().contains("hosts:write"),
+                "{message}"
             );
         }
     }

@@ -15,13 +15,13 @@ fn post(site: &Site, bearer: &str, path: &str, key: &str, body: &Value) -> Answe
 #[test]
 fn repeated_request_returns_the_created_id() {
     let site = Site::new();
-    let made = id(&site.api_key(&site.alice, &json!({"name": "rotated"})));
+    let created = id(&site.api_key(&site.alice, &json!({"name": "rotated"})));
     site.ask("POST", "/api/v1/services")
         .bearer(&site.alice)
         .json(&json!({"name": "lab"}))
         .send()
         .expect(201);
-    let rotate = format!("/api/v1/api-keys/{made}/rotate");
+    let rotate = format!("/api/v1/api-keys/{created}/rotate");
     let calls = [
         (
             "/api/v1/api-keys",
@@ -72,11 +72,11 @@ fn repeated_request_returns_the_created_id() {
         let again = post(&site, &site.alice, path, "retry-1", body)
             .expect(409)
             .json();
-        let made = ["id", "username", "name"]
+        let created = ["id", "username", "name"]
             .iter()
             .find_map(|field| first.get(*field))
             .unwrap();
-        assert_eq!(&again["id"], made, "{path}");
+        assert_eq!(&again["id"], created, "{path}");
         assert_eq!(again["type"], "urn:keycroft:problem:already-done", "{path}");
         assert!(again.get("secret").is_none());
         let differs = post(&site, &site.alice, path, "retry-1", other)

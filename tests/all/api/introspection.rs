@@ -125,8 +125,8 @@ fn every_inactive_secret_gets_identical_bytes() {
     site.set_password("bob");
     let asker = site.narrow(&site.alice, &["introspect"]);
     let live = |name: &str| site.api_key(&site.bob, &json!({"name": name, "expires_in": "1h"}));
-    let edit = |made: &Value, body: Value| {
-        site.ask("PATCH", &format!("/api/v1/api-keys/{}", id(made)))
+    let edit = |created: &Value, body: Value| {
+        site.ask("PATCH", &format!("/api/v1/api-keys/{}", id(created)))
             .bearer(&site.bob)
             .json(&body)
             .send()

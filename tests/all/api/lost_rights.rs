@@ -2,12 +2,12 @@
 
 use keycroft::app::App;
 use keycroft::model::caller::Caller;
-use keycroft::model::credential::{Kind, NewCredential, Rotation, WantedGrace};
+use keycroft::model::credential::{Kind, NewCredential, RequestedGrace, Rotation};
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::permission::Permissions;
 use keycroft::model::secret::{Id, Presented};
-use keycroft::model::time::WantedEnd;
+use keycroft::model::time::RequestedExpiration;
 use keycroft::model::user::{UserChange, Username};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn wanted(name: &str, permissions: &[&str]) -> NewCredential {
         kind: Kind::ApiKey,
         name: Some(name.to_owned()),
         note: None,
-        end: WantedEnd::Unsaid,
+        end: RequestedExpiration::Unsaid,
         permissions: Some(Permissions::parse(permissions).unwrap()),
         allowed_addresses: None,
     }
@@ -130,10 +130,10 @@ fn permission_lost_before_commit_rejects_the_act() {
         let body = serde_json::from_str(body).unwrap();
         may(&site, &site.token(who), method, &path, &body);
         let before = site.snapshot();
-        let refused = issue(&site, &caller, &["users:read"]).unwrap_err();
-        match (forbidden, &refused) {
+        let rejected = issue(&site, &caller, &["users:read"]).unwrap_err();
+        match (forbidden, &rejected) {
             (true, Error::Forbidden { .. }) | (false, Error::Unauthenticated { .. }) => {}
-            _ => panic!("{what}: {refused:?}"),
+            _ => panic!("{what}: {rejected:?}"),
         }
         let name = Username::parse("alice").unwrap();
         let change = UserChange {
@@ -206,8 +206,8 @@ fn permission_dropped_by_its_service_is_not_granted() {
     );
     assert!(matches!(late, Err(Error::NotFound(_))));
     let rotation = Rotation {
-        grace: WantedGrace::NONE,
-        end: WantedEnd::Unsaid,
+        grace: RequestedGrace::NONE,
+        end: RequestedExpiration::Unsaid,
     };
     let late = site.app().rotate(
         &alice,

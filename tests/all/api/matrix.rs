@@ -246,7 +246,7 @@ fn invalid_credential_is_rejected_equally_by_every_route() {
         .send()
         .expect(200);
     site.add_user("emil", Role::Admin);
-    let gone = site.token("emil");
+    let removed = site.token("emil");
     site.ask("DELETE", "/api/v1/users/emil")
         .bearer(&site.alice)
         .send()
@@ -267,7 +267,7 @@ fn invalid_credential_is_rejected_equally_by_every_route() {
         ("a disabled key", secret(&disabled)),
         ("a key from a wrong address", elsewhere),
         ("a disabled user", left),
-        ("a deleted user", gone),
+        ("a deleted user", removed),
         ("a session", session),
     ];
     let before = site.snapshot();
@@ -320,7 +320,10 @@ fn operator_routes_do_not_exist_on_the_network() {
             }
         }
         assert_eq!(site.snapshot(), before, "{what}");
-        full.asking(row).by_operator().send().expect(row.good);
+        full.asking(row)
+            .by_operator()
+            .send()
+            .expect(row.success_status);
         // A presented credential counts, on the control socket too.
         let answer = full.asking(row).by_operator().bearer(&site.bob).send();
         assert_eq!(answer.status, 404, "{what}: {}", answer.text());
@@ -339,7 +342,7 @@ fn operator_passes_administrative_routes_only() {
             .any(|one| row.permission.starts_with(one));
         let what = format!("{} {}: {}", row.method, row.path, answer.text());
         if is_administrative {
-            assert_eq!(answer.status, row.good, "{what}");
+            assert_eq!(answer.status, row.success_status, "{what}");
         } else if row.path == "/api/v1/events" {
             assert_eq!(answer.status, 200, "{what}");
         } else if !matches!(row.permission, "introspect" | "metrics") {
@@ -544,11 +547,16 @@ fn permitted_caller_gets_the_declared_answer() {
         let site = &full.site;
         let what = format!("{} {}", row.method, row.path);
         let answer = full.asking(row).bearer(&site.alice).send();
-        assert_eq!(answer.status, row.good, "{what}: {}", answer.text());
+        assert_eq!(
+            answer.status,
+            row.success_status,
+            "{what}: {}",
+            answer.text()
+        );
         check_headers(&what, &answer);
         let content = if row.path.strip_suffix(".pub").is_some() {
             "text/plain; charset=utf-8"
-        } else if row.good < 300 {
+        } else if row.success_status < 300 {
             "application/json"
         } else {
             "application/problem+json"
@@ -599,7 +607,11 @@ fn cross_site_request_is_rejected_by_every_changing_route() {
             .bearer(&site.alice)
             .header("Sec-Fetch-Site", "cross-site")
             .send();
-        assert_eq!(answer.status, row.good, "{} {}", row.method, row.path);
+        assert_eq!(
+            answer.status, row.success_status,
+            "{} {}",
+            row.method, row.path
+        );
     }
 }
 

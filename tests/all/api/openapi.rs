@@ -287,8 +287,8 @@ fn operation_has_an_example() {
     let document = document();
     for (path, method, operation) in operations(&document) {
         let responses = operation["responses"].as_object().unwrap().iter();
-        let good = responses.filter(|(status, _)| status.starts_with('2'));
-        let contents = good
+        let valid = responses.filter(|(status, _)| status.starts_with('2'));
+        let contents = valid
             .map(|(_, answer)| &answer["content"])
             .chain([&operation["requestBody"]["content"]]);
         let mut count = operation["x-codeSamples"].as_array().map_or(0, Vec::len);

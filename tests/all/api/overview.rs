@@ -167,8 +167,8 @@ fn inventory_pages_are_complete_without_duplicates() {
             json!({"public_key": key, "name": format!("ssh {number}"), "allow_shared": true});
         post(&site, &site.bob, "/api/v1/ssh-keys", &body);
     }
-    let whole = get(&site, "/api/v1/credentials?limit=200");
-    assert_eq!(whole["next"], Value::Null);
+    let complete = get(&site, "/api/v1/credentials?limit=200");
+    assert_eq!(complete["next"], Value::Null);
     let mut parts = Vec::new();
     let mut path = "/api/v1/credentials?limit=3".to_owned();
     loop {
@@ -180,8 +180,8 @@ fn inventory_pages_are_complete_without_duplicates() {
         assert_eq!(part["items"].as_array().unwrap().len(), 3);
         path = format!("/api/v1/credentials?limit=3&after={next}");
     }
-    assert_eq!(&Value::from(parts), &whole["items"]);
-    let times: Vec<&str> = whole["items"]
+    assert_eq!(&Value::from(parts), &complete["items"]);
+    let times: Vec<&str> = complete["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -407,7 +407,7 @@ fn service_shows_its_use_and_carriers() {
         "/api/v1/services",
         &json!({"name": "slurm", "permissions": ["slurm:submit"]}),
     );
-    let made = post(
+    let created = post(
         &site,
         &site.alice,
         "/api/v1/services/slurm/api-keys",
@@ -422,7 +422,7 @@ fn service_shows_its_use_and_carriers() {
         ),
         (&json!(1), &Value::Null, &json!(0))
     );
-    verify(&site, &secret(&made));
+    verify(&site, &secret(&created));
     let patch = site.ask("PATCH", "/api/v1/users/bob").bearer(&site.alice);
     patch
         .json(&json!({"permissions": ["slurm:submit"]}))
@@ -532,11 +532,11 @@ fn logins_list_the_hosts_that_admit_the_user() {
             .expect(200);
         hosts.push((name, secret(&host)));
     }
-    let gone = site.token("gone");
+    let removed = site.token("gone");
     let patch = site.ask("PATCH", "/api/v1/users/gone").bearer(&site.alice);
     patch.json(&json!({"disabled": true})).send().expect(200);
     site.ask("GET", "/api/v1/ssh-keys/logins")
-        .bearer(&gone)
+        .bearer(&removed)
         .send()
         .expect(401);
     let mut by_hosts: Vec<(String, String, String)> = Vec::new();

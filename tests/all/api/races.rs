@@ -166,10 +166,10 @@ fn two_rotations_leave_at_most_two_valid_secrets() {
                 .collect()
         });
         secrets.push(secret(&old));
-        let good = secrets
+        let valid = secrets
             .iter()
             .filter(|secret| site.ask("GET", "/verify").bearer(secret).send().status == 204)
             .count();
-        assert_eq!(good, 2);
+        assert_eq!(valid, 2);
     }
 }

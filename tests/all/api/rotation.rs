@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Site, id, id_of, secret};
 
-fn rotate(site: &Site, made: &Value, body: &Value) -> Value {
-    let path = format!("/api/v1/api-keys/{}/rotate", id(made));
+fn rotate(site: &Site, created: &Value, body: &Value) -> Value {
+    let path = format!("/api/v1/api-keys/{}/rotate", id(created));
     site.ask("POST", &path)
         .bearer(&site.alice)
         .json(body)
@@ -18,8 +18,8 @@ fn works(site: &Site, secret: &str) -> bool {
     site.ask("GET", "/verify").bearer(secret).send().status == 204
 }
 
-fn show(site: &Site, made: &Value) -> Value {
-    let path = format!("/api/v1/api-keys/{}", id(made));
+fn show(site: &Site, created: &Value) -> Value {
+    let path = format!("/api/v1/api-keys/{}", id(created));
     site.ask("GET", &path)
         .bearer(&site.token("alice"))
         .send()
@@ -220,17 +220,17 @@ fn pending_use_is_reported_for_the_right_secret() {
     assert!(works(&site, &secret(&old)));
     site.pass(10);
     let new = rotate(&site, &old, &json!({"grace": "1h"}));
-    let told = || last_uses(&show(&site, &old));
+    let output = || last_uses(&show(&site, &old));
     let at = |second: &str| json!(format!("2026-11-22T12:00:{second}Z"));
-    assert_eq!(told(), [at("00"), Value::Null, at("00")]);
+    assert_eq!(output(), [at("00"), Value::Null, at("00")]);
     // Within the second of the rotation, by either secret.
     assert!(works(&site, &secret(&new)));
-    assert_eq!(told(), [at("10"), at("10"), at("00")]);
+    assert_eq!(output(), [at("10"), at("10"), at("00")]);
     assert!(works(&site, &secret(&old)));
-    assert_eq!(told(), [at("10"), at("10"), at("10")]);
+    assert_eq!(output(), [at("10"), at("10"), at("10")]);
     site.pass(10);
     assert!(works(&site, &secret(&new)));
-    assert_eq!(told(), [at("20"), at("20"), at("10")]);
+    assert_eq!(output(), [at("20"), at("20"), at("10")]);
 }
 
 /// After many rotations, in memory or stored, the last use of any secret stays.

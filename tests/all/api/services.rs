@@ -22,7 +22,7 @@ fn verify(site: &Site, bearer: &str, permission: &str) -> u16 {
 #[test]
 fn service_defines_permissions_and_has_keys() {
     let site = Site::new();
-    let made = ask(
+    let created = ask(
         &site,
         "POST",
         "/api/v1/services",
@@ -30,7 +30,7 @@ fn service_defines_permissions_and_has_keys() {
         201,
     );
     assert_eq!(
-        made,
+        created,
         json!({"name": "slurm", "permissions": ["slurm:cancel", "slurm:submit"], "created_at": "2026-11-22T12:00:00Z"})
     );
     ask(
@@ -42,7 +42,7 @@ fn service_defines_permissions_and_has_keys() {
     );
     assert_eq!(
         ask(&site, "GET", "/api/v1/services", &Value::Null, 200)["items"][0],
-        made
+        created
     );
     // A service's own key with its own permissions: no user needs them first.
     let keys = "/api/v1/services/slurm/api-keys";
@@ -227,8 +227,8 @@ fn role_includes_permissions_of_a_service() {
     assert_eq!(verify(&site, &bob, "slurm:submit"), 403);
     assert_eq!(verify(&site, &secret(&key), "slurm:submit"), 403);
     let events = "/api/v1/events?action=service.edit";
-    let said = ask(&site, "GET", events, &Value::Null, 200)["items"].to_string();
-    assert!(said.contains("members have"), "{said}");
+    let message = ask(&site, "GET", events, &Value::Null, 200)["items"].to_string();
+    assert!(message.contains("members have"), "{message}");
 
     // A personal grant stays.
     let by_name = json!({"permissions": ["slurm:submit"]});
@@ -278,8 +278,8 @@ fn role_with_an_undefined_permission_is_rejected() {
         (json!({"member": ["other:submit"]}), "roles.member"),
         (json!({"member": ["slurm:"]}), "roles.member"),
     ] {
-        let refused = ask(&site, "PATCH", SLURM, &json!({"roles": words}), 422);
-        assert_eq!(refused["errors"][0]["field"], field, "{refused}");
+        let rejected = ask(&site, "PATCH", SLURM, &json!({"roles": words}), 422);
+        assert_eq!(rejected["errors"][0]["field"], field, "{rejected}");
     }
     for words in [
         json!({"roles": {"owner": []}}),

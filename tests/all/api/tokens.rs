@@ -17,18 +17,18 @@ fn make(site: &Site, bearer: &str, body: &Value) -> Value {
 fn token_lasts_full_hours_within_its_creators_lifetime() {
     let site = Site::new();
     let key = secret(&site.api_key(&site.bob, &json!({"name": "k", "expires_in": "never"})));
-    let made = make(
+    let created = make(
         &site,
         &key,
         &json!({"name": " laptop ", "expires_in": "2h", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1"]}),
     );
     let expected = json!({
-        "id": id(&made), "name": "laptop", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1/32"], "state": "active",
+        "id": id(&created), "name": "laptop", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1/32"], "state": "active",
         "created_at": "2026-11-22T12:00:00Z", "created_by": id_of(&key), "creator": {"id": id_of(&key), "kind": "api-key", "name": "k"}, "expires_at": "2026-11-22T14:00:00Z",
         "last_used_at": null, "last_used_from": null, "last_used_by": null,
     });
     assert_eq!(
-        site.ask("GET", &format!("/api/v1/tokens/{}", id(&made)))
+        site.ask("GET", &format!("/api/v1/tokens/{}", id(&created)))
             .bearer(&key)
             .send()
             .expect(200)
@@ -130,13 +130,13 @@ fn token_lifetime_follows_the_policy() {
 #[test]
 fn deleted_token_is_rejected_and_unlisted() {
     let mut site = Site::new();
-    let made = make(&site, &site.bob, &json!({}));
+    let created = make(&site, &site.bob, &json!({}));
     site.ask("GET", "/verify")
-        .bearer(&secret(&made))
+        .bearer(&secret(&created))
         .send()
         .expect(204);
     site.reopen();
-    let path = format!("/api/v1/tokens/{}", id(&made));
+    let path = format!("/api/v1/tokens/{}", id(&created));
     let usage = site
         .ask("GET", &format!("{path}/usage"))
         .bearer(&site.bob)
@@ -149,11 +149,11 @@ fn deleted_token_is_rejected_and_unlisted() {
     );
     // It may delete itself through the list as well.
     site.ask("DELETE", &path)
-        .bearer(&secret(&made))
+        .bearer(&secret(&created))
         .send()
         .expect(204);
     site.ask("GET", "/verify")
-        .bearer(&secret(&made))
+        .bearer(&secret(&created))
         .send()
         .expect(401);
     for (method, tail) in [("GET", ""), ("DELETE", ""), ("GET", "/usage")] {
@@ -162,7 +162,7 @@ fn deleted_token_is_rejected_and_unlisted() {
             .send()
             .expect(404);
     }
-    assert!(!site.dump(|table| table != "events").contains(&id(&made)));
+    assert!(!site.dump(|table| table != "events").contains(&id(&created)));
     for method in ["PATCH", "PUT", "POST"] {
         assert_eq!(
             site.ask(method, &path)
@@ -276,16 +276,16 @@ fn new_password_revokes_all_sessions() {
             .json(&json!({"current": format!("guess number {n}"), "new": new}))
             .send()
     };
-    let mut refused = None;
+    let mut rejected = None;
     for n in 0..12 {
         let answer = guess(n);
         if answer.status == 429 {
-            refused = Some((n, answer));
+            rejected = Some((n, answer));
             break;
         }
         assert_eq!(answer.status, 422);
     }
-    let (n, answer) = refused.unwrap();
+    let (n, answer) = rejected.unwrap();
     // Ten a minute, of which the old password above was one.
     assert_eq!(n, 9);
     let seconds: u32 = answer.header("Retry-After").unwrap().parse().unwrap();

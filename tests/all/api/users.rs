@@ -44,7 +44,7 @@ fn edit(site: &Site, name: &str, body: &Value) -> Value {
 #[test]
 fn invitation_is_valid_once() {
     let site = Site::new();
-    let made = add(
+    let created = add(
         &site,
         &json!({"username": "carol", "display_name": "Carol", "role": "member"}),
     );
@@ -54,10 +54,10 @@ fn invitation_is_valid_once() {
     expected["second_factor"] = none;
     assert_eq!(user(&site, "carol"), expected);
     expected.as_object_mut().unwrap().remove("second_factor");
-    let invitation = code(&made["invitation"], "/invitation");
+    let invitation = code(&created["invitation"], "/invitation");
     assert!(invitation.starts_with("kce_"));
-    expected["invitation"] = made["invitation"].clone();
-    assert_eq!(made, expected);
+    expected["invitation"] = created["invitation"].clone();
+    assert_eq!(created, expected);
     let accept = |path: &str, code: &str| {
         site.ask("POST", path)
             .bearer(code)
@@ -86,12 +86,12 @@ fn invitation_is_valid_once() {
     assert_eq!(accept("/api/v1/invitation", &late), 401);
     // A user created with a password gets no invitation.
     let site = Site::new();
-    let made = add(&site, &json!({"username": "dora", "password": PASSWORD}));
+    let created = add(&site, &json!({"username": "dora", "password": PASSWORD}));
     assert_eq!(
         (
-            made.get("invitation"),
-            &made["display_name"],
-            &made["has_password"]
+            created.get("invitation"),
+            &created["display_name"],
+            &created["has_password"]
         ),
         (None, &json!("dora"), &json!(true))
     );
@@ -187,9 +187,9 @@ fn setup_code_creates_one_admin_and_expires() {
         .json(&json!({"username": "x", "password": "short", "display_name": "\u{0}"}))
         .send();
     assert_eq!(answer.expect(422).fields(), ["display_name", "password"]);
-    let made = set_up(&second, "founder").expect(201).json();
+    let created = set_up(&second, "founder").expect(201).json();
     assert_eq!(
-        (&made["username"], &made["role"]),
+        (&created["username"], &created["role"]),
         (&json!("founder"), &json!("admin"))
     );
     set_up(&second, "another").expect(401);
@@ -362,7 +362,7 @@ fn name_of_a_deleted_user_stays_reserved() {
 fn last_admin_cannot_be_removed() {
     let site = Site::new();
     let before = site.snapshot();
-    let refused = |method: &str, path: &str, body: Value| {
+    let rejected = |method: &str, path: &str, body: Value| {
         let answer = site
             .ask(method, path)
             .bearer(&site.alice)
@@ -377,15 +377,15 @@ fn last_admin_cannot_be_removed() {
         );
         assert_eq!(site.snapshot(), before);
     };
-    refused("PATCH", "/api/v1/users/alice", json!({"role": "member"}));
-    refused("PATCH", "/api/v1/users/alice", json!({"disabled": true}));
-    refused(
+    rejected("PATCH", "/api/v1/users/alice", json!({"role": "member"}));
+    rejected("PATCH", "/api/v1/users/alice", json!({"disabled": true}));
+    rejected(
         "PATCH",
         "/api/v1/users/alice",
         json!({"display_name": "A", "role": "member", "disabled": true}),
     );
-    refused("DELETE", "/api/v1/users/alice", json!({}));
-    refused("POST", "/api/v1/users/alice/offboard", json!({}));
+    rejected("DELETE", "/api/v1/users/alice", json!({}));
+    rejected("POST", "/api/v1/users/alice/offboard", json!({}));
     // A disabled admin does not count.
     add(&site, &json!({"username": "dora", "role": "admin"}));
     edit(&site, "dora", &json!({"disabled": true}));
@@ -450,7 +450,7 @@ fn admin_lists_and_deletes_but_never_creates_for_others() {
             .user_token(
                 &site.app().operator(0),
                 &name,
-                keycroft::model::time::WantedEnd::Unsaid,
+                keycroft::model::time::RequestedExpiration::Unsaid,
                 None
             )
             .is_ok()

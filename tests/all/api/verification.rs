@@ -133,46 +133,46 @@ fn verify_answers_every_method_with_the_identity() {
 #[test]
 fn first_header_with_a_secret_decides() {
     let site = Site::new();
-    let good = site.narrow(&site.bob, &["account:read"]);
+    let valid = site.narrow(&site.bob, &["account:read"]);
     let bad = unknown_secret(Kind::ApiKey);
     let code = Secret::generate(SecretForm::Code).reveal();
     let ask = || site.ask("GET", "/verify");
     for answer in [
-        ask().bearer(&good).send(),
+        ask().bearer(&valid).send(),
         ask()
-            .header("authorization", &format!("bearer {good}"))
+            .header("authorization", &format!("bearer {valid}"))
             .send(),
         ask()
-            .header("Authorization", &format!("BEARER   {good} "))
+            .header("Authorization", &format!("BEARER   {valid} "))
             .send(),
-        ask().basic("bob", &good).send(),
-        ask().basic("", &good).send(),
-        ask().basic(&good, "").send(),
-        ask().basic(&good, "x-oauth-basic").send(),
-        ask().header("X-API-Key", &good).send(),
-        ask().header("x-api-key", &format!(" {good} ")).send(),
+        ask().basic("bob", &valid).send(),
+        ask().basic("", &valid).send(),
+        ask().basic(&valid, "").send(),
+        ask().basic(&valid, "x-oauth-basic").send(),
+        ask().header("X-API-Key", &valid).send(),
+        ask().header("x-api-key", &format!(" {valid} ")).send(),
         // Text in another form is skipped.
         ask()
             .bearer("somebody-elses")
-            .header("X-API-Key", &good)
+            .header("X-API-Key", &valid)
             .send(),
         ask()
             .basic("bob", "hunter2")
-            .header("X-API-Key", &good)
+            .header("X-API-Key", &valid)
             .send(),
         ask()
             .header("Authorization", "Digest x")
-            .header("X-API-Key", &good)
+            .header("X-API-Key", &valid)
             .send(),
         ask()
-            .header("Authorization", &good)
-            .header("X-API-Key", &good)
+            .header("Authorization", &valid)
+            .header("X-API-Key", &valid)
             .send(),
         ask()
-            .bearer(&good)
+            .bearer(&valid)
             .header("X-API-Key", "somebody-elses")
             .send(),
-        ask().bearer(&good).header("X-API-Key", &bad).send(),
+        ask().bearer(&valid).header("X-API-Key", &bad).send(),
     ] {
         check_identity(&answer);
     }
@@ -180,49 +180,49 @@ fn first_header_with_a_secret_decides() {
         ("nothing", ask().send()),
         (
             "a bad one first",
-            ask().bearer(&bad).header("X-API-Key", &good).send(),
+            ask().bearer(&bad).header("X-API-Key", &valid).send(),
         ),
         (
             "a code first",
-            ask().bearer(&code).header("X-API-Key", &good).send(),
+            ask().bearer(&code).header("X-API-Key", &valid).send(),
         ),
-        ("in both places", ask().basic(&good, &good).send()),
+        ("in both places", ask().basic(&valid, &valid).send()),
         (
             "in both places, with another header",
-            ask().basic(&good, &bad).header("X-API-Key", &good).send(),
+            ask().basic(&valid, &bad).header("X-API-Key", &valid).send(),
         ),
-        ("two headers", ask().bearer(&good).bearer(&good).send()),
+        ("two headers", ask().bearer(&valid).bearer(&valid).send()),
         (
             "two other headers",
             ask()
-                .header("X-API-Key", &good)
-                .header("X-API-Key", &good)
+                .header("X-API-Key", &valid)
+                .header("X-API-Key", &valid)
                 .send(),
         ),
         (
             "two lines and another header",
             ask()
-                .bearer(&good)
+                .bearer(&valid)
                 .basic("x", &bad)
-                .header("X-API-Key", &good)
+                .header("X-API-Key", &valid)
                 .send(),
         ),
-        ("no scheme", ask().header("Authorization", &good).send()),
+        ("no scheme", ask().header("Authorization", &valid).send()),
         (
             "in the query",
-            site.ask("GET", &format!("/verify?access_token={good}"))
+            site.ask("GET", &format!("/verify?access_token={valid}"))
                 .send(),
         ),
         (
             "in a cookie",
-            ask().header("Cookie", &format!("session={good}")).send(),
+            ask().header("Cookie", &format!("session={valid}")).send(),
         ),
         (
             "nonsense",
             ask().header("Authorization", "Basic !!!").send(),
         ),
-        ("too long", ask().basic(&"x".repeat(2_000), &good).send()),
-        ("cut off", ask().bearer(&good[..good.len() - 1]).send()),
+        ("too long", ask().basic(&"x".repeat(2_000), &valid).send()),
+        ("cut off", ask().bearer(&valid[..valid.len() - 1]).send()),
     ] {
         assert_eq!(answer.status, 401, "{what}");
         assert!(
@@ -255,7 +255,7 @@ fn verify_requires_the_requested_permissions() {
             .bearer(&key)
             .send()
     };
-    for good in [
+    for valid in [
         "",
         "?",
         "?permission=lab:use",
@@ -264,7 +264,7 @@ fn verify_requires_the_requested_permissions() {
         "?challenge=basic",
         "?challenge=basic&permission=lab:use",
     ] {
-        check_identity(&ask(good));
+        check_identity(&ask(valid));
     }
     for (query, parameter) in [
         ("?permissions=lab:use", "permissions"),
@@ -456,7 +456,7 @@ fn rightmost_address_counts_when_all_are_trusted() {
 #[test]
 fn connection_header_naming_a_keycroft_header_is_rejected() {
     let site = Site::behind(&["127.0.0.1"]);
-    let good = site.narrow(&site.bob, &["account:read"]);
+    let valid = site.narrow(&site.bob, &["account:read"]);
     for lines in [
         &["Remote-User"][..],
         &["remote-user"],
@@ -473,7 +473,7 @@ fn connection_header_naming_a_keycroft_header_is_rejected() {
         &["Forwarded"],
     ] {
         for path in ["/verify", "/api/v1/me"] {
-            let mut asking = site.ask("GET", path).bearer(&good);
+            let mut asking = site.ask("GET", path).bearer(&valid);
             for line in lines {
                 asking = asking.header("Connection", line);
             }
@@ -493,7 +493,7 @@ fn connection_header_naming_a_keycroft_header_is_rejected() {
         "X-Remote-User",
         "Cookie",
     ] {
-        let asking = site.ask("GET", "/verify").bearer(&good);
+        let asking = site.ask("GET", "/verify").bearer(&valid);
         check_identity(&asking.header("Connection", line).send());
     }
 }
@@ -558,7 +558,7 @@ fn known_id_with_a_wrong_secret_is_rejected_like_an_unknown_one() {
 #[test]
 fn basic_is_offered_only_when_requested() {
     let site = Site::new();
-    let good = site.narrow(&site.bob, &["account:read"]);
+    let valid = site.narrow(&site.bob, &["account:read"]);
     let bad = unknown_secret(Kind::ApiKey);
     let challenge = |path: &str, secret: Option<&str>| {
         let asking = site.ask("GET", path);
@@ -582,7 +582,7 @@ fn basic_is_offered_only_when_requested() {
             challenge(path, Some(&bad)),
             format!("Basic realm=\"keycroft\", {bearer}, error=\"invalid_token\"")
         );
-        check_identity(&site.ask("GET", path).basic("x", &good).send());
+        check_identity(&site.ask("GET", path).basic("x", &valid).send());
     }
     for path in [
         "/verify",
@@ -607,7 +607,7 @@ fn basic_is_offered_only_when_requested() {
         .expect(401);
     assert_eq!(answer.header("WWW-Authenticate"), Some(bearer));
     let asking = site.ask("GET", "/verify").header("Authorization", "");
-    check_identity(&asking.header("X-API-Key", &good).send());
+    check_identity(&asking.header("X-API-Key", &valid).send());
 }
 
 #[test]

@@ -15,19 +15,19 @@ fn ask(site: &Site, bearer: &str, method: &str, path: &str, body: &Value) -> (u1
     } else {
         asking.json(body).send()
     };
-    let said = if answer.body.is_empty() {
+    let message = if answer.body.is_empty() {
         Value::Null
     } else {
         answer.json()
     };
-    (answer.status, said)
+    (answer.status, message)
 }
 
 #[track_caller]
 fn may(site: &Site, bearer: &str, method: &str, path: &str, body: &Value) -> Value {
-    let (status, said) = ask(site, bearer, method, path, body);
-    assert!(status < 300, "{method} {path}: {status} {said}");
-    said
+    let (status, message) = ask(site, bearer, method, path, body);
+    assert!(status < 300, "{method} {path}: {status} {message}");
+    message
 }
 
 fn is_good(site: &Site, secret: &str) -> bool {
@@ -35,11 +35,11 @@ fn is_good(site: &Site, secret: &str) -> bool {
 }
 
 /// The code in the link of an answer.
-fn code_of(made: &Value) -> String {
+fn code_of(created: &Value) -> String {
     let link = ["invitation", "link"]
         .iter()
-        .find_map(|name| made[*name].as_str())
-        .unwrap_or_else(|| panic!("no link: {made}"));
+        .find_map(|name| created[*name].as_str())
+        .unwrap_or_else(|| panic!("no link: {created}"));
     link.split_once("code=").unwrap().1.to_owned()
 }
 
@@ -263,8 +263,8 @@ fn limited_caller_creates_nothing_valid_everywhere() {
         ),
     ] {
         let before = site.snapshot();
-        let (status, said) = ask(&site, &limited, method, path, &body);
-        assert_eq!(status, 403, "{method} {path} {body}: {said}");
+        let (status, message) = ask(&site, &limited, method, path, &body);
+        assert_eq!(status, 403, "{method} {path} {body}: {message}");
         assert_eq!(site.snapshot(), before, "{method} {path} {body}");
     }
     // Removal needs no more, and created credentials inherit the limit.
@@ -352,10 +352,10 @@ fn deleting_with_derived_revokes_all_of_them() {
     let events = site.events();
     let is_it =
         |event: &&Value| event["action"] == "api-key.delete" && event["target"]["id"] == id(&root);
-    let said = events.iter().find(is_it).unwrap().to_string();
+    let message = events.iter().find(is_it).unwrap().to_string();
     assert!(
-        said.contains(&id(&deep)) && said.contains(&id(&ssh_key)),
-        "{said}"
+        message.contains(&id(&deep)) && message.contains(&id(&ssh_key)),
+        "{message}"
     );
 }
 
@@ -400,8 +400,8 @@ fn previous_secret_cannot_renew_or_rotate_its_key() {
         ("PATCH", &path, json!({"allowed_addresses": ["10.0.0.0/8"]})),
         ("PATCH", &path, json!({"disabled": true})),
     ] {
-        let (status, said) = ask(&site, &secret(&old), method, path, &body);
-        assert_eq!(status, 403, "{method} {path} {body}: {said}");
+        let (status, message) = ask(&site, &secret(&old), method, path, &body);
+        assert_eq!(status, 403, "{method} {path} {body}: {message}");
     }
     assert_eq!(site.snapshot(), before);
     let token = may(&site, &secret(&old), "POST", "/api/v1/tokens", &json!({}));
@@ -412,8 +412,8 @@ fn previous_secret_cannot_renew_or_rotate_its_key() {
     let of_it = may(&site, &secret(&token), "POST", "/api/v1/tokens", &json!({}));
     assert_eq!(of_it["expires_at"], "2026-11-22T13:00:00Z");
     site.pass(3_600);
-    for gone in [secret(&old), secret(&token), secret(&of_it)] {
-        assert!(!is_good(&site, &gone));
+    for removed in [secret(&old), secret(&token), secret(&of_it)] {
+        assert!(!is_good(&site, &removed));
     }
     assert!(is_good(&site, &secret(&new)));
     may(
@@ -439,14 +439,14 @@ fn imported_key_inherits_the_callers_addresses() {
         assert_eq!(key["allowed_addresses"], json!(["127.0.0.0/8"]), "{key}");
     }
     // Importing for another user needs the permission to change users.
-    let (status, said) = ask(
+    let (status, message) = ask(
         &site,
         &site.bob,
         "POST",
         "/api/v1/users/alice/ssh-keys/import",
         &json!({ "text": line }),
     );
-    assert_eq!(status, 403, "{said}");
+    assert_eq!(status, 403, "{message}");
 }
 
 /// A code authorizes one act, anonymously: it is not a credential, and not another code.

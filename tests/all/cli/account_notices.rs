@@ -8,7 +8,7 @@ fn notice_is_named_by_every_command_until_acknowledged() {
     let quiet = lab.run("token list");
     assert!(!quiet.err.contains("notice"), "{quiet:?}");
     // Lab is alice; the operator acts on her account.
-    lab.good("user reset-password alice --db keycroft.db");
+    lab.expect_success("user reset-password alice --db keycroft.db");
     for line in ["token list", "whoami --json", "api-key list"] {
         let done = lab.run(line);
         assert_eq!(done.code, 0, "{done:?}");
@@ -23,7 +23,7 @@ fn notice_is_named_by_every_command_until_acknowledged() {
     assert_eq!(listed.err, "");
     let id = listed.out.split('\t').next().unwrap().to_owned();
     lab.bad("notice acknowledge 000000000000", 3);
-    lab.good(&format!("notice acknowledge {id}"));
-    assert_eq!(lab.good("notice list"), "");
+    lab.expect_success(&format!("notice acknowledge {id}"));
+    assert_eq!(lab.expect_success("notice list"), "");
     assert!(!lab.run("token list").err.contains("notice"));
 }

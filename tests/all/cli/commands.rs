@@ -12,19 +12,19 @@ fn json(text: &str) -> Value {
 #[test]
 fn api_key_commands_cover_its_lifetime() {
     let lab = Lab::signed_in();
-    let made = lab.run("api-key create ci --expires 30d --permission api-keys:read,account:read --address 127.0.0.0/8 --note deploys");
-    assert_eq!(plain(&made.out), "kca_SECRET");
+    let fresh = lab.run("api-key create ci --expires 30d --permission api-keys:read,account:read --address 127.0.0.0/8 --note deploys");
+    assert_eq!(plain(&fresh.out), "kca_SECRET");
     assert_eq!(
-        plain(&made.err),
+        plain(&fresh.err),
         "created API key ci (ID), account:read api-keys:read, expires in 30d (TIME)\n\
          the secret was written to standard output and can't be shown again"
     );
     assert_eq!(
-        plain(&lab.good("api-key list")),
+        plain(&lab.expect_success("api-key list")),
         "ci\tID\tactive\tTIME\t\t\taccount:read api-keys:read"
     );
     assert_eq!(
-        plain(&lab.good("api-key show ci")),
+        plain(&lab.expect_success("api-key show ci")),
         "name\tci\nid\tID\nstate\tactive\nnote\tdeploys\npermissions\taccount:read api-keys:read\nallowed addresses\t127.0.0.0/8\ncreated\tTIME\ncreated by\ttoken created by the operator (ID)\nexpires\tTIME\n\
          last used\t\nlast used from\t\nlast used by\t\nrotated\t\nprevious secret expires\t\nor when unused for\t\ncurrent secret last used\t\nprevious secret last used\t"
     );
@@ -34,7 +34,7 @@ fn api_key_commands_cover_its_lifetime() {
         (0, "changed API key deploy (ID), active, never expires")
     );
     assert_eq!(
-        json(&lab.good("api-key show deploy --json"))["allowed_addresses"],
+        json(&lab.expect_success("api-key show deploy --json"))["allowed_addresses"],
         Value::Array(Vec::new())
     );
     let disabled = lab.run("api-key disable deploy");
@@ -53,11 +53,11 @@ fn api_key_commands_cover_its_lifetime() {
         explained.err,
         "It is rejected. It is disabled; enable it to use it again.\n"
     );
-    lab.good("api-key enable deploy");
+    lab.expect_success("api-key enable deploy");
     let rotated = lab.run("api-key rotate deploy --grace 1h");
     assert_eq!(plain(&rotated.out), "kca_SECRET");
-    assert_ne!(rotated.out, made.out);
-    for secret in [&made.out, &rotated.out] {
+    assert_ne!(rotated.out, fresh.out);
+    for secret in [&fresh.out, &rotated.out] {
         assert_eq!(
             lab.command()
                 .args(["verify", "--server", &lab.url])
@@ -77,7 +77,7 @@ fn api_key_commands_cover_its_lifetime() {
         10
     );
     assert_eq!(
-        plain(&lab.good("api-key list --deleted")),
+        plain(&lab.expect_success("api-key list --deleted")),
         "deploy\tID\tdeleted\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
     );
 }
@@ -85,9 +85,9 @@ fn api_key_commands_cover_its_lifetime() {
 #[test]
 fn json_output_equals_the_api_answer() {
     let lab = Lab::signed_in();
-    let made = json(&lab.good("api-key create a --json"));
-    assert!(made["secret"].as_str().unwrap().starts_with("kca_"));
-    lab.good("api-key create b");
+    let fresh = json(&lab.expect_success("api-key create a --json"));
+    assert!(fresh["secret"].as_str().unwrap().starts_with("kca_"));
+    lab.expect_success("api-key create b");
     for (command, path) in [
         ("whoami", "/api/v1/me"),
         ("status", "/api/v1/me"),
@@ -101,8 +101,8 @@ fn json_output_equals_the_api_answer() {
         ("policy show", "/api/v1/policy"),
     ] {
         let (mine, theirs) = (
-            lab.good(&format!("{command} --json")),
-            lab.good(&format!("api GET {path}")),
+            lab.expect_success(&format!("{command} --json")),
+            lab.expect_success(&format!("api GET {path}")),
         );
         let forget = |text: &str| {
             // The last use changes during the test.
@@ -120,12 +120,12 @@ fn json_output_equals_the_api_answer() {
         };
         assert_eq!(forget(&mine), forget(&theirs), "{command}");
     }
-    let id = made["id"].as_str().unwrap();
+    let id = fresh["id"].as_str().unwrap();
     assert_eq!(
-        lab.good("api-key show a --json"),
-        lab.good(&format!("api GET /api/v1/api-keys/{id}"))
+        lab.expect_success("api-key show a --json"),
+        lab.expect_success(&format!("api GET /api/v1/api-keys/{id}"))
     );
-    let events = json(&lab.good("event list --json --limit 3"));
+    let events = json(&lab.expect_success("event list --json --limit 3"));
     assert_eq!(events["items"].as_array().unwrap().len(), 3);
 }
 
@@ -137,38 +137,45 @@ fn long_list_is_printed_completely() {
         let body = format!(r#"{{"username": "u{number}"}}"#);
         assert_eq!(lab.post("/api/v1/users", &token, &body), 201);
     }
-    assert_eq!(lab.good("user list").lines().count(), 452);
-    let all = json(&lab.good("user list --json"));
+    assert_eq!(lab.expect_success("user list").lines().count(), 452);
+    let all = json(&lab.expect_success("user list --json"));
     assert_eq!(
         (all["items"].as_array().unwrap().len(), &all["next"]),
         (452, &Value::Null)
     );
     // Each user's event, and those of the tokens.
-    assert_eq!(lab.good("event export --all").lines().count(), 454);
+    assert_eq!(
+        lab.expect_success("event export --all").lines().count(),
+        454
+    );
 }
 
 #[test]
 fn token_and_session_commands_work() {
     let lab = Lab::signed_in();
-    let made = lab.run("token create deploy --expires 2h --permission account:read");
-    assert_eq!(plain(&made.out), "kct_SECRET");
+    let fresh = lab.run("token create deploy --expires 2h --permission account:read");
+    assert_eq!(plain(&fresh.out), "kct_SECRET");
     assert_eq!(
-        plain(&made.err),
+        plain(&fresh.err),
         "created token deploy (ID), expires in 2h (TIME)"
     );
     assert!(
-        plain(&lab.good("token list")).starts_with("deploy\tID\tactive\tTIME\t\t\taccount:read\n")
+        plain(&lab.expect_success("token list"))
+            .starts_with("deploy\tID\tactive\tTIME\t\t\taccount:read\n")
     );
     let explained = lab.run("token explain deploy --permission account:read");
     assert_eq!(
         (explained.code, explained.err.as_str()),
         (0, "It is valid.\n")
     );
-    lab.good("token delete deploy --yes");
-    assert_eq!(lab.command().args(["verify"]).fed(made.out.trim()).code, 10);
+    lab.expect_success("token delete deploy --yes");
+    assert_eq!(
+        lab.command().args(["verify"]).fed(fresh.out.trim()).code,
+        10
+    );
 
     let (_first, _second) = (lab.console("alice"), lab.console("alice"));
-    let listed = lab.good("session list");
+    let listed = lab.expect_success("session list");
     assert_eq!(
         plain(&listed),
         "Firefox on Linux\tID\t127.0.0.1\tTIME\t\tTIME\n"
@@ -179,18 +186,18 @@ fn token_and_session_commands_work() {
         .lines()
         .filter_map(|line| line.split('\t').nth(1))
         .collect();
-    lab.good(&format!("session delete {} --yes", ids[1]));
-    assert!(lab.good("session list").contains(ids[0]));
-    lab.good("session delete-others --yes");
-    assert_eq!(lab.good("session list"), "");
+    lab.expect_success(&format!("session delete {} --yes", ids[1]));
+    assert!(lab.expect_success("session list").contains(ids[0]));
+    lab.expect_success("session delete-others --yes");
+    assert_eq!(lab.expect_success("session list"), "");
 }
 
 /// On the server and on its database: credentials that exceed a new policy, without any change.
 #[test]
 fn policy_change_is_previewed_before_it_is_set() {
     let lab = Lab::signed_in();
-    lab.good("api-key create endless --expires never --permission account:read");
-    let before = lab.good("policy show");
+    lab.expect_success("api-key create endless --expires never --permission account:read");
+    let before = lab.expect_success("policy show");
     let change = "policy set api_key_lifetime_max=90d --dry-run";
     for line in [change.to_owned(), format!("{change} --db keycroft.db")] {
         let tried = lab.run(&line);
@@ -208,11 +215,11 @@ fn policy_change_is_previewed_before_it_is_set() {
         );
     }
     lab.bad("policy set session_lifetime=8d --dry-run", 6);
-    assert_eq!(lab.good("policy show"), before);
-    let events = lab.good("event list --all --target policy");
+    assert_eq!(lab.expect_success("policy show"), before);
+    let events = lab.expect_success("event list --all --target policy");
     assert_eq!(events, "", "nothing happened to the policy");
-    lab.good("policy set api_keys_max=5000");
-    let events = lab.good("event list --all --target policy");
+    lab.expect_success("policy set api_keys_max=5000");
+    let events = lab.expect_success("event list --all --target policy");
     assert_eq!(events.lines().count(), 1, "{events}");
 }
 
@@ -230,7 +237,7 @@ fn admin_commands_work_through_the_api() {
         plain(&at.err),
         "created member carol at http://127.0.0.1:PORT\none-time invitation link, valid for 7 days:"
     );
-    for (line, said) in [
+    for (line, message) in [
         ("user disable carol", "disabled carol"),
         ("user enable carol", "enabled carol"),
         ("user role carol admin", "changed the role of carol"),
@@ -266,17 +273,17 @@ fn admin_commands_work_through_the_api() {
     ] {
         let done = lab.run(line);
         assert!(
-            done.code == 0 && done.err.starts_with(said),
+            done.code == 0 && done.err.starts_with(message),
             "{line}: {done:?}"
         );
     }
-    assert_eq!(plain(&lab.good("group list")), "lab\tTIME\t");
+    assert_eq!(plain(&lab.expect_success("group list")), "lab\tTIME\t");
     assert_eq!(
-        plain(&lab.good("service list")),
+        plain(&lab.expect_success("service list")),
         "slurm\tTIME\tslurm:cancel slurm:submit"
     );
     assert!(
-        lab.good("policy show")
+        lab.expect_success("policy show")
             .contains("api_key_lifetime_max\t90d\n")
     );
     assert!(
@@ -291,17 +298,17 @@ fn admin_commands_work_through_the_api() {
         "kca_SECRET"
     );
     assert!(
-        lab.good("api-key list --service slurm")
+        lab.expect_success("api-key list --service slurm")
             .starts_with("worker\t")
     );
-    assert!(lab.good("api-key list --user bob").is_empty());
-    let given = lab.good("service edit slurm --give member=slurm:cancel --json");
+    assert!(lab.expect_success("api-key list --user bob").is_empty());
+    let given = lab.expect_success("service edit slurm --give member=slurm:cancel --json");
     let given: serde_json::Value = serde_json::from_str(&given).unwrap();
     assert_eq!(
         given["roles"],
         serde_json::json!({"member": ["slurm:cancel", "slurm:submit"], "admin": []})
     );
-    for (line, code, said) in [
+    for (line, code, message) in [
         (
             "--take admin=slurm:submit",
             3,
@@ -319,25 +326,25 @@ fn admin_commands_work_through_the_api() {
         ),
         ("--give member=slurm:hold", 6, "does not define slurm:hold"),
     ] {
-        let refused = lab.bad(&format!("service edit slurm {line}"), code);
-        assert!(refused.contains(said), "{line}: {refused}");
+        let rejected = lab.bad(&format!("service edit slurm {line}"), code);
+        assert!(rejected.contains(message), "{line}: {rejected}");
     }
-    let refused = lab.bad("service edit slurm", 2);
-    assert!(refused.contains("nothing to change: pass at least one option"));
-    lab.good("service edit slurm --remove-permission slurm:cancel");
-    lab.good("service delete slurm --yes");
-    lab.good("group delete lab --yes");
+    let rejected = lab.bad("service edit slurm", 2);
+    assert!(rejected.contains("nothing to change: pass at least one option"));
+    lab.expect_success("service edit slurm --remove-permission slurm:cancel");
+    lab.expect_success("service delete slurm --yes");
+    lab.expect_success("group delete lab --yes");
     assert_eq!(
-        lab.good("sweep"),
+        lab.expect_success("sweep"),
         "api_keys\t0\ntokens\t0\nsessions\t0\ncodes\t0\n"
     );
-    let exported = lab.good("event export --all --action policy.edit");
+    let exported = lab.expect_success("event export --all --action policy.edit");
     assert_eq!(
         json(exported.trim())["after"]["api_key_lifetime_max"],
         "90d"
     );
     assert_eq!(
-        lab.good("event export --all --since 2999-01-01T00:00:00Z"),
+        lab.expect_success("event export --all --since 2999-01-01T00:00:00Z"),
         ""
     );
 }
@@ -345,14 +352,14 @@ fn admin_commands_work_through_the_api() {
 #[test]
 fn verify_and_revoke_take_the_secret_from_standard_input() {
     let lab = Lab::signed_in();
-    let secret = lab.good("api-key create ci --permission account:read --expires never");
+    let secret = lab.expect_success("api-key create ci --permission account:read --expires never");
     let secret = secret.trim();
-    let good = lab
+    let accepted = lab
         .command()
         .args(["verify", "--permission", "account:read"])
         .fed(secret);
     assert_eq!(
-        (good.code, plain(&good.out).as_str()),
+        (accepted.code, plain(&accepted.out).as_str()),
         (
             0,
             "username\talice\ndisplay name\talice\ngroups\t\nid\tID\nkind\tapi-key\npermissions\taccount:read\nexpires\t"
@@ -394,34 +401,40 @@ fn verify_and_revoke_take_the_secret_from_standard_input() {
 fn openapi_prints_the_document_of_the_server() {
     let lab = Lab::signed_in();
     assert_eq!(
-        json(&lab.good("openapi")),
-        json(&lab.good("api GET /openapi.json"))
+        json(&lab.expect_success("openapi")),
+        json(&lab.expect_success("api GET /openapi.json"))
     );
 }
 
 #[test]
 fn small_commands_work() {
     let lab = Lab::signed_in();
-    assert_eq!(lab.good("open api-keys"), format!("{}/api-keys\n", lab.url));
+    assert_eq!(
+        lab.expect_success("open api-keys"),
+        format!("{}/api-keys\n", lab.url)
+    );
     assert!(lab.bad("open ../x", 2).contains("no such page"));
     assert_eq!(
-        lab.good("version"),
+        lab.expect_success("version"),
         format!("keycroft {}\n", env!("CARGO_PKG_VERSION"))
     );
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(
-            lab.good(&format!("completions {shell}"))
+            lab.expect_success(&format!("completions {shell}"))
                 .contains("KEYCROFT_COMPLETE"),
             "{shell}"
         );
     }
-    assert!(lab.good("man").contains("keycroft"));
-    lab.good("man pages");
+    assert!(lab.expect_success("man").contains("keycroft"));
+    lab.expect_success("man pages");
     let page = std::fs::read_to_string(lab.path("pages/keycroft-api-key-create.1")).unwrap();
     assert!(page.contains("\\-\\-expires"), "{page}");
-    assert!(lab.good("help").contains("api-key"));
-    assert!(lab.good("help exit-codes").contains("\n130  interrupted\n"));
-    let environment = lab.good("help environment");
+    assert!(lab.expect_success("help").contains("api-key"));
+    assert!(
+        lab.expect_success("help exit-codes")
+            .contains("\n130  interrupted\n")
+    );
+    let environment = lab.expect_success("help environment");
     for name in ["KEYCROFT_SERVER", "KEYCROFT_TOKEN_FILE", "NO_COLOR"] {
         assert!(environment.contains(name), "{name}");
     }

@@ -14,10 +14,10 @@ fn begin(lab: &Lab, arguments: &[&str]) -> (Child, BufReader<ChildStderr>, Strin
         .args(arguments)
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(login.stderr.take().unwrap());
+    let mut printed = BufReader::new(login.stderr.take().unwrap());
     let mut text = String::new();
     while !text.contains("Waiting") {
-        assert!(said.read_line(&mut text).unwrap() > 0, "{text}");
+        assert!(printed.read_line(&mut text).unwrap() > 0, "{text}");
     }
     assert!(
         text.starts_with(&format!("Open {}/device\n", lab.url)),
@@ -29,19 +29,19 @@ fn begin(lab: &Lab, arguments: &[&str]) -> (Child, BufReader<ChildStderr>, Strin
         .and_then(|rest| rest.lines().next())
         .unwrap()
         .to_owned();
-    (login, said, code)
+    (login, printed, code)
 }
 
-fn rest(mut said: BufReader<ChildStderr>) -> String {
+fn rest(mut printed: BufReader<ChildStderr>) -> String {
     let mut text = String::new();
-    said.read_to_string(&mut text).unwrap();
+    printed.read_to_string(&mut text).unwrap();
     text
 }
 
 #[test]
 fn approved_device_login_gets_a_token() {
     let lab = Lab::new();
-    let (mut login, said, code) = begin(&lab, &["--expires", "3h"]);
+    let (mut login, printed, code) = begin(&lab, &["--expires", "3h"]);
     let mut alice = lab.console("alice");
     let form = alice.open("/device").form("/device");
     let shown = alice.submit(&form.set("code", &code));
@@ -55,29 +55,32 @@ fn approved_device_login_gets_a_token() {
     assert_eq!(form.value("expires_in"), Some("3h"));
     assert_eq!(alice.submit(&form.set("expires_in", "2h")).status, 200);
     assert_eq!(login.wait().unwrap().code(), Some(0));
-    let said = rest(said);
+    let printed = rest(printed);
     assert!(
-        said.contains("as alice with kct_") && said.contains("expires in 2h"),
-        "{said}"
+        printed.contains("as alice with kct_") && printed.contains("expires in 2h"),
+        "{printed}"
     );
-    assert!(lab.good("whoami").starts_with("username\talice\n"));
+    assert!(
+        lab.expect_success("whoami")
+            .starts_with("username\talice\n")
+    );
 }
 
 #[test]
 fn denied_device_login_fails() {
     let lab = Lab::new();
-    let (mut login, said, code) = begin(&lab, &[]);
+    let (mut login, printed, code) = begin(&lab, &[]);
     let mut alice = lab.console("alice");
     let form = alice.open("/device").form("/device");
     let shown = alice.submit(&form.set("code", &code));
     let form = shown.form("/device/approve");
-    let refuse = Form {
+    let reject = Form {
         action: "/device/refuse".to_owned(),
         ..form
     };
-    assert_eq!(alice.submit(&refuse).status, 200);
+    assert_eq!(alice.submit(&reject).status, 200);
     assert_eq!(login.wait().unwrap().code(), Some(5));
-    assert_eq!(rest(said), "keycroft: rejected in the console\n");
+    assert_eq!(rest(printed), "keycroft: rejected in the console\n");
     assert_eq!(lab.run("whoami").code, 4, "nothing was kept");
 }
 

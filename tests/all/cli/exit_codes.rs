@@ -5,7 +5,7 @@ use super::support::{Lab, Run, plain};
 #[test]
 fn every_documented_exit_code_is_returned() {
     let mut lab = Lab::signed_in();
-    lab.good("api-key create ci");
+    lab.expect_success("api-key create ci");
     // 2: wrong usage, or a confirmation without a terminal.
     for line in [
         "",
@@ -47,13 +47,13 @@ fn every_documented_exit_code_is_returned() {
     }
     // 5: permission, policy.
     let bob = lab.token("bob");
-    let refused = lab
+    let rejected = lab
         .command()
         .args(["user", "list"])
         .with("KEYCROFT_TOKEN", &bob)
         .done();
     assert_eq!(
-        (refused.code, refused.err.as_str()),
+        (rejected.code, rejected.err.as_str()),
         (
             5,
             "keycroft: this needs the permission users:read, which this credential does not have\n"
@@ -98,8 +98,8 @@ fn every_documented_exit_code_is_returned() {
     );
     // 7: unreachable.
     lab.stop_server();
-    let gone = lab.bad("whoami", 7);
-    assert!(gone.contains("connection refused"), "{gone}");
+    let removed = lab.bad("whoami", 7);
+    assert!(removed.contains("connection refused"), "{removed}");
     let status = lab.run("status");
     assert_eq!(status.code, 7);
     assert!(status.out.contains("reached\tno: "), "{}", status.out);
@@ -108,8 +108,8 @@ fn every_documented_exit_code_is_returned() {
 #[test]
 fn rejected_credential_is_named_with_its_source() {
     let lab = Lab::signed_in();
-    let old = lab.good("api-key create old --expires never");
-    lab.good("api-key delete old --yes");
+    let old = lab.expect_success("api-key create old --expires never");
+    lab.expect_success("api-key delete old --yes");
     let by_variable = lab
         .command()
         .args(["whoami"])
@@ -133,7 +133,7 @@ fn rejected_credential_is_named_with_its_source() {
         "{}",
         by_file.err
     );
-    lab.good("logout");
+    lab.expect_success("logout");
     assert!(
         lab.bad("whoami", 4)
             .contains("keycroft login http://127.0.0.1:")
@@ -166,7 +166,7 @@ fn ask(url: &str, form: &str) -> String {
 #[test]
 fn secret_argument_is_rejected_without_an_echo() {
     let lab = Lab::signed_in();
-    let secret = lab.good("api-key create ci");
+    let secret = lab.expect_success("api-key create ci");
     let secret = secret.trim();
     for (arguments, right) in [
         (vec!["verify", secret], "keycroft verify < FILE"),
@@ -222,7 +222,7 @@ fn answer_of_another_server_is_reported() {
         ("nonsense\r\n\r\n", 7, "is unreachable"),
     ];
     let token = lab.token("bob");
-    for (answer, code, said) in answers {
+    for (answer, code, message) in answers {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
@@ -237,6 +237,6 @@ fn answer_of_another_server_is_reported() {
             .done();
         server.join().unwrap();
         assert_eq!(done.code, code, "{answer}: {done:?}");
-        assert!(done.err.contains(said), "{answer}: {}", done.err);
+        assert!(done.err.contains(message), "{answer}: {}", done.err);
     }
 }

@@ -5,8 +5,8 @@ use super::support::{Lab, Run};
 #[test]
 fn output_flag_works_in_every_position() {
     let lab = Lab::signed_in();
-    lab.good("api-key create ci");
-    let expected = lab.good("api-key list --json");
+    lab.expect_success("api-key create ci");
+    let expected = lab.expect_success("api-key list --json");
     assert!(expected.starts_with("{\"items\":["), "{expected}");
     for line in [
         "-o json api-key list",
@@ -17,7 +17,7 @@ fn output_flag_works_in_every_position() {
         "api-key --json list",
         "api-key list -ojson",
     ] {
-        assert_eq!(lab.good(line), expected, "{line}");
+        assert_eq!(lab.expect_success(line), expected, "{line}");
     }
     for line in [
         "-o json context list",
@@ -45,13 +45,13 @@ fn table_is_chosen_without_a_terminal() {
         empty.err,
         "no API keys; create one: keycroft api-key create NAME\n"
     );
-    lab.good("api-key create ci");
-    let table = lab.good("api-key list -o table");
+    lab.expect_success("api-key create ci");
+    let table = lab.expect_success("api-key list -o table");
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 2, "{table}");
     assert!(lines[0].starts_with("NAME  ID"), "{table}");
     assert!(lines[1].starts_with("ci    "), "{table}");
-    assert_eq!(lab.good("api-key list -o wide"), table);
+    assert_eq!(lab.expect_success("api-key list -o wide"), table);
     assert!(!table.contains('\u{1b}'), "{table}");
     let colored = lab
         .command()
@@ -59,23 +59,23 @@ fn table_is_chosen_without_a_terminal() {
         .env("CLICOLOR_FORCE", "1")
         .done();
     assert!(colored.out.contains("\u{1b}[32mactive\u{1b}[0m"));
-    let tsv = lab.good("api-key list -o tsv");
-    assert_eq!(tsv, lab.good("api-key list"));
-    let ids = lab.good("api-key list -q");
+    let tsv = lab.expect_success("api-key list -o tsv");
+    assert_eq!(tsv, lab.expect_success("api-key list"));
+    let ids = lab.expect_success("api-key list -q");
     assert_eq!(ids.trim().len(), 12, "{ids}");
-    assert_eq!(lab.good("api-key ls -q"), ids, "an alias");
+    assert_eq!(lab.expect_success("api-key ls -q"), ids, "an alias");
 }
 
 #[test]
 fn several_objects_are_deleted_at_once() {
     let lab = Lab::signed_in();
     for name in ["a", "b", "c"] {
-        lab.good(&format!("api-key create {name} -e 30d -p account:read"));
-        lab.good(&format!("group create {name}"));
-        lab.good(&format!("service create {name}"));
-        lab.good(&format!("token create {name} -e 2h"));
+        lab.expect_success(&format!("api-key create {name} -e 30d -p account:read"));
+        lab.expect_success(&format!("group create {name}"));
+        lab.expect_success(&format!("service create {name}"));
+        lab.expect_success(&format!("token create {name} -e 2h"));
         // A name is a group or a user.
-        lab.good(&format!("user create u{name}"));
+        lab.expect_success(&format!("user create u{name}"));
     }
     for (noun, mark) in [
         ("api-key", ""),
@@ -93,13 +93,13 @@ fn several_objects_are_deleted_at_once() {
             2,
             "{noun}"
         );
-        let before = lab.good(&format!("{noun} list")).lines().count();
-        lab.good(&format!("{noun} delete {mark}a {mark}b -y"));
-        let after = lab.good(&format!("{noun} list"));
+        let before = lab.expect_success(&format!("{noun} list")).lines().count();
+        lab.expect_success(&format!("{noun} delete {mark}a {mark}b -y"));
+        let after = lab.expect_success(&format!("{noun} list"));
         assert_eq!(after.lines().count() + 2, before, "{noun}: {after}");
         assert!(after.contains('c'), "{noun}: {after}");
         assert!(
-            lab.good(&format!("{noun} show {mark}c"))
+            lab.expect_success(&format!("{noun} show {mark}c"))
                 .contains(&format!("\t{mark}c\n")),
             "{noun}"
         );
@@ -109,7 +109,7 @@ fn several_objects_are_deleted_at_once() {
 #[test]
 fn help_is_grouped_and_has_examples() {
     let lab = Lab::new();
-    let help = lab.good("help");
+    let help = lab.expect_success("help");
     let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
     assert!(place("Everyday commands:") < place("Administration:"));
     assert!(place("  api-key ") < place("  serve "));
@@ -117,7 +117,7 @@ fn help_is_grouped_and_has_examples() {
         !help.contains("\nCommands:"),
         "one list of commands: {help}"
     );
-    let create = lab.good("api-key create --help");
+    let create = lab.expect_success("api-key create --help");
     assert!(
         create.contains("Examples:\n  keycroft api-key create ci -e 30d"),
         "{create}"
@@ -129,12 +129,14 @@ fn help_is_grouped_and_has_examples() {
     ] {
         let (group, word) = old.split_once(' ').unwrap();
         assert!(
-            lab.good(&format!("{old} --help")).contains(summary),
+            lab.expect_success(&format!("{old} --help"))
+                .contains(summary),
             "{old}"
         );
         let listed = format!("\n  {word} ");
         assert!(
-            !lab.good(&format!("{group} --help")).contains(&listed),
+            !lab.expect_success(&format!("{group} --help"))
+                .contains(&listed),
             "{old}"
         );
     }

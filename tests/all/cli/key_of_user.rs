@@ -11,13 +11,13 @@ fn json(text: &str) -> Value {
 /// As bob.
 fn bobs_key(lab: &Lab) -> String {
     let bob = lab.token("bob");
-    let made = lab
+    let fresh = lab
         .command()
         .args(["api-key", "create", "job"])
         .with("KEYCROFT_TOKEN", &bob)
         .done();
-    assert_eq!(made.code, 0, "{}", made.err);
-    made.out.trim().to_owned()
+    assert_eq!(fresh.code, 0, "{}", fresh.err);
+    fresh.out.trim().to_owned()
 }
 
 fn verify(lab: &Lab, secret: &str) -> i32 {
@@ -29,16 +29,16 @@ fn admin_manages_a_users_key_by_name() {
     let lab = Lab::signed_in();
     let secret = bobs_key(&lab);
     assert_eq!(verify(&lab, &secret), 0);
-    let shown = json(&lab.good("api-key show job --user bob --json"));
+    let shown = json(&lab.expect_success("api-key show job --user bob --json"));
     assert_eq!(shown["name"], "job");
     assert!(shown["last_used_at"].is_string());
-    lab.good("api-key disable job --user bob");
+    lab.expect_success("api-key disable job --user bob");
     assert_eq!(verify(&lab, &secret), 10);
     let explained = lab.run("api-key explain job --user bob");
     assert!(explained.err.contains("disabled"), "{}", explained.err);
-    lab.good("api-key enable job --user bob");
+    lab.expect_success("api-key enable job --user bob");
     assert_eq!(verify(&lab, &secret), 0);
-    lab.good("api-key delete job --user bob --yes");
+    lab.expect_success("api-key delete job --user bob --yes");
     assert_eq!(verify(&lab, &secret), 10);
     lab.bad("api-key show job --user bob", 3);
 }
@@ -50,13 +50,13 @@ fn deletion_names_what_a_credential_created_and_takes_it_along() {
     for (owner, flag) in [("alice", ""), ("bob", " --user bob")] {
         let create = |line: &str, token: &str| {
             let arguments = line.split(' ');
-            let made = lab
+            let fresh = lab
                 .command()
                 .args(arguments)
                 .with("KEYCROFT_TOKEN", token)
                 .done();
-            assert_eq!(made.code, 0, "{}", made.err);
-            made.out.trim().to_owned()
+            assert_eq!(fresh.code, 0, "{}", fresh.err);
+            fresh.out.trim().to_owned()
         };
         for way in ["", " --with-created"] {
             let first = create("api-key create first", &lab.token(owner));
@@ -77,7 +77,7 @@ fn deletion_names_what_a_credential_created_and_takes_it_along() {
             let found = [&first, &token, &third].map(|secret| verify(&lab, secret));
             assert_eq!(found, expected, "{owner}{way}");
             if is_left {
-                lab.good(&format!("api-key delete third{flag} --yes"));
+                lab.expect_success(&format!("api-key delete third{flag} --yes"));
             }
         }
         let token = create("token create shell", &lab.token(owner));
@@ -102,11 +102,11 @@ fn user_flag_exists_only_where_it_works() {
 #[test]
 fn rotation_requires_a_grace_option() {
     let lab = Lab::signed_in();
-    lab.good("api-key create ci");
-    let refused = lab.bad("api-key rotate ci", 2);
+    lab.expect_success("api-key create ci");
+    let rejected = lab.bad("api-key rotate ci", 2);
     assert!(
-        refused.contains("--grace") && refused.contains("--now"),
-        "{refused}"
+        rejected.contains("--grace") && rejected.contains("--now"),
+        "{rejected}"
     );
     for line in [
         "api-key rotate ci --grace 1h --now",
@@ -127,11 +127,11 @@ fn rotation_requires_a_grace_option() {
         .out
         .trim()
         .to_owned();
-    let shown = json(&lab.good("api-key show ci --json"));
+    let shown = json(&lab.expect_success("api-key show ci --json"));
     assert_eq!(shown["previous_quiet_for"], "2h");
     assert_eq!((verify(&lab, &first), verify(&lab, &second)), (0, 0));
     let third = lab.run("api-key reset ci --now").out.trim().to_owned();
     assert_eq!((verify(&lab, &second), verify(&lab, &third)), (10, 0));
-    let shown = json(&lab.good("api-key show ci --json"));
+    let shown = json(&lab.expect_success("api-key show ci --json"));
     assert_eq!(shown["previous_ends_at"], Value::Null);
 }

@@ -64,20 +64,20 @@ fn flag_beats_environment_beats_files() {
         elsewhere.contains("you are not logged in to http://127.0.0.1:1"),
         "a saved login goes to no other server: {elsewhere}"
     );
-    lab.good("context use lab");
+    lab.expect_success("context use lab");
     assert_eq!(who(&[], &[]), "alice");
     assert_eq!(
-        plain(&lab.good("context list")).replace(&lab.url[17..], "PORT"),
+        plain(&lab.expect_success("context list")).replace(&lab.url[17..], "PORT"),
         "\tbobs\thttp://127.0.0.1:PORT\tbob\tkct_ID_…\tTIME\n*\tlab\thttp://127.0.0.1:PORT\talice\tkct_ID_…\tTIME"
     );
-    lab.good("context remove lab");
+    lab.expect_success("context remove lab");
     assert!(lab.bad("whoami", 4).contains("no server chosen"));
 }
 
 #[test]
 fn status_shows_the_source_of_each_setting() {
     let lab = Lab::signed_in();
-    let status = lab.good("status");
+    let status = lab.expect_success("status");
     for line in [
         format!("server\t{}", lab.url),
         "server from\tthe saved login of context lab".into(),
@@ -134,15 +134,15 @@ fn pasted_credential_is_checked_before_it_is_saved() {
     for (text, code) in [("nonsense", 6), (mistyped.as_str(), 6), ("", 2)] {
         assert_eq!(login(text).code, code, "{text}");
     }
-    let over = lab.token("bob");
+    let expired = lab.token("bob");
     assert_eq!(
         lab.command()
             .args(["revoke", "--server", &lab.url])
-            .fed(&over)
+            .fed(&expired)
             .code,
         0
     );
-    assert_eq!(login(&over).code, 4);
+    assert_eq!(login(&expired).code, 4);
     assert!(
         !fs::read_to_string(lab.path(FOLDER).join("config.toml"))
             .unwrap()
@@ -150,8 +150,9 @@ fn pasted_credential_is_checked_before_it_is_saved() {
         "nothing was kept"
     );
     assert_eq!(login(&token).code, 0);
-    assert_eq!(lab.good("auth-token").trim(), token);
-    let as_json: serde_json::Value = serde_json::from_str(&lab.good("auth-token --json")).unwrap();
+    assert_eq!(lab.expect_success("auth-token").trim(), token);
+    let as_json: serde_json::Value =
+        serde_json::from_str(&lab.expect_success("auth-token --json")).unwrap();
     assert_eq!(
         (
             as_json["access_token"].as_str(),
@@ -174,18 +175,18 @@ fn secrets_are_saved_in_one_private_file() {
             .contains("kct_")
     );
     fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
-    let refused = lab.bad("whoami", 1);
+    let rejected = lab.bad("whoami", 1);
     assert!(
-        refused.contains("too open") && refused.contains("chmod 600"),
-        "{refused}"
+        rejected.contains("too open") && rejected.contains("chmod 600"),
+        "{rejected}"
     );
 }
 
 #[test]
 fn logout_revokes_a_token_and_forgets_an_api_key() {
     let lab = Lab::signed_in();
-    let token = lab.good("auth-token");
-    let key = lab.good("api-key create mine --expires never");
+    let token = lab.expect_success("auth-token");
+    let key = lab.expect_success("api-key create mine --expires never");
     let done = lab
         .command()
         .args(["login", &lab.url, "--with-token", "--context", "key"])
@@ -287,7 +288,8 @@ fn two_simultaneous_logins_are_both_saved() {
     });
     for (number, token) in tokens.iter().enumerate() {
         assert_eq!(
-            lab.good(&format!("auth-token --context c{number}")).trim(),
+            lab.expect_success(&format!("auth-token --context c{number}"))
+                .trim(),
             token
         );
     }
@@ -316,7 +318,7 @@ fn environment_suffices_without_a_home() {
 #[test]
 fn each_setting_is_shown_with_its_source() {
     let lab = Lab::signed_in();
-    let shown = plain(&lab.good("config show"));
+    let shown = plain(&lab.expect_success("config show"));
     for line in [
         "server\thttp://127.0.0.1:PORT\tthe saved login of context lab",
         "context\tlab\tthe saved login of context lab",
@@ -332,11 +334,11 @@ fn each_setting_is_shown_with_its_source() {
         .with("KEYCROFT_TOKEN", lab.token("bob"))
         .with("KEYCROFT_CA_FILE", "ca.pem")
         .done();
-    let said: serde_json::Value = serde_json::from_str(&by_others.out).unwrap();
-    assert_eq!(said["server"]["source"], "--server");
-    assert_eq!(said["credential"]["source"], "KEYCROFT_TOKEN");
+    let message: serde_json::Value = serde_json::from_str(&by_others.out).unwrap();
+    assert_eq!(message["server"]["source"], "--server");
+    assert_eq!(message["credential"]["source"], "KEYCROFT_TOKEN");
     assert_eq!(
-        (&said["ca_file"]["value"], &said["ca_file"]["source"]),
+        (&message["ca_file"]["value"], &message["ca_file"]["source"]),
         (&"ca.pem".into(), &"KEYCROFT_CA_FILE".into())
     );
     let nowhere = lab
@@ -366,9 +368,9 @@ fn secret_command_provides_the_credential() {
         fs::write(&config, format!("{before}credential_command = {command}\n")).unwrap();
     };
     with(&format!("[\"cat\", {:?}]", secret.to_str().unwrap()));
-    assert!(lab.good("whoami").starts_with("username\tbob\n"));
+    assert!(lab.expect_success("whoami").starts_with("username\tbob\n"));
     assert!(
-        plain(&lab.good("config show"))
+        plain(&lab.expect_success("config show"))
             .contains("credential\tkct_ID_…\tthe credential_command of context lab")
     );
     // The environment beats every file.
@@ -402,16 +404,26 @@ fn secret_command_provides_the_credential() {
 #[test]
 fn single_field_is_printed_raw() {
     let lab = Lab::signed_in();
-    assert_eq!(lab.good("whoami --field username"), "alice\n");
-    let made = lab
+    assert_eq!(lab.expect_success("whoami --field username"), "alice\n");
+    let created = lab
         .command()
         .args(["api-key", "create", "one", "--field=id"])
         .done();
-    assert_eq!((made.code, made.out.trim().len()), (0, 12), "{}", made.err);
-    lab.good("api-key create two");
-    assert_eq!(lab.good("api-key list --field name"), "two\none\n");
     assert_eq!(
-        lab.good("event list --field target.name").lines().next(),
+        (created.code, created.out.trim().len()),
+        (0, 12),
+        "{}",
+        created.err
+    );
+    lab.expect_success("api-key create two");
+    assert_eq!(
+        lab.expect_success("api-key list --field name"),
+        "two\none\n"
+    );
+    assert_eq!(
+        lab.expect_success("event list --field target.name")
+            .lines()
+            .next(),
         Some("two")
     );
     let none = lab.bad("whoami --field nothing", 6);

@@ -117,11 +117,11 @@ fn saved_login_selects_the_server_and_db_flag_the_database() {
         2,
         "both at once is nothing"
     );
-    lab.good("logout");
-    lab.good("context remove lab");
+    lab.expect_success("logout");
+    lab.expect_success("context remove lab");
     assert!(at(&[], &[]), "signed in nowhere: the file that lies here");
     // The log names the operator.
-    let events = lab.good("event list --action user.disable");
+    let events = lab.expect_success("event list --action user.disable");
     let (operator, alice) = (
         events.matches("\toperator\t").count(),
         events.matches("\talice\t").count(),
@@ -143,8 +143,8 @@ fn json_is_equal_for_server_and_database() {
         "user show bob",
     ] {
         assert_eq!(
-            lab.good(line),
-            lab.good(&format!("{line} --db keycroft.db")),
+            lab.expect_success(line),
+            lab.expect_success(&format!("{line} --db keycroft.db")),
             "{line}"
         );
     }

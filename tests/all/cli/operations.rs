@@ -12,7 +12,7 @@ use super::support::{Lab, Run};
 fn backup_into_folder_keeps_the_newest() {
     let lab = Lab::new();
     let folder = lab.path("backups");
-    lab.good("backup --db keycroft.db --into backups");
+    lab.expect_success("backup --db keycroft.db --into backups");
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(folder.clone()), 0o700);
     let first = fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
@@ -61,14 +61,14 @@ fn backup_into_folder_keeps_the_newest() {
         .max()
         .unwrap();
     let line = format!("check --db backups/{newest}");
-    lab.good(&line);
+    lab.expect_success(&line);
 }
 
 #[test]
 fn backups_of_one_second_get_separate_names() {
     let lab = Lab::new();
     for _ in 0..4 {
-        lab.good("backup --db keycroft.db --into backups");
+        lab.expect_success("backup --db keycroft.db --into backups");
     }
     let names: Vec<_> = fs::read_dir(lab.path("backups")).unwrap().collect();
     assert_eq!(names.len(), 4, "{names:?}");
@@ -84,10 +84,10 @@ fn failed_backup_deletes_no_older_one() {
     fs::write(&newer, "x").unwrap();
     lab.bad("backup --db none.db --into backups --keep 1", 1);
     assert!(old.exists() && newer.exists());
-    let refused = lab.bad("backup --db keycroft.db --into backups --keep 0", 2);
-    assert!(refused.contains("--keep"), "{refused}");
-    let refused = lab.bad("backup --db keycroft.db copy.db --into backups", 2);
-    assert!(refused.contains("--into"), "{refused}");
+    let rejected = lab.bad("backup --db keycroft.db --into backups --keep 0", 2);
+    assert!(rejected.contains("--keep"), "{rejected}");
+    let rejected = lab.bad("backup --db keycroft.db copy.db --into backups", 2);
+    assert!(rejected.contains("--into"), "{rejected}");
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn health_is_0_for_a_healthy_server_and_7_otherwise() {
         (0, "", "")
     );
     lab.stop_server();
-    let gone = lab.bad(&format!("health {url}"), 7);
-    assert!(gone.contains("/healthz"), "{gone}");
+    let removed = lab.bad(&format!("health {url}"), 7);
+    assert!(removed.contains("/healthz"), "{removed}");
 }
 
 #[test]

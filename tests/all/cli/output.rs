@@ -28,10 +28,10 @@ fn closed_output_pipe_is_not_an_error() {
             .stderr(Stdio::piped())
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
         assert!(
-            output.status.code() == Some(0) && said.is_empty(),
-            "{line}: {:?} {said} in {folder}",
+            output.status.code() == Some(0) && message.is_empty(),
+            "{line}: {:?} {message} in {folder}",
             output.status
         );
     }
@@ -58,11 +58,12 @@ fn secret_that_cannot_be_printed_is_reported() {
         .stdout(writer)
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said.contains("was created, but not written") && said.contains("keycroft api-key rotate"),
-        "{said}"
+        message.contains("was created, but not written")
+            && message.contains("keycroft api-key rotate"),
+        "{message}"
     );
     let full = std::fs::OpenOptions::new()
         .write(true)
@@ -108,7 +109,7 @@ fn secret_is_written_to_a_new_private_file() {
         !lab.path("unused").exists(),
         "no empty file is left when no key was made"
     );
-    let json = lab.good("api-key create j --json --out j");
+    let json = lab.expect_success("api-key create j --json --out j");
     assert!(
         !json.contains("secret")
             && std::fs::read_to_string(lab.path("j"))
@@ -140,7 +141,7 @@ fn key_that_expires_soon_is_named() {
         (5, Some("within 7 days: in ")),
         (1, Some("within a day: in ")),
     ] {
-        let key = lab.good(&format!("api-key create k{days} --expires {days}d"));
+        let key = lab.expect_success(&format!("api-key create k{days} --expires {days}d"));
         let done = lab
             .command()
             .args(["whoami"])
@@ -182,7 +183,7 @@ fn key_that_expires_soon_is_named() {
         "{status}"
     );
     // A disabled key needs no warning.
-    lab.good("api-key disable k1");
+    lab.expect_success("api-key disable k1");
     assert!(!lab.run("api-key list").err.contains("k1 ("));
 }
 
@@ -196,12 +197,12 @@ fn hostile_name_cannot_move_the_cursor() {
     assert_eq!(done.code, 6);
     assert!(!done.err.contains('\u{1b}'), "{:?}", done.err);
     let name = "x".repeat(64);
-    lab.good(&format!("api-key create {name}"));
+    lab.expect_success(&format!("api-key create {name}"));
     let odd = "تجربة <b>'\"";
     assert_eq!(
         lab.command().args(["api-key", "create", odd]).done().code,
         0
     );
     assert_eq!(lab.command().args(["api-key", "show", odd]).done().code, 0);
-    assert!(lab.good("api-key list").contains(odd));
+    assert!(lab.expect_success("api-key list").contains(odd));
 }

@@ -50,15 +50,15 @@ fn wrapped_or_reencoded_secret_is_accepted() {
 fn ssh_key_in_utf16_as_text_or_from_a_pipe_is_accepted() {
     let lab = Lab::signed_in();
     fs::write(lab.path("utf16.pub"), utf16(&format!("{KEY}\r\n"))).unwrap();
-    let added = lab.good("ssh-key add utf16.pub --name utf16 --json");
+    let added = lab.expect_success("ssh-key add utf16.pub --name utf16 --json");
     assert!(added.contains("alice@laptop"), "{added}");
-    lab.good("ssh-key delete utf16 --yes");
+    lab.expect_success("ssh-key delete utf16 --yes");
     let done = lab
         .command()
         .args(["ssh-key", "add", KEY, "--name", "text"])
         .done();
     assert_eq!(done.code, 0, "{done:?}");
-    lab.good("ssh-key delete text --yes");
+    lab.expect_success("ssh-key delete text --yes");
     let pipe = format!("echo '{KEY}' | \"$0\" ssh-key add /dev/stdin --name pipe");
     let done = std::process::Command::new("sh")
         .args(["-c", &pipe, env!("CARGO_BIN_EXE_keycroft")])
@@ -129,9 +129,9 @@ fn import_of_homes_reads_authorized_keys2() {
     let ssh = lab.path("homes/bob/.ssh");
     fs::create_dir_all(&ssh).unwrap();
     fs::write(ssh.join("authorized_keys2"), format!("{KEY}\n")).unwrap();
-    let told = lab.good("ssh-key import homes");
-    assert!(told.contains("authorized_keys2"), "{told}");
-    let listed = lab.good("ssh-key list --user bob");
+    let printed = lab.expect_success("ssh-key import homes");
+    assert!(printed.contains("authorized_keys2"), "{printed}");
+    let listed = lab.expect_success("ssh-key list --user bob");
     assert!(listed.contains("ssh-ed25519"), "{listed}");
 }
 
@@ -143,7 +143,7 @@ fn day_as_expiration_includes_that_day() {
         .after(std::time::Duration::from_secs(2 * 86_400))
         .to_string();
     let day = &tomorrow[..10];
-    let created = lab.good(&format!("api-key create ci --expires {day} --json"));
+    let created = lab.expect_success(&format!("api-key create ci --expires {day} --json"));
     assert!(
         created.contains(&format!("\"expires_at\":\"{day}T23:59:59Z\"")),
         "{created}"

@@ -21,25 +21,25 @@ fn factors_are_shown_and_reset() {
     assert_eq!(reset.code, 0, "{reset:?}");
     assert!(reset.out.contains("/reset?code=kce_"), "{reset:?}");
     assert_eq!(reset.out.lines().count(), 1);
-    let json = lab.good("user reset-second-factor bob --json");
+    let json = lab.expect_success("user reset-second-factor bob --json");
     assert!(json.starts_with("{\"link\":"), "{json}");
     lab.bad("user reset-second-factor nobody", 3);
-    lab.good("user reset-second-factor alice --db keycroft.db");
+    lab.expect_success("user reset-second-factor alice --db keycroft.db");
 }
 
 #[test]
 fn policy_requires_a_factor_from_a_time_or_from_now() {
     let lab = Lab::signed_in();
-    lab.good("policy set second_factor=admins second_factor_from=2126-12-01T00:00:00Z");
-    let shown = lab.good("policy show");
+    lab.expect_success("policy set second_factor=admins second_factor_from=2126-12-01T00:00:00Z");
+    let shown = lab.expect_success("policy show");
     assert!(shown.contains("second_factor\tadmins\n"), "{shown}");
     assert!(
         shown.contains("second_factor_from\t2126-12-01T00:00:00Z\n"),
         "{shown}"
     );
-    lab.good("policy set second_factor_from=now");
+    lab.expect_success("policy set second_factor_from=now");
     assert!(
-        lab.good("policy show")
+        lab.expect_success("policy show")
             .contains("second_factor_from\tnow\n")
     );
     lab.bad("policy set second_factor=all", 6);

@@ -102,7 +102,7 @@ impl Lab {
     }
 
     /// Runs a line that has to succeed. Returns its standard output.
-    pub fn good(&self, line: &str) -> String {
+    pub fn expect_success(&self, line: &str) -> String {
         let done = self.run(line);
         assert_eq!(done.code, 0, "{line}: {done:?}");
         done.out

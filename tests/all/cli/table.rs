@@ -176,7 +176,7 @@ fn words(command: &str, more: &str) -> Vec<String> {
 #[test]
 fn command_table_is_complete() {
     let lab = Lab::new();
-    lab.good("man pages");
+    lab.expect_success("man pages");
     let pages: BTreeSet<String> = std::fs::read_dir(lab.path("pages"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -238,8 +238,8 @@ fn commands_fail_clearly_without_server_or_database() {
             }
             run.fed(&token)
         };
-        let gone = [("KEYCROFT_SERVER", lab.url.as_str())];
-        let both = [gone[0], ("KEYCROFT_TOKEN", token.as_str())];
+        let removed = [("KEYCROFT_SERVER", lab.url.as_str())];
+        let both = [removed[0], ("KEYCROFT_TOKEN", token.as_str())];
         match at {
             Server | Either => {
                 assert_eq!(
@@ -250,9 +250,9 @@ fn commands_fail_clearly_without_server_or_database() {
                 );
                 assert_eq!(run(&both).code, 7, "{command}, no server: {:?}", run(&both));
             }
-            Stranger => assert_eq!(run(&gone).code, 7, "{command}: {:?}", run(&gone)),
+            Stranger => assert_eq!(run(&removed).code, 7, "{command}: {:?}", run(&removed)),
             // The code varies; it is never success.
-            Here(-1) => assert_ne!(run(&gone).code, 0, "{command}: {:?}", run(&gone)),
+            Here(-1) => assert_ne!(run(&removed).code, 0, "{command}: {:?}", run(&removed)),
             Here(code) => assert_eq!(run(&[]).code, *code, "{command}: {:?}", run(&[])),
             Nothing => assert_eq!(run(&[]).code, 0, "{command}: {:?}", run(&[])),
         }

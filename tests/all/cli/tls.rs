@@ -53,7 +53,7 @@ fn whoami(lab: &Lab, url: &str, authority: Option<&str>) -> Done {
     command.done()
 }
 
-fn refused(done: &Done, code: i32, words: &str) {
+fn rejected(done: &Done, code: i32, words: &str) {
     assert_eq!((done.code, done.out.as_str()), (code, ""), "{done:?}");
     assert!(done.err.contains(words), "{words}: {done:?}");
 }
@@ -67,43 +67,43 @@ fn only_the_configured_ca_is_trusted() {
     assert!(done.out.starts_with("username\talice\n"), "{done:?}");
     for name in ["foreign.pem", "namesake.pem"] {
         let foreign = whoami(&lab, &lab.url, Some(name));
-        refused(
+        rejected(
             &foreign,
             7,
             "its certificate is from an authority that is not trusted here",
         );
-        refused(&foreign, 7, "try: KEYCROFT_CA_FILE=FILE");
+        rejected(&foreign, 7, "try: KEYCROFT_CA_FILE=FILE");
     }
     // The system's CAs do not include this lab.
-    refused(
+    rejected(
         &whoami(&lab, &lab.url, None),
         7,
         "try: KEYCROFT_CA_FILE=FILE",
     );
     let by_name = lab.url.replace("127.0.0.1", "localhost");
-    refused(
+    rejected(
         &whoami(&lab, &by_name, Some("lab.pem")),
         7,
         "its certificate is for another name than localhost",
     );
-    refused(
+    rejected(
         &whoami(&lab, &lab.url, Some("missing.pem")),
         2,
         "missing.pem: No such file",
     );
-    refused(
+    rejected(
         &whoami(&lab, &lab.url, Some("server.key")),
         2,
         "server.key: the file contains no PEM certificate",
     );
     let plain = lab.url.replace("https://", "http://");
-    refused(&whoami(&lab, &plain, None), 7, "try: https://127.0.0.1");
+    rejected(&whoami(&lab, &plain, None), 7, "try: https://127.0.0.1");
 }
 
 #[test]
 fn expired_certificate_is_reported() {
     let lab = lab_until(2021);
-    refused(
+    rejected(
         &whoami(&lab, &lab.url, Some("lab.pem")),
         7,
         "its certificate has expired, or the clock of this machine is wrong",
@@ -114,7 +114,7 @@ fn expired_certificate_is_reported() {
 fn server_without_tls_is_reported() {
     let lab = Lab::new();
     let secure = lab.url.replace("http://", "https://");
-    refused(
+    rejected(
         &whoami(&lab, &secure, None),
         7,
         "the server does not speak TLS",
@@ -129,7 +129,7 @@ fn login_saves_the_ca_file() {
             .args(["login", &lab.url, "--with-token", "--ca-file", authority])
             .fed(&lab.token("alice"))
     };
-    refused(&login("foreign.pem"), 7, "not trusted here");
+    rejected(&login("foreign.pem"), 7, "not trusted here");
     assert!(
         !lab.path("home/.config/keycroft/credentials.toml").exists()
             || !std::fs::read_to_string(lab.path("home/.config/keycroft/credentials.toml"))
@@ -139,7 +139,10 @@ fn login_saves_the_ca_file() {
     );
     let done = login("lab.pem");
     assert_eq!(done.code, 0, "{done:?}");
-    assert!(lab.good("whoami").starts_with("username\talice\n"));
+    assert!(
+        lab.expect_success("whoami")
+            .starts_with("username\talice\n")
+    );
     // From another folder, too.
     let elsewhere = lab.command().arg("whoami").current_dir("/").done();
     assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
@@ -192,12 +195,12 @@ fn certificate_that_clients_reject_warns_at_start() {
     };
     let fine = served(&self_signed(|_| ()));
     assert!(!fine.contains("WARN"), "{fine}");
-    let over = served(&self_signed(|params| {
+    let ended = served(&self_signed(|params| {
         params.not_after = date_time_ymd(2021, 1, 1);
     }));
     assert!(
-        over.contains("c.pem: the certificate expired") && over.contains("days ago"),
-        "{over}"
+        ended.contains("c.pem: the certificate expired") && ended.contains("days ago"),
+        "{ended}"
     );
     let early = served(&self_signed(|params| {
         params.not_before = date_time_ymd(2090, 1, 1);
@@ -304,8 +307,8 @@ fn ca_certificate_as_server_certificate_is_explained() {
         ]
     });
     let done = whoami(&lab, &lab.url, Some("server.pem"));
-    refused(&done, 7, "its certificate is a CA certificate");
-    refused(&done, 7, "basicConstraints=critical,CA:FALSE");
+    rejected(&done, 7, "its certificate is a CA certificate");
+    rejected(&done, 7, "basicConstraints=critical,CA:FALSE");
 }
 
 /// The usual way to try TLS: no CA; the certificate itself is trusted.
@@ -323,7 +326,7 @@ fn self_signed_ca_file_is_trusted_for_its_names() {
     let done = whoami(&lab, &lab.url, Some("server.pem"));
     assert_eq!(done.code, 0, "{done:?}");
     let by_name = lab.url.replace("127.0.0.1", "localhost");
-    refused(
+    rejected(
         &whoami(&lab, &by_name, Some("server.pem")),
         7,
         "another name",

@@ -50,8 +50,8 @@ fn form_of_a_member_changes_nothing_and_leaves_an_event() {
     let own = bob.open("/account").form("/logout");
     let nonce = format!("{}-aaaaaaaaaaaaaaaaaaaa", site.clock.now().unix());
     let done = "SELECT count(*) FROM events WHERE outcome = 'done'";
-    let refused = "SELECT count(*) FROM events WHERE outcome = 'refused'";
-    let (before, mut count) = (site.count(done), site.count(refused));
+    let rejected = "SELECT count(*) FROM events WHERE outcome = 'refused'";
+    let (before, mut count) = (site.count(done), site.count(rejected));
     for path in admin_paths("POST") {
         let form = Form {
             action: path.clone(),
@@ -66,8 +66,8 @@ fn form_of_a_member_changes_nothing_and_leaves_an_event() {
         site.pass(60);
         let page = bob.submit(&form);
         assert_eq!(page.status, 403, "{path}: {}", page.text());
-        assert!(site.count(refused) > count, "{path} left no event");
-        count = site.count(refused);
+        assert!(site.count(rejected) > count, "{path} left no event");
+        count = site.count(rejected);
     }
     assert_eq!(site.count(done), before);
     assert!(alice.is_signed_in());

@@ -56,11 +56,11 @@ impl<'a> Browser<'a> {
             all.push(((*name).to_owned(), (*value).to_owned()));
         }
         let path = url.split('?').next().unwrap_or_default();
-        let over = body.len() > admit(method, path).body_bytes_max;
+        let expired = body.len() > admit(method, path).body_bytes_max;
         let peer = SocketAddr::new(self.peer, 40_000);
-        let bytes = if over { Vec::new() } else { body.into() };
+        let bytes = if expired { Vec::new() } else { body.into() };
         let request = rouille::Request::fake_http_from(peer, method, url, all, bytes);
-        if over {
+        if expired {
             // As in the transport: a body that is too long is never read.
             drop(request.data());
         }

@@ -39,7 +39,7 @@ fn fill_button_returns_the_form_with_its_rows_chosen() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     for path in ["/api-keys/new", "/tokens/new"] {
-        let made = site.count("SELECT count(*) FROM credentials");
+        let created = site.count("SELECT count(*) FROM credentials");
         let sent = form(&mut alice, path).set("name", "mine");
         let page = alice
             .submit(&sent.set("fill", "account none"))
@@ -54,7 +54,7 @@ fn fill_button_returns_the_form_with_its_rows_chosen() {
             .form(path);
         assert_eq!(page.value("permission.tokens"), Some("none"));
         assert_eq!(page.value("permission.users"), Some("read"));
-        assert_eq!(site.count("SELECT count(*) FROM credentials"), made);
+        assert_eq!(site.count("SELECT count(*) FROM credentials"), created);
         alice.submit(&page).expect(200).secret();
         assert_eq!(
             permissions(&site),

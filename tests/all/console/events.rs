@@ -25,7 +25,7 @@ fn sentences(page: &Page) -> Vec<String> {
 }
 
 #[track_caller]
-fn said(browser: &mut Browser<'_>, path: &str) -> Vec<String> {
+fn message(browser: &mut Browser<'_>, path: &str) -> Vec<String> {
     sentences(&browser.open(path))
 }
 
@@ -53,39 +53,39 @@ fn events_are_found_by_action_person_text_outcome_and_time() {
     let all = "/admin/events";
     let rotated = "bob rotated API key nightly backup";
     assert_eq!(
-        said(&mut alice_later, &format!("{all}?action=api-key.rotate")),
+        message(&mut alice_later, &format!("{all}?action=api-key.rotate")),
         [rotated]
     );
     assert_eq!(
-        said(&mut alice_later, &format!("{all}?action=api-key&user=bob")),
+        message(&mut alice_later, &format!("{all}?action=api-key&user=bob")),
         [rotated, "bob created API key nightly backup"]
     );
     assert!(
-        said(
+        message(
             &mut alice_later,
             &format!("{all}?action=api-key&user=alice")
         )
         .is_empty()
     );
     assert_eq!(
-        said(
+        message(
             &mut alice_later,
             &format!("{all}?q=NIGHTLY+backup&action=api-key.rotate")
         ),
         [rotated]
     );
     assert_eq!(
-        said(&mut alice_later, &format!("{all}?outcome=refused")).len(),
+        message(&mut alice_later, &format!("{all}?outcome=refused")).len(),
         1
     );
     assert_eq!(
-        said(&mut alice_later, &format!("{all}?range=24h")).len(),
+        message(&mut alice_later, &format!("{all}?range=24h")).len(),
         1,
         "the sign-in"
     );
-    assert!(said(&mut alice_later, &format!("{all}?range=7d")).len() > 5);
+    assert!(message(&mut alice_later, &format!("{all}?range=7d")).len() > 5);
     assert!(
-        said(
+        message(
             &mut alice_later,
             &format!("{all}?user=operator&action=user")
         )
@@ -149,14 +149,14 @@ fn events_under_earlier_names_are_found_by_present_ones() {
         // An action without a sentence is shown by its name.
         ("totp", "carol totp.later user bob"),
     ] {
-        let found = said(&mut alice, &format!("/admin/events?action={action}"));
+        let found = message(&mut alice, &format!("/admin/events?action={action}"));
         assert_eq!(found, [sentence], "{action}");
     }
-    let found = said(&mut alice, "/admin/events?action=user&user=carol");
+    let found = message(&mut alice, "/admin/events?action=user&user=carol");
     assert_eq!(found, ["carol offboarded user bob"]);
-    assert_eq!(said(&mut alice, "/admin/events?action=host").len(), 2);
+    assert_eq!(message(&mut alice, "/admin/events?action=host").len(), 2);
     assert!(
-        said(&mut alice, "/admin/events?action=hos").is_empty(),
+        message(&mut alice, "/admin/events?action=hos").is_empty(),
         "no group"
     );
     // The API has the same filter.
@@ -186,7 +186,10 @@ fn event_search_continues_after_the_searched_part() {
     let text = page.text();
     let older = text.split("rel=\"next\" href=\"").nth(1).unwrap();
     let older = older.split('"').next().unwrap().replace("&amp;", "&");
-    assert_eq!(said(&mut alice, &older), ["alice created API key needle"]);
+    assert_eq!(
+        message(&mut alice, &older),
+        ["alice created API key needle"]
+    );
     assert!(alice.open("/admin/events").has("More than 1,000 events"));
     assert!(alice.open("/admin/events?action=api-key").has("1 event<"));
 }

@@ -6,7 +6,7 @@ use super::site::{BOB, Site};
 
 /// Submits a form that must be rejected for `fields`, and come back with all typed values.
 #[track_caller]
-fn require_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: &[&str]) -> Form {
+fn require_rejected(browser: &mut Browser<'_>, form: &Form, status: u16, fields: &[&str]) -> Form {
     let page = browser.submit(form);
     let what = format!("{} {:?}: {}", form.action, form.fields, page.text());
     assert_eq!(page.status, status, "{what}");
@@ -90,13 +90,13 @@ fn every_fault_of_a_new_key_names_its_field() {
         (422, "permissions", "access", "whatever"),
         (422, "permissions", "permissions", "nonsense"),
     ];
-    let mut made = site.count("SELECT count(*) FROM credentials");
+    let mut created = site.count("SELECT count(*) FROM credentials");
     for (status, field, set, value) in bad {
         if set == "expires_in" && value == "11d" {
             // Not offered, but within the policy: as valid as the same by its date.
             let page = bob.submit(&form.clone().set(set, value).set("name", "eleven"));
             assert_eq!(page.status, 200, "{}", page.text());
-            made += 1;
+            created += 1;
             continue;
         }
         let mut form = form.clone().set(set, value);
@@ -115,9 +115,9 @@ fn every_fault_of_a_new_key_names_its_field() {
             assert_eq!(markup::errors(&page.text()), ["permissions"]);
             continue;
         }
-        require_refused(&mut bob, &form, status, &[field]);
+        require_rejected(&mut bob, &form, status, &[field]);
     }
-    assert_eq!(site.count("SELECT count(*) FROM credentials"), made);
+    assert_eq!(site.count("SELECT count(*) FROM credentials"), created);
     // Several at once.
     let fresh = bob.open("/api-keys/new").form("/api-keys/new");
     let form = fresh
@@ -147,13 +147,13 @@ fn lifetime_beyond_policy_is_not_offered_and_rejected() {
     let page = bob.open("/api-keys/new");
     assert!(!page.has("value=\"never\"") && !page.has("value=\"60d\"") && page.has("value=\"7d\""));
     let form = page.form("/api-keys/new").set("name", "key");
-    require_refused(
+    require_rejected(
         &mut bob,
         &form.clone().set("expires_in", "never"),
         422,
         &["expires_in"],
     );
-    require_refused(
+    require_rejected(
         &mut bob,
         &form.clone().set("expires_in", "60d"),
         422,
@@ -163,17 +163,17 @@ fn lifetime_beyond_policy_is_not_offered_and_rejected() {
         .clone()
         .set("expires_in", "custom")
         .set("expires_at", "2027-06-01T00:00");
-    require_refused(&mut bob, &late, 422, &["expires_at"]);
+    require_rejected(&mut bob, &late, 422, &["expires_at"]);
     let page = bob.open("/tokens/new");
     assert!(!page.has("value=\"9h\"") && page.has("value=\"8h\""));
     let token = page.form("/tokens/new");
-    require_refused(
+    require_rejected(
         &mut bob,
         &token.clone().set("expires_in", "9h"),
         422,
         &["expires_in"],
     );
-    require_refused(
+    require_rejected(
         &mut bob,
         &token.set("expires_in", "90m"),
         422,
@@ -201,15 +201,15 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
     let (id, secret) = bob.make_key("key");
     let edit = format!("/api-keys/{id}/edit");
     let form = bob.open(&edit).form(&edit).set("note", "a new note");
-    require_refused(&mut bob, &form.clone().set("name", "taken"), 409, &["name"]);
-    require_refused(&mut bob, &form.clone().set("name", ""), 422, &["name"]);
-    require_refused(
+    require_rejected(&mut bob, &form.clone().set("name", "taken"), 409, &["name"]);
+    require_rejected(&mut bob, &form.clone().set("name", ""), 422, &["name"]);
+    require_rejected(
         &mut bob,
         &form.clone().set("allowed_addresses", "x"),
         422,
         &["allowed_addresses"],
     );
-    require_refused(
+    require_rejected(
         &mut bob,
         &form.clone().set("expires_in", "1y1x"),
         422,
@@ -218,8 +218,8 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
     let rotate = format!("/api-keys/{id}/rotate");
     let form = bob.open(&rotate).form(&rotate);
     let form = form.set("how", "planned");
-    require_refused(&mut bob, &form.clone().set("grace", "8d"), 422, &["grace"]);
-    require_refused(&mut bob, &form.set("how", "later"), 422, &["how"]);
+    require_rejected(&mut bob, &form.clone().set("grace", "8d"), 422, &["grace"]);
+    require_rejected(&mut bob, &form.set("how", "later"), 422, &["how"]);
     // A key in use is deleted after its name is typed.
     let header = format!("Bearer {secret}");
     site.browser()
@@ -230,7 +230,7 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
     let mut bob = site.browser_with(cookies);
     let delete = format!("/api-keys/{id}/delete");
     let form = bob.open(&delete).form(&delete);
-    require_refused(
+    require_rejected(
         &mut bob,
         &form.clone().set("confirm", "keys"),
         422,
@@ -269,48 +269,48 @@ fn rejected_admin_forms_are_kept() {
     let form = alice.open("/admin/new-user").form("/admin/new-user");
     let form = form.set("display_name", "Some Body");
     for name in ["", "Alice", "-x", "x.", "a b", LONG] {
-        require_refused(
+        require_rejected(
             &mut alice,
             &form.clone().set("username", name),
             422,
             &["username"],
         );
     }
-    require_refused(
+    require_rejected(
         &mut alice,
         &form.clone().set("username", "bob"),
         409,
         &["username"],
     );
     let form = form.set("username", "carol");
-    require_refused(
+    require_rejected(
         &mut alice,
         &form.clone().set("display_name", "a\u{202e}b"),
         422,
         &["display_name"],
     );
-    require_refused(
+    require_rejected(
         &mut alice,
         &form.clone().set("role", "king"),
         422,
         &["role"],
     );
     let with = form.set("how", "password");
-    require_refused(
+    require_rejected(
         &mut alice,
         &with.clone().set("password", "short"),
         422,
         &["password"],
     );
-    require_refused(&mut alice, &with.set("password", ""), 422, &["password"]);
+    require_rejected(&mut alice, &with.set("password", ""), 422, &["password"]);
     let own = alice.open("/account").form("/account/name");
-    require_refused(
+    require_rejected(
         &mut alice,
         &own.clone().set("display_name", ""),
         422,
         &["display_name"],
     );
-    require_refused(
+    require_rejected(
         &mut alice,
         &own.set("display_name", LONG),
         422,
@@ -319,16 +319,16 @@ fn rejected_admin_forms_are_kept() {
     let edit = alice
         .open("/admin/users/alice")
         .form("/admin/users/alice/edit");
-    require_refused(&mut alice, &edit.set("role", "member"), 409, &["role"]);
+    require_rejected(&mut alice, &edit.set("role", "member"), 409, &["role"]);
     let group = alice.open("/admin/groups").form("/admin/groups");
-    require_refused(
+    require_rejected(
         &mut alice,
         &group.clone().set("name", "Not A Name"),
         422,
         &["name"],
     );
     alice.submit_and_follow(&group.clone().set("name", "gpu"));
-    require_refused(&mut alice, &group.set("name", "gpu"), 409, &["name"]);
+    require_rejected(&mut alice, &group.set("name", "gpu"), 409, &["name"]);
     let members = "/admin/groups/gpu/members/add";
     let add = alice.open(members).form(members);
     for name in ["nobody", "No Body"] {
@@ -337,14 +337,14 @@ fn rejected_admin_forms_are_kept() {
         assert!(page.has("role=\"alert\""));
     }
     let service = alice.open("/admin/new-service").form("/admin/new-service");
-    require_refused(
+    require_rejected(
         &mut alice,
         &service.clone().set("name", "Slurm"),
         422,
         &["name"],
     );
     let service = service.set("name", "slurm");
-    require_refused(
+    require_rejected(
         &mut alice,
         &service.clone().set("permissions", "other:submit"),
         422,
@@ -366,7 +366,7 @@ fn rejected_admin_forms_are_kept() {
         ("ssh_keys_max", "0"),
     ] {
         let policy = alice.open("/admin/policy").form("/admin/policy");
-        require_refused(&mut alice, &policy.set(field, value), 422, &[field]);
+        require_rejected(&mut alice, &policy.set(field, value), 422, &[field]);
     }
     for (page, action) in [
         ("/admin/users/bob/delete", "/admin/users/bob/delete"),
@@ -377,13 +377,13 @@ fn rejected_admin_forms_are_kept() {
         ),
     ] {
         let form = alice.open(page).form(action).set("confirm", "bobby");
-        require_refused(&mut alice, &form, 422, &["confirm"]);
+        require_rejected(&mut alice, &form, 422, &["confirm"]);
     }
     // The last admin is protected in every form.
     for act in ["delete", "offboard"] {
         let path = format!("/admin/users/alice/{act}");
         let form = alice.open(&path).form(&path).set("confirm", "alice");
-        require_refused(&mut alice, &form, 409, &["confirm"]);
+        require_rejected(&mut alice, &form, 409, &["confirm"]);
     }
     assert!(alice.is_signed_in());
 }

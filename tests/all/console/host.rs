@@ -36,10 +36,10 @@ fn host_is_enrolled_changed_and_deleted() {
     let wrong = alice.submit(&form.clone().set("uses", "many"));
     assert_eq!(wrong.status, 422);
     assert!(wrong.has("enter a number"), "{}", wrong.text());
-    let made = alice.submit(&form.clone().set("uses", "2")).expect(200);
-    let code = made.secret();
+    let created = alice.submit(&form.clone().set("uses", "2")).expect(200);
+    let code = created.secret();
     assert!(code.starts_with("kce_"), "{code}");
-    assert_eq!(made.header("Cache-Control"), Some("no-store"));
+    assert_eq!(created.header("Cache-Control"), Some("no-store"));
     // The instructions are complete: the program, the code, sshd and timers, what to do without systemd, and the check.
     let url = &site.settings.public_url;
     let commands = [
@@ -58,7 +58,7 @@ fn host_is_enrolled_changed_and_deleted() {
         "<code>--ca-file ca.pem</code>",
         &format!("keycroft host enroll {url} --code-file /etc/keycroft/code"),
     ] {
-        assert!(made.has(words), "{words}: {}", made.text());
+        assert!(created.has(words), "{words}: {}", created.text());
     }
     // A repeated form creates and shows no second code.
     let again = alice.submit(&form.set("uses", "2"));

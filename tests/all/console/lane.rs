@@ -162,12 +162,12 @@ fn key_can_be_deleted_during_a_sign_in_storm() {
             })
         };
         // One is hashing, two wait, and all others get 503: the lane is full.
-        let (told, answers) = std::sync::mpsc::channel();
+        let (output, answers) = std::sync::mpsc::channel();
         for number in 0..8 {
-            let told = told.clone();
+            let output = output.clone();
             let login = form("/login", "", &[("username".into(), "alice".into())]);
             let ask = &ask;
-            scope.spawn(move || told.send(ask(login)).unwrap());
+            scope.spawn(move || output.send(ask(login)).unwrap());
             while number == 0 && gate.held.load(Ordering::SeqCst) == 0 {
                 thread::sleep(Duration::from_millis(1));
             }

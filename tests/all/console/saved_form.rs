@@ -72,9 +72,9 @@ fn stale_form_overwrites_nothing() {
             assert_eq!(alice.submit(&stale_preview).status, 409);
         }
         assert_eq!(answer.status, 303, "{}", answer.text());
-        let refused = alice.submit(&stale);
-        assert_eq!(refused.status, 409, "{action}: {}", refused.text());
-        assert!(refused.has("Somebody changed"), "{action}");
+        let rejected = alice.submit(&stale);
+        assert_eq!(rejected.status, 409, "{action}: {}", rejected.text());
+        assert!(rejected.has("Somebody changed"), "{action}");
         let now = alice
             .open(page)
             .form(action)
@@ -86,7 +86,7 @@ fn stale_form_overwrites_nothing() {
             one,
             "{action}"
         );
-        assert_eq!(refused.form(action).value(field), Some(two), "{action}");
+        assert_eq!(rejected.form(action).value(field), Some(two), "{action}");
     }
 }
 

@@ -10,7 +10,7 @@ fn repeated_form_creates_and_shows_nothing() {
     for (path, name) in [("/api-keys/new", "key"), ("/tokens/new", "token")] {
         let form = bob.open(path).form(path).set("name", name);
         let secret = bob.submit(&form).expect(200).secret();
-        let made = site.count("SELECT count(*) FROM credentials");
+        let fresh = site.count("SELECT count(*) FROM credentials");
         for _ in 0..2 {
             let page = bob.submit(&form).expect(409);
             assert!(page.has("Already created"), "{}", page.text());
@@ -19,7 +19,7 @@ fn repeated_form_creates_and_shows_nothing() {
             let page = bob.submit(&form.clone().set("name", "another")).expect(409);
             assert!(!page.has(&secret[17..]));
         }
-        assert_eq!(site.count("SELECT count(*) FROM credentials"), made);
+        assert_eq!(site.count("SELECT count(*) FROM credentials"), fresh);
     }
 }
 
@@ -104,7 +104,7 @@ fn form_older_than_a_day_is_confirmed_again() {
     site.pass(22 * 3_600);
     bob.submit(&key).expect(200).secret();
     bob.submit(&token).expect(200).secret();
-    let made = site.count("SELECT count(*) FROM credentials WHERE kind = 'api-key'");
+    let fresh = site.count("SELECT count(*) FROM credentials WHERE kind = 'api-key'");
     assert_eq!(bob.submit(&key).status, 409);
     for hours in [2, 20, 30, 71] {
         site.pass(hours * 3_600);
@@ -118,7 +118,7 @@ fn form_older_than_a_day_is_confirmed_again() {
     assert_eq!(site.count("SELECT count(*) FROM codes"), 0);
     assert_eq!(
         site.count("SELECT count(*) FROM credentials WHERE kind = 'api-key'"),
-        made
+        fresh
     );
     // It comes back filled in, and can be submitted now.
     let again = bob

@@ -8,7 +8,7 @@ use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
 use keycroft::http::{HttpSettings, ServerState};
 use keycroft::model::password::Password;
-use keycroft::model::time::{Time, WantedEnd};
+use keycroft::model::time::{RequestedExpiration, Time};
 use keycroft::model::user::{NewUser, Role, Username};
 use tempfile::TempDir;
 
@@ -103,9 +103,12 @@ impl Site {
     /// A token with all permissions of a user.
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self
-            .app()
-            .user_token(&self.app().operator(0), &name, WantedEnd::Unsaid, None);
+        let issued = self.app().user_token(
+            &self.app().operator(0),
+            &name,
+            RequestedExpiration::Unsaid,
+            None,
+        );
         issued.unwrap().secret.reveal().to_string()
     }
 

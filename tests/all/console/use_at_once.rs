@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keycroft::app::AppState;
 use keycroft::http::ServerState;
-use keycroft::store::Waits;
+use keycroft::store::WriterTimeouts;
 use serde_json::Value;
 
 use super::browser::Browser;
@@ -129,9 +129,9 @@ fn use_is_never_lost_or_counted_twice() {
     let mut alice = site.signed_in("alice");
     let (id, secret) = alice.make_key("busy");
     site.app_state.close();
-    let waits = Waits {
+    let waits = WriterTimeouts {
         flush_after: Duration::ZERO,
-        ..Waits::default()
+        ..WriterTimeouts::default()
     };
     let app_state = AppState::open_with(&site.path(), site.clock.clone(), waits).unwrap();
     let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));

@@ -33,7 +33,7 @@ fn device_login_completes() {
             shown.computer.as_str(),
             shown.program.as_str(),
             shown.lifetime,
-            shown.asked_at
+            shown.requested_at
         ),
         ("gpu1", "keycroft/1", Some(Lifetime::hours(8)), START)
     );
@@ -69,15 +69,15 @@ fn device_login_completes() {
 
     let events = lab
         .app()
-        .own_events(&caller, keycroft::app::EventFilter::default(), None, 10)
+        .own_events(&caller, keycroft::app::EventCondition::default(), None, 10)
         .unwrap()
         .items;
-    let told: Vec<(&str, &str)> = events
+    let output: Vec<(&str, &str)> = events
         .iter()
         .map(|event| (event.action.as_str(), event.actor.as_str()))
         .collect();
     assert_eq!(
-        told[..2],
+        output[..2],
         [("token.create", "alice"), ("device.approve", "alice")]
     );
 }
@@ -88,7 +88,7 @@ fn denied_device_login_is_rejected() {
     let begun = lab.begin();
     let alice = lab.at_console("alice");
     lab.app()
-        .refuse_device_login(&alice, text(&begun, "user_code"))
+        .deny_device_login(&alice, text(&begun, "user_code"))
         .unwrap();
     assert_eq!(lab.polled(&begun), "access_denied");
     assert!(
@@ -244,7 +244,7 @@ fn one_of_fifty_answers_counts() {
                     if number < 4 {
                         lab.app().approve_device_login(who, code, hours(1)).is_ok()
                     } else {
-                        lab.app().refuse_device_login(who, code).is_ok()
+                        lab.app().deny_device_login(who, code).is_ok()
                     }
                 })
             })

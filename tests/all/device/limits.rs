@@ -1,9 +1,9 @@
 //! The limits of an approval, and rejections.
 
-use keycroft::app::EventFilter;
+use keycroft::app::EventCondition;
 use keycroft::model::caller::Caller;
 use keycroft::model::error::Error;
-use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time};
 use keycroft::model::user::{Disabled, Role, UserChange, Username};
 
 use super::support::{GRANT, Lab, START, hours, text};
@@ -18,7 +18,7 @@ fn approval_needs_a_session_and_a_recent_password() {
         .user_token(
             &lab.app().operator(0),
             &Username::parse("alice").unwrap(),
-            WantedEnd::Unsaid,
+            RequestedExpiration::Unsaid,
             None,
         )
         .unwrap()
@@ -129,7 +129,7 @@ fn device_token_never_outlives_its_session() {
         lab.app().approve_device_login(
             &bob,
             code,
-            WantedEnd::At(Time::from_unix(START.unix() + 60))
+            RequestedExpiration::At(Time::from_unix(START.unix() + 60))
         ),
         Err(Error::Invalid(_))
     ));
@@ -152,7 +152,7 @@ fn scope_only_narrows_the_token() {
     assert_eq!(status, 200);
     let bob = lab.at_console("bob");
     lab.app()
-        .approve_device_login(&bob, text(&begun, "user_code"), WantedEnd::Unsaid)
+        .approve_device_login(&bob, text(&begun, "user_code"), RequestedExpiration::Unsaid)
         .unwrap();
     assert_eq!(text(&lab.poll(&begun).1, "scope"), "api-keys:read");
 }
@@ -336,7 +336,7 @@ fn oauth_errors_use_standard_codes() {
         .user_token(
             &lab.app().operator(0),
             &Username::parse("alice").unwrap(),
-            WantedEnd::Unsaid,
+            RequestedExpiration::Unsaid,
             None,
         )
         .unwrap()
@@ -389,7 +389,7 @@ fn event_names_the_device_and_its_program() {
         .unwrap();
     let events = lab
         .app()
-        .all_events(&alice, None, EventFilter::default(), None, 1)
+        .all_events(&alice, None, EventCondition::default(), None, 1)
         .unwrap();
     let event = &events.items[0];
     assert_eq!(

@@ -9,7 +9,7 @@ use keycroft::model::caller::Caller;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 use keycroft::model::secret::Presented;
-use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time};
 use keycroft::model::user::{NewUser, Role, Username};
 use rouille::{Request, Response};
 use serde_json::Value;
@@ -188,6 +188,6 @@ pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
-pub fn hours(hours: u64) -> WantedEnd {
-    WantedEnd::In(Lifetime::hours(hours))
+pub fn hours(hours: u64) -> RequestedExpiration {
+    RequestedExpiration::In(Lifetime::hours(hours))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::receiver::{Answer, Receiver};
-use crate::store::process::{Server, keycroft, new_lab, run as run_command, said, until};
+use crate::store::process::{Server, keycroft, new_lab, run as run_command, stdout_of, until};
 
 /// A database with an admin alice, a server and a receiver.
 struct Lab {
@@ -360,7 +360,7 @@ fn delivery_that_is_not_recorded_is_not_repeated() {
 #[test]
 fn command_creates_tests_and_deletes_a_channel() {
     let lab = Lab::new();
-    let run = |arguments: &[&str]| said(&lab.db, arguments);
+    let run = |arguments: &[&str]| stdout_of(&lab.db, arguments);
     let url = lab.receiver.url("/x");
     let key = run(&[
         "notice-channel",

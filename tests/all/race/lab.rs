@@ -54,7 +54,7 @@ pub struct Lab {
     pub host_id: String,
     host: String,
     cookies: BTreeMap<String, String>,
-    made: usize,
+    created: usize,
     admission: Option<String>,
     with_password: BTreeSet<String>,
 }
@@ -103,10 +103,10 @@ fn tried(
     match held.opens {
         Opens::Bearer => {
             let form = Asking::new(server_state, "POST", "/oauth/introspect").bearer(asker);
-            let said = form.form(&[("token", &held.secret)]).send().json();
+            let message = form.form(&[("token", &held.secret)]).send().json();
             vec![
                 ("verify", status("GET", "/verify") == 204),
-                ("introspection", said["active"] == true),
+                ("introspection", message["active"] == true),
                 ("the API", status("GET", "/api/v1/me") == 200),
             ]
         }
@@ -160,7 +160,7 @@ impl Lab {
             host_id: String::new(),
             host: String::new(),
             cookies: BTreeMap::from([("keycroft-session".to_owned(), site.sign_in("alice"))]),
-            made: 0,
+            created: 0,
             admission: None,
             with_password: BTreeSet::from(["alice".to_owned(), "bob".to_owned()]),
             site,
@@ -195,8 +195,8 @@ impl Lab {
 
     /// An unused name.
     pub fn name(&mut self) -> String {
-        self.made += 1;
-        format!("n{}", self.made)
+        self.created += 1;
+        format!("n{}", self.created)
     }
 
     pub fn ask(&self, bearer: &str, method: &str, path: &str, body: &Value, status: u16) -> Value {
@@ -310,10 +310,10 @@ impl Lab {
     /// A token created by an API key: its secret, and the key's id.
     pub fn token_of_a_key(&mut self) -> Held {
         let key = self.key();
-        let made = self.ask(&key.secret, "POST", "/api/v1/tokens", &json!({}), 201);
+        let created = self.ask(&key.secret, "POST", "/api/v1/tokens", &json!({}), 201);
         Held {
             id: key.id,
-            ..Held::bearer(&secret(&made), "bob")
+            ..Held::bearer(&secret(&created), "bob")
         }
     }
 
@@ -336,10 +336,10 @@ impl Lab {
     pub fn enroll(&mut self, name: &str) -> Held {
         let code = self.alice("POST", "/api/v1/hosts/enrollment-codes", &json!({}), 201);
         let body = json!({ "name": name });
-        let made = self.ask(&secret(&code), "POST", "/api/v1/hosts/enroll", &body, 201);
+        let created = self.ask(&secret(&code), "POST", "/api/v1/hosts/enroll", &body, 201);
         Held {
-            id: id(&made),
-            secret: secret(&made),
+            id: id(&created),
+            secret: secret(&created),
             user: String::new(),
             opens: Opens::Host,
         }
@@ -352,7 +352,7 @@ impl Lab {
 
     pub fn ssh_key_of(&mut self, user: &str) -> Held {
         let body = json!({"public_key": BOBS, "allow_shared": true});
-        let made = self.ask(
+        let created = self.ask(
             &self.site.token(user),
             "POST",
             "/api/v1/ssh-keys",
@@ -360,7 +360,7 @@ impl Lab {
             201,
         );
         Held {
-            id: id(&made),
+            id: id(&created),
             secret: String::new(),
             user: user.to_owned(),
             opens: Opens::Login,
@@ -401,8 +401,8 @@ impl Lab {
             201,
         );
         let path = format!("/api/v1/services/{name}/api-keys");
-        let made = self.alice("POST", &path, &json!({"name": "gate"}), 201);
-        Held::bearer(&secret(&made), &name)
+        let created = self.alice("POST", &path, &json!({"name": "gate"}), 201);
+        Held::bearer(&secret(&created), &name)
     }
 }
 

@@ -41,14 +41,14 @@ fn race_for(rounds: usize, races: &[Race]) {
         for round in 0..rounds {
             let held = (race.make)(&mut lab);
             let what = format!("{}, round {round}", race.what);
-            let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
-            let when_done = SetWhenDropped(&over);
+            let (begun, expired) = (AtomicBool::new(false), AtomicBool::new(false));
+            let when_done = SetWhenDropped(&expired);
             endpoints = thread::scope(|scope| {
                 // Also after a panic: nothing else would stop the other thread.
                 let when_done = when_done;
                 let watching = scope.spawn(|| {
                     loop {
-                        let ended = over.load(Ordering::SeqCst);
+                        let ended = expired.load(Ordering::SeqCst);
                         let open = endpoints.open(&held);
                         let closed = open.iter().all(|(_, open)| !open);
                         begun.store(true, Ordering::SeqCst);

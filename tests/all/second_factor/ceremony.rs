@@ -411,21 +411,21 @@ fn verification_alone_rejects_what_others_check_as_well() {
     };
     let sent = wire::parse_registration(&device.register(&options, honest)).unwrap();
     let passkey = check_registration(&sent, &expected).unwrap();
-    let refused = check_registration(&sent, &other);
-    assert_eq!(refused, Err(PasskeyError::Challenge));
+    let rejected = check_registration(&sent, &other);
+    assert_eq!(rejected, Err(PasskeyError::Challenge));
     let mut check = |passkey: &Registered, expected: &Expected, change: Change| {
         let sent = wire::parse_assertion(&device.assert(&options, change)).unwrap();
         check_assertion(&sent, passkey, "abcdefghijkl", expected).map(|_| ())
     };
     assert_eq!(check(&passkey, &expected, honest), Ok(()));
-    let refused = check(&passkey, &other, honest);
-    assert_eq!(refused, Err(PasskeyError::Challenge));
-    let refused = check(&passkey, &expected, |parts| parts.flags &= !UV);
-    assert_eq!(refused, Err(PasskeyError::UserVerification));
+    let rejected = check(&passkey, &other, honest);
+    assert_eq!(rejected, Err(PasskeyError::Challenge));
+    let rejected = check(&passkey, &expected, |parts| parts.flags &= !UV);
+    assert_eq!(rejected, Err(PasskeyError::UserVerification));
     let another = Registered {
         credential_id: vec![1; 32],
         ..passkey
     };
-    let refused = check(&another, &expected, honest);
-    assert_eq!(refused, Err(PasskeyError::Form));
+    let rejected = check(&another, &expected, honest);
+    assert_eq!(rejected, Err(PasskeyError::Form));
 }

@@ -270,7 +270,7 @@ fn passkeys_without_host_name_or_tls_give_a_reason() {
     let page = site.signed_in("bob").open(HERE);
     assert!(page.has("is an IP address"), "{}", page.text());
     assert!(!page.has("passkeys/new"));
-    for (url, refused) in [
+    for (url, rejected) in [
         ("http://127.0.0.1:8420", IpAddress),
         ("https://10.0.0.1", IpAddress),
         ("https://[::1]:8443", IpAddress),
@@ -280,7 +280,7 @@ fn passkeys_without_host_name_or_tls_give_a_reason() {
         ("ftp://localhost", PlainHttp),
         ("localhost", PlainHttp),
     ] {
-        assert_eq!(RelyingParty::from_url(url), Err(refused), "{url}");
+        assert_eq!(RelyingParty::from_url(url), Err(rejected), "{url}");
     }
     for (url, id, origin) in [
         (

@@ -102,8 +102,8 @@ fn duplicate_key_or_name_is_rejected() {
         (json!({"name": "laptop"}), "laptop"),
         (json!({"public_key": ED25519}), "laptop"),
     ] {
-        let refused = one(&site, "PATCH", &site.bob, &other["id"], Some(&body)).expect(409);
-        assert!(refused.text().contains(says));
+        let rejected = one(&site, "PATCH", &site.bob, &other["id"], Some(&body)).expect(409);
+        assert!(rejected.text().contains(says));
     }
     // It may be replaced by itself, and names of other users do not matter.
     let same = json!({"name": "other", "public_key": ECDSA_P256});
@@ -116,9 +116,9 @@ fn shared_key_is_reported_only_to_admins() {
     let site = Site::new();
     let theirs = added(&site, &site.alice, "mine", ED25519);
     let body = json!({"name": "mine", "public_key": ED25519});
-    let refused = add(&site, &site.bob, &body).expect(409);
-    assert_eq!(refused.json()["type"], "urn:keycroft:problem:shared-key");
-    assert!(refused.text().contains("allow_shared") && !refused.text().contains("alice"));
+    let rejected = add(&site, &site.bob, &body).expect(409);
+    assert_eq!(rejected.json()["type"], "urn:keycroft:problem:shared-key");
+    assert!(rejected.text().contains("allow_shared") && !rejected.text().contains("alice"));
     add(
         &site,
         &site.bob,
@@ -160,8 +160,8 @@ fn shared_key_is_reported_only_to_admins() {
     let other = added(&site, &site.bob, "second", ECDSA_P256);
     added(&site, &site.alice, "second", ECDSA_P384);
     let change = json!({"public_key": ECDSA_P384});
-    let refused = one(&site, "PATCH", &site.bob, &other["id"], Some(&change)).expect(409);
-    assert_eq!(refused.json()["type"], "urn:keycroft:problem:shared-key");
+    let rejected = one(&site, "PATCH", &site.bob, &other["id"], Some(&change)).expect(409);
+    assert_eq!(rejected.json()["type"], "urn:keycroft:problem:shared-key");
     let change = json!({"public_key": ECDSA_P384, "allow_shared": true});
     one(&site, "PATCH", &site.bob, &other["id"], Some(&change)).expect(200);
     // A shared key can be renamed without another confirmation.
@@ -285,13 +285,13 @@ fn missing_ssh_key_permission_is_named() {
     );
     let body = json!({"name": "x"});
     let import = json!({"text": ""});
-    let refused = add(
+    let rejected = add(
         &site,
         &read,
         &json!({"public_key": ECDSA_P256, "name": "x"}),
     )
     .expect(403);
-    assert!(refused.text().contains("ssh-keys:write"));
+    assert!(rejected.text().contains("ssh-keys:write"));
     one(&site, "PATCH", &read, &id, Some(&body)).expect(403);
     one(&site, "DELETE", &read, &id, None).expect(403);
     let path = "/api/v1/ssh-keys/import";
@@ -317,7 +317,7 @@ fn policy_applies_to_adding_and_editing() {
         &site,
         &json!({"ssh_key_types": ["ssh-rsa", "ecdsa-sha2-nistp256"], "ssh_rsa_bits_min": 4096, "ssh_key_lifetime_max": "90d", "ssh_keys_max": 2}),
     );
-    let refused = |body: Value, field: &str| {
+    let rejected = |body: Value, field: &str| {
         let answer = add(&site, &site.bob, &body).expect(422);
         assert_eq!(
             answer.json()["type"],
@@ -326,24 +326,24 @@ fn policy_applies_to_adding_and_editing() {
         );
         assert_eq!(answer.fields(), [field], "{body}");
     };
-    refused(json!({"name": "x", "public_key": SK_ED25519}), "public_key");
-    refused(json!({"name": "x", "public_key": RSA_3072}), "public_key");
-    refused(
+    rejected(json!({"name": "x", "public_key": SK_ED25519}), "public_key");
+    rejected(json!({"name": "x", "public_key": RSA_3072}), "public_key");
+    rejected(
         json!({"name": "x", "public_key": ECDSA_P256, "expires_in": "91d"}),
         "expires_in",
     );
-    refused(
+    rejected(
         json!({"name": "x", "public_key": ECDSA_P256, "expires_in": "never"}),
         "expires_in",
     );
-    refused(
+    rejected(
         json!({"name": "x", "public_key": ECDSA_P256, "expires_at": "2027-02-20T12:00:01Z"}),
         "expires_at",
     );
     // The default is the maximum.
     let key = added(&site, &site.bob, "second", ECDSA_P256);
     assert_eq!(key["expires_at"], "2027-02-20T12:00:00Z");
-    refused(
+    rejected(
         json!({"name": "third", "public_key": ECDSA_P256}),
         "public_key",
     );
@@ -389,7 +389,7 @@ fn key_inherits_the_callers_allowed_addresses() {
     one(&site, "PATCH", &limited, &open["id"], Some(&replaced)).expect(403);
     one(&site, "DELETE", &limited, &open["id"], None).expect(204);
     let text = format!("{ECDSA_P384} kept\nfrom=\"10.0.0.1\" {ECDSA_P521} beyond");
-    let told = site
+    let output = site
         .ask("POST", "/api/v1/ssh-keys/import")
         .bearer(&limited)
         .json(&json!({"text": text}))
@@ -397,7 +397,7 @@ fn key_inherits_the_callers_allowed_addresses() {
         .expect(200)
         .json();
     assert_eq!(
-        (told["added"].clone(), told["refused"].clone()),
+        (output["added"].clone(), output["refused"].clone()),
         (json!(1), json!(1))
     );
     assert_eq!(

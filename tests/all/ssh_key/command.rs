@@ -26,7 +26,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let db = folder.path().join("keycroft.db");
         let on_file = |arguments: &[&str]| {
-            let told = Command::new(PROGRAM)
+            let printed = Command::new(PROGRAM)
                 .args(arguments)
                 .arg("--db")
                 .arg(&db)
@@ -34,8 +34,8 @@ impl Server {
                 .envs(crate::fixture::clock_environment())
                 .output()
                 .unwrap();
-            assert!(told.status.success(), "{}", text(&told.stderr));
-            text(&told.stdout).trim().to_owned()
+            assert!(printed.status.success(), "{}", text(&printed.stderr));
+            text(&printed.stdout).trim().to_owned()
         };
         on_file(&["user", "add", "alice", "--admin"]);
         on_file(&["user", "add", "bob"]);
@@ -51,17 +51,20 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut message = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         let url = loop {
             line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "the server ended");
+            assert!(
+                message.read_line(&mut line).unwrap() > 0,
+                "the server ended"
+            );
             if let Some((_, url)) = line.trim().split_once("listening on ") {
                 break url.to_owned();
             }
         };
         // Further output is read, so that it never blocks.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut message, &mut std::io::sink()));
         Self {
             child,
             url,
@@ -101,17 +104,22 @@ impl Server {
     /// Runs a command that has to succeed. Returns standard output.
     #[track_caller]
     fn bob(&self, arguments: &[&str]) -> String {
-        let told = self.run(&self.bob, arguments, "");
-        assert!(told.status.success(), "{}", text(&told.stderr));
-        text(&told.stdout)
+        let printed = self.run(&self.bob, arguments, "");
+        assert!(printed.status.success(), "{}", text(&printed.stderr));
+        text(&printed.stdout)
     }
 
     /// Runs a command that has to fail with this exit code. Returns standard error.
     #[track_caller]
     fn fails(&self, arguments: &[&str], code: i32) -> String {
-        let told = self.run(&self.bob, arguments, "");
-        assert_eq!(told.status.code(), Some(code), "{}", text(&told.stderr));
-        text(&told.stderr)
+        let printed = self.run(&self.bob, arguments, "");
+        assert_eq!(
+            printed.status.code(),
+            Some(code),
+            "{}",
+            text(&printed.stderr)
+        );
+        text(&printed.stderr)
     }
 }
 
@@ -134,14 +142,14 @@ fn shown(path: &Path) -> &str {
 fn ssh_key_commands_cover_its_lifetime() {
     let server = Server::start();
     let file = server.file("id_ed25519.pub", &format!("{ED25519} bob@laptop\n"));
-    let told = server.run(&server.bob, &["add", shown(&file)], "");
-    assert!(told.status.success() && told.stdout.is_empty());
-    let said = text(&told.stderr);
+    let printed = server.run(&server.bob, &["add", shown(&file)], "");
+    assert!(printed.status.success() && printed.stdout.is_empty());
+    let message = text(&printed.stderr);
     assert!(
-        said.contains("added SSH key bob@laptop") && said.contains("SHA256:2PCbHJmL"),
-        "{said}"
+        message.contains("added SSH key bob@laptop") && message.contains("SHA256:2PCbHJmL"),
+        "{message}"
     );
-    let told = server.run(
+    let printed = server.run(
         &server.bob,
         &[
             "--json",
@@ -156,8 +164,8 @@ fn ssh_key_commands_cover_its_lifetime() {
         ],
         RSA_3072,
     );
-    assert!(told.status.success(), "{}", text(&told.stderr));
-    let key: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    let key: Value = serde_json::from_slice(&printed.stdout).unwrap();
     assert_eq!(key["name"], "desk");
     let list = server.bob(&["list"]);
     let rows: Vec<Vec<&str>> = list
@@ -198,20 +206,20 @@ fn ssh_key_commands_cover_its_lifetime() {
     server.bob(&["delete", "new desk", "--yes"]);
     server.fails(&["show", "new desk"], 3);
     server.fails(&["delete", "bob@laptop", "--yes", "--user", "alice"], 5);
-    let told = server.run(&server.alice, &["list", "--user", "bob"], "");
-    assert!(text(&told.stdout).starts_with("bob@laptop\t"));
-    let told = server.run(&server.alice, &["show", "bob@laptop", "--user", "bob"], "");
+    let printed = server.run(&server.alice, &["list", "--user", "bob"], "");
+    assert!(text(&printed.stdout).starts_with("bob@laptop\t"));
+    let printed = server.run(&server.alice, &["show", "bob@laptop", "--user", "bob"], "");
     assert!(
-        text(&told.stdout).contains("also of"),
+        text(&printed.stdout).contains("also of"),
         "{}",
-        text(&told.stderr)
+        text(&printed.stderr)
     );
-    let told = server.run(
+    let printed = server.run(
         &server.alice,
         &["delete", "bob@laptop", "--user", "bob", "--yes"],
         "",
     );
-    assert!(told.status.success());
+    assert!(printed.status.success());
     assert!(server.bob(&["list"]).is_empty());
 }
 
@@ -263,10 +271,11 @@ fn private_key_is_never_sent() {
         "",
     );
     assert_eq!(away.status.code(), Some(6), "{}", text(&away.stderr));
-    let said = text(&away.stderr);
+    let message = text(&away.stderr);
     assert!(
-        said.contains("this is a private key; it was not sent") && said.contains("id_ed25519.pub"),
-        "{said}"
+        message.contains("this is a private key; it was not sent")
+            && message.contains("id_ed25519.pub"),
+        "{message}"
     );
     let keys = server.file("authorized_keys", &format!("{ED25519} a\n{private}"));
     away = server.run(
@@ -281,21 +290,21 @@ fn private_key_is_never_sent() {
 #[test]
 fn file_is_imported_line_by_line() {
     let server = Server::start();
-    let good = server.file("good", &format!("# mine\n{ED25519} laptop\n"));
-    let told = server.run(&server.bob, &["import", shown(&good)], "");
-    assert!(told.status.success(), "{}", text(&told.stderr));
+    let valid = server.file("good", &format!("# mine\n{ED25519} laptop\n"));
+    let printed = server.run(&server.bob, &["import", shown(&valid)], "");
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
     assert_eq!(
-        text(&told.stdout),
-        format!("\t{}:2\tadded\tlaptop\t\n", shown(&good))
+        text(&printed.stdout),
+        format!("\t{}:2\tadded\tlaptop\t\n", shown(&valid))
     );
     assert_eq!(
-        text(&told.stderr),
+        text(&printed.stderr),
         "1 added, 0 already present, 0 rejected\n"
     );
     let mixed = format!("{ED25519} again\nno-pty {ECDSA_P256} x\n{ECDSA_P384}\n");
-    let told = server.run(&server.bob, &["import", "-"], &mixed);
-    assert_eq!(told.status.code(), Some(6));
-    let rows = text(&told.stdout);
+    let printed = server.run(&server.bob, &["import", "-"], &mixed);
+    assert_eq!(printed.status.code(), Some(6));
+    let rows = text(&printed.stdout);
     let rows: Vec<Vec<&str>> = rows
         .lines()
         .map(|line| line.split('\t').collect())
@@ -322,16 +331,16 @@ fn admin_imports_a_folder_of_homes() {
     fs::create_dir_all(server.folder.path().join("home/dave")).unwrap();
     let home = server.folder.path().join("home");
     server.fails(&["import", shown(&home)], 5);
-    let told = server.run(&server.alice, &["import", shown(&home)], "");
-    assert_eq!(told.status.code(), Some(6), "{}", text(&told.stderr));
-    let rows = text(&told.stdout);
+    let printed = server.run(&server.alice, &["import", shown(&home)], "");
+    assert_eq!(printed.status.code(), Some(6), "{}", text(&printed.stderr));
+    let rows = text(&printed.stdout);
     let rows: Vec<Vec<&str>> = rows
         .lines()
         .map(|line| line.split('\t').collect())
         .collect();
-    let told: Vec<(&str, &str)> = rows.iter().map(|row| (row[0], row[2])).collect();
+    let printed: Vec<(&str, &str)> = rows.iter().map(|row| (row[0], row[2])).collect();
     assert_eq!(
-        told,
+        printed,
         [
             ("alice", "added"),
             ("bob", "added"),
@@ -361,7 +370,7 @@ fn admin_imports_a_folder_of_homes() {
 fn options_come_from_flags_or_the_pasted_line() {
     let server = Server::start();
     let file = server.file("a.pub", &format!("{SK_ED25519} token"));
-    let told = server.run(
+    let printed = server.run(
         &server.bob,
         &[
             "add",
@@ -375,11 +384,11 @@ fn options_come_from_flags_or_the_pasted_line() {
         ],
         "",
     );
-    let said = text(&told.stderr);
-    assert!(told.status.success(), "{said}");
+    let message = text(&printed.stderr);
+    assert!(printed.status.success(), "{message}");
     assert!(
-        said.contains("restrict") && said.contains("verify-required"),
-        "{said}"
+        message.contains("restrict") && message.contains("verify-required"),
+        "{message}"
     );
     let options = |name: &str| {
         let key: Value = serde_json::from_str(&server.bob(&["show", name, "--json"])).unwrap();
@@ -407,8 +416,8 @@ fn options_come_from_flags_or_the_pasted_line() {
         set,
         serde_json::json!({"restrict": false, "no_touch_required": true, "verify_required": true, "command": null, "permitopen": []})
     );
-    let said = server.fails(&["edit", "token", "--command", "a\\"], 6);
-    assert!(said.contains("backslash"), "{said}");
+    let message = server.fails(&["edit", "token", "--command", "a\\"], 6);
+    assert!(message.contains("backslash"), "{message}");
     // In front of the key, in a file and on standard input.
     let line = format!("restrict,from=\"10.0.0.0/8\" {ED25519} laptop");
     let file = server.file("b.pub", &line);
@@ -416,10 +425,10 @@ fn options_come_from_flags_or_the_pasted_line() {
     assert_eq!(options("laptop")["restrict"], true);
     assert!(server.bob(&["show", "laptop"]).contains("10.0.0.0/8"));
     let file = server.file("c.pub", &format!("no-pty {ECDSA_P256} x"));
-    let said = server.fails(&["add", shown(&file)], 6);
+    let message = server.fails(&["add", shown(&file)], 6);
     assert!(
-        said.contains("the option no-pty is not supported: use restrict"),
-        "{said}"
+        message.contains("the option no-pty is not supported: use restrict"),
+        "{message}"
     );
 }
 
@@ -427,20 +436,20 @@ fn options_come_from_flags_or_the_pasted_line() {
 fn shared_key_needs_the_flag_without_a_terminal() {
     let server = Server::start();
     let file = server.file("a.pub", &format!("{ED25519} laptop"));
-    let told = server.run(&server.alice, &["add", shown(&file)], "");
-    assert!(told.status.success());
-    let said = server.fails(&["add", shown(&file)], 6);
+    let printed = server.run(&server.alice, &["add", shown(&file)], "");
+    assert!(printed.status.success());
+    let message = server.fails(&["add", shown(&file)], 6);
     assert!(
-        said.contains("another user has the same key") && said.contains("--allow-shared"),
-        "{said}"
+        message.contains("another user has the same key") && message.contains("--allow-shared"),
+        "{message}"
     );
-    assert!(!said.contains("allow_shared"), "{said}");
-    let said = server.fails(&["import", shown(&file)], 6);
-    assert!(said.contains("1 rejected"), "{said}");
+    assert!(!message.contains("allow_shared"), "{message}");
+    let message = server.fails(&["import", shown(&file)], 6);
+    assert!(message.contains("1 rejected"), "{message}");
     server.bob(&["import", shown(&file), "--allow-shared"]);
     let other = server.file("b.pub", &format!("{ECDSA_P256} other"));
     server.run(&server.alice, &["add", shown(&other)], "");
-    let said = server.fails(&["edit", "laptop", "--file", shown(&other)], 6);
-    assert!(said.contains("--allow-shared"), "{said}");
+    let message = server.fails(&["edit", "laptop", "--file", shown(&other)], 6);
+    assert!(message.contains("--allow-shared"), "{message}");
     server.bob(&["edit", "laptop", "--file", shown(&other), "--allow-shared"]);
 }

@@ -35,10 +35,10 @@ fn ask(db: &Path, arguments: &[&str]) -> Output {
 
 #[track_caller]
 fn lines(db: &Path, arguments: &[&str]) -> Vec<String> {
-    let told = ask(db, arguments);
-    let error = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(told.status.success(), "{error}");
-    let text = String::from_utf8(told.stdout).unwrap();
+    let printed = ask(db, arguments);
+    let error = String::from_utf8_lossy(&printed.stderr).into_owned();
+    assert!(printed.status.success(), "{error}");
+    let text = String::from_utf8(printed.stdout).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
     text.lines().map(str::to_owned).collect()
 }
@@ -49,8 +49,8 @@ fn site() -> Site {
     added(&site, &site.bob, "plain", &format!("{ED25519} a comment"));
     let body = json!({"name": "limited", "public_key": RSA_3072, "expires_at": "2099-01-01T00:00:00Z", "allowed_addresses": ["10.0.0.0/8", "::1"]});
     add(&site, &site.bob, &body).expect(201);
-    let over = json!({"name": "over", "public_key": ECDSA_P384, "expires_in": "1s"});
-    add(&site, &site.bob, &over).expect(201);
+    let expired = json!({"name": "over", "public_key": ECDSA_P384, "expires_in": "1s"});
+    add(&site, &site.bob, &expired).expect(201);
     added(&site, &site.alice, "hers", ECDSA_P256);
     // By the system's clock, one second expired long ago.
     let connection = Connection::open(site.path()).unwrap();
@@ -164,25 +164,28 @@ fn hostile_login_name_gets_no_key() {
         "é",
         &long,
     ] {
-        let told = ask(&site.path(), &["--", name]);
-        assert!(told.status.success(), "{name:?}");
-        assert!(told.stdout.is_empty(), "{name:?}");
-        assert!(told.stderr.is_empty(), "{name:?}");
+        let printed = ask(&site.path(), &["--", name]);
+        assert!(printed.status.success(), "{name:?}");
+        assert!(printed.stdout.is_empty(), "{name:?}");
+        assert!(printed.stderr.is_empty(), "{name:?}");
     }
     // Also without the dashes that separate names from flags.
     for name in ["-x", "../", "$(id)"] {
-        let told = ask(&site.path(), &[name]);
-        assert!(told.status.success() && told.stdout.is_empty(), "{name:?}");
+        let printed = ask(&site.path(), &[name]);
+        assert!(
+            printed.status.success() && printed.stdout.is_empty(),
+            "{name:?}"
+        );
     }
     let hostile = std::os::unix::ffi::OsStrExt::from_bytes(b"bob\xff");
-    let told = Command::new(env!("CARGO_BIN_EXE_keycroft"))
+    let printed = Command::new(env!("CARGO_BIN_EXE_keycroft"))
         .args(["authorized-keys", "--db"])
         .arg(site.path())
         .arg("--")
         .arg::<&std::ffi::OsStr>(hostile)
         .output()
         .unwrap();
-    assert!(told.status.success() && told.stdout.is_empty());
+    assert!(printed.status.success() && printed.stdout.is_empty());
     assert_eq!(site.dump(|_| true), before);
 }
 
@@ -191,22 +194,22 @@ fn internal_error_differs_from_no_keys() {
     let site = site();
     let path = site.path();
     let folder = path.parent().unwrap();
-    let refused = |path: &Path, says: &str| {
-        let told = ask(path, &["--", "bob"]);
-        let error = String::from_utf8_lossy(&told.stderr).into_owned();
-        assert_eq!(told.status.code(), Some(1), "{error}");
-        assert!(told.stdout.is_empty());
+    let rejected = |path: &Path, says: &str| {
+        let printed = ask(path, &["--", "bob"]);
+        let error = String::from_utf8_lossy(&printed.stderr).into_owned();
+        assert_eq!(printed.status.code(), Some(1), "{error}");
+        assert!(printed.stdout.is_empty());
         assert!(error.contains(says), "{error}");
     };
-    refused(&folder.join("none.db"), "can't be opened");
-    refused(folder, "not a file");
+    rejected(&folder.join("none.db"), "can't be opened");
+    rejected(folder, "not a file");
     let link = folder.join("link.db");
     symlink(&path, &link).unwrap();
-    refused(&link, "symbolic link");
+    rejected(&link, "symbolic link");
     let copy = folder.join("copy.db");
     fs::copy(&path, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o640)).unwrap();
-    refused(&copy, "permissions too open");
+    rejected(&copy, "permissions too open");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
     let version = |number: u32| {
         let connection = Connection::open(&copy).unwrap();
@@ -215,25 +218,25 @@ fn internal_error_differs_from_no_keys() {
             .unwrap();
     };
     version(99);
-    refused(&copy, "schema 99");
+    rejected(&copy, "schema 99");
     version(0);
-    refused(&copy, "schema 0");
+    rejected(&copy, "schema 0");
     fs::write(
         &copy,
         "not a database at all, but long enough to be looked at",
     )
     .unwrap();
-    refused(&copy, "can't be read");
+    rejected(&copy, "can't be read");
     let foreign = folder.join("foreign.db");
     let connection = Connection::open(&foreign).unwrap();
     connection.execute_batch("CREATE TABLE users (id)").unwrap();
     drop(connection);
     fs::set_permissions(&foreign, fs::Permissions::from_mode(0o600)).unwrap();
-    refused(&foreign, "another program");
+    rejected(&foreign, "another program");
     for wrong in [&["bob", "ssh-ed25519"][..], &[], &["bob", "a", "b", "c"]] {
-        let told = ask(&path, wrong);
-        assert_eq!(told.status.code(), Some(2));
-        assert!(told.stdout.is_empty());
+        let printed = ask(&path, wrong);
+        assert_eq!(printed.status.code(), Some(2));
+        assert!(printed.stdout.is_empty());
     }
 }
 
@@ -246,25 +249,25 @@ fn changed_row_yields_no_extra_line() {
         connection.execute(&sql, [value]).unwrap();
     };
     let plain = |key: &str| {
-        let told = ask(&site.path(), &["--expiry-time", "utc", "--", "bob"]);
-        assert!(told.status.success());
+        let printed = ask(&site.path(), &["--expiry-time", "utc", "--", "bob"]);
+        assert!(printed.status.success());
         let mut expected = vec![format!("{LIMITED_OPTIONS} {RSA_3072}")];
         if !key.is_empty() {
             expected.insert(0, key.to_owned());
         }
-        let text = String::from_utf8(told.stdout).unwrap();
+        let text = String::from_utf8(printed.stdout).unwrap();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
-        assert_eq!(told.stderr.is_empty(), !key.is_empty());
+        assert_eq!(printed.stderr.is_empty(), !key.is_empty());
     };
-    let good = ED25519.split(' ').nth(1).unwrap();
+    let valid = ED25519.split(' ').nth(1).unwrap();
     set("comment", &format!("x\n{ECDSA_P256} evil"));
     plain(ED25519);
     set("type", &format!("command=\"id\" ssh-rsa\n{ECDSA_P256}"));
     plain(ED25519);
     let rows = [
-        ("key", format!("{good}\n{ECDSA_P256}")),
-        ("key", format!("{good} evil")),
-        ("key", format!("command=\"id\" {good}")),
+        ("key", format!("{valid}\n{ECDSA_P256}")),
+        ("key", format!("{valid} evil")),
+        ("key", format!("command=\"id\" {valid}")),
         ("key", String::new()),
         ("key", DSA.split(' ').nth(1).unwrap().to_owned()),
         ("key", RSA_1024.split(' ').nth(1).unwrap().to_owned()),

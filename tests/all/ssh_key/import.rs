@@ -24,8 +24,8 @@ fn import_reports_each_line_by_number() {
         "# my keys\n\n{ED25519} again\n{ECDSA_P256} laptop\nfrom=\"10.0.0.0/8\",expiry-time=\"20270101Z\" {ECDSA_P384} laptop\n\
          {ECDSA_P521}\nno-pty {SK_ED25519}\n{DSA}\nexpiry-time=\"20200101Z\" {SK_ECDSA_P256} old\n{ECDSA_P521} twice"
     );
-    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
-    let lines: Vec<(u64, &str, Option<&str>)> = told["lines"]
+    let output = import(&site, OWN, &site.bob, &text).expect(200).json();
+    let lines: Vec<(u64, &str, Option<&str>)> = output["lines"]
         .as_array()
         .unwrap()
         .iter()
@@ -50,9 +50,14 @@ fn import_reports_each_line_by_number() {
             (10, "present", Some("ecdsa-sha2-nistp521 FMOX8ABW")),
         ]
     );
-    let counts = (&told["added"], &told["present"], &told["refused"]);
+    let counts = (&output["added"], &output["present"], &output["refused"]);
     assert_eq!(counts, (&json!(3), &json!(2), &json!(3)));
-    let message = |line: usize| told["lines"][line]["message"].as_str().unwrap().to_owned();
+    let message = |line: usize| {
+        output["lines"][line]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     assert!(message(4).contains("the option no-pty is not supported: use restrict"));
     assert!(message(5).contains("DSA"));
     assert!(message(6).contains("expiry-time of this key is in the past"));
@@ -60,8 +65,8 @@ fn import_reports_each_line_by_number() {
     assert_eq!(keys.len(), 4);
     assert_eq!(keys[1]["allowed_addresses"], json!(["10.0.0.0/8"]));
     assert_eq!(keys[1]["expires_at"], "2027-01-01T00:00:01Z");
-    assert_eq!(told["lines"][2]["id"], keys[1]["id"]);
-    assert_eq!(told["lines"][2]["fingerprint"], keys[1]["fingerprint"]);
+    assert_eq!(output["lines"][2]["id"], keys[1]["id"]);
+    assert_eq!(output["lines"][2]["fingerprint"], keys[1]["fingerprint"]);
     let events = site.events();
     let event = events
         .iter()
@@ -83,8 +88,8 @@ fn import_reports_policy_line_by_line() {
     );
     let text =
         format!("expiry-time=\"20280101Z\" {ECDSA_P256} long\n{ED25519} one\n{ECDSA_P384} two");
-    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
-    let outcomes: Vec<Value> = told["lines"]
+    let output = import(&site, OWN, &site.bob, &text).expect(200).json();
+    let outcomes: Vec<Value> = output["lines"]
         .as_array()
         .unwrap()
         .iter()
@@ -92,13 +97,13 @@ fn import_reports_policy_line_by_line() {
         .collect();
     assert_eq!(outcomes, ["refused", "added", "refused"]);
     assert!(
-        told["lines"][0]["message"]
+        output["lines"][0]["message"]
             .as_str()
             .unwrap()
             .contains("30d")
     );
     assert!(
-        told["lines"][2]["message"]
+        output["lines"][2]["message"]
             .as_str()
             .unwrap()
             .contains("allows 1 SSH keys")
@@ -114,16 +119,16 @@ fn admin_imports_only_for_users_of_lesser_power() {
     let site = Site::new();
     let text = format!("{ED25519} old laptop");
     import(&site, BOBS, &site.bob, &text).expect(403);
-    let told = import(&site, BOBS, &site.alice, &text).expect(200).json();
-    assert_eq!(told["added"], 1);
+    let output = import(&site, BOBS, &site.alice, &text).expect(200).json();
+    assert_eq!(output["added"], 1);
     assert_eq!(all(&site, &site.bob)[0]["name"], "old laptop");
     let own = site.ask("GET", "/api/v1/events").bearer(&site.bob).send();
     assert!(own.text().contains("ssh-key.import"));
     // A limited admin can't give themselves an admin's login.
     let helper = site.narrow(&site.alice, &["users:read", "users:write"]);
     let alices = "/api/v1/users/alice/ssh-keys/import";
-    let refused = import(&site, alices, &helper, &format!("{ECDSA_P256} x"));
-    assert_eq!(refused.status, 403);
+    let rejected = import(&site, alices, &helper, &format!("{ECDSA_P256} x"));
+    assert_eq!(rejected.status, 403);
     assert!(all(&site, &site.alice).is_empty());
     let nobodys = "/api/v1/users/nobody/ssh-keys/import";
     import(&site, nobodys, &site.alice, &text).expect(404);
@@ -140,14 +145,14 @@ fn import_of_unsuitable_text_is_rejected() {
         let answer = site.ask("POST", OWN).bearer(&site.bob).json(&body).send();
         answer.expect(422);
     }
-    let told = import(&site, OWN, &site.bob, "# nothing\n")
+    let output = import(&site, OWN, &site.bob, "# nothing\n")
         .expect(200)
         .json();
-    assert_eq!(told["lines"], json!([]));
-    let told = import(&site, OWN, &site.bob, "\0\u{1}\n\"quoted")
+    assert_eq!(output["lines"], json!([]));
+    let output = import(&site, OWN, &site.bob, "\0\u{1}\n\"quoted")
         .expect(200)
         .json();
-    assert_eq!(told["refused"], 2);
+    assert_eq!(output["refused"], 2);
 }
 
 #[test]
@@ -156,8 +161,11 @@ fn imported_options_become_fields() {
     let text = format!(
         "restrict,command=\"sh -c \\\"id\\\"\" {ED25519} a\nverify-required,permitopen=\"db:1\",permitopen=\"[::1]:*\" {SK_ED25519} b\ncommand=\"a\\\" {ECDSA_P256}"
     );
-    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
-    assert_eq!((&told["added"], &told["refused"]), (&json!(2), &json!(1)));
+    let output = import(&site, OWN, &site.bob, &text).expect(200).json();
+    assert_eq!(
+        (&output["added"], &output["refused"]),
+        (&json!(2), &json!(1))
+    );
     let keys = all(&site, &site.bob);
     assert_eq!(keys[1]["options"]["command"], "sh -c \"id\"");
     assert_eq!(keys[1]["options"]["restrict"], true);
@@ -170,24 +178,27 @@ fn imported_shared_key_needs_consent() {
     let site = Site::new();
     added(&site, &site.alice, "hers", ED25519);
     let text = format!("{ED25519} a\n{ECDSA_P256} b");
-    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
-    assert_eq!(told["lines"][0]["outcome"], "refused");
+    let output = import(&site, OWN, &site.bob, &text).expect(200).json();
+    assert_eq!(output["lines"][0]["outcome"], "refused");
     assert!(
-        told["lines"][0]["message"]
+        output["lines"][0]["message"]
             .as_str()
             .unwrap()
             .contains("another user has this key")
     );
-    assert_eq!(told["lines"][1]["outcome"], "added");
+    assert_eq!(output["lines"][1]["outcome"], "added");
     let body = json!({"text": text, "allow_shared": true});
-    let told = site
+    let output = site
         .ask("POST", OWN)
         .bearer(&site.bob)
         .json(&body)
         .send()
         .expect(200)
         .json();
-    assert_eq!((&told["added"], &told["present"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&output["added"], &output["present"]),
+        (&json!(1), &json!(1))
+    );
     assert!(
         site.events()
             .iter()

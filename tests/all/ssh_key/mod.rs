@@ -6,7 +6,7 @@ mod file;
 mod import;
 mod keys;
 mod options;
-mod refused;
+mod rejected;
 
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use crate::fixture::{Answer, Site};
 
 /// The lines for bob's login.
 fn lines(db: &Path) -> Vec<String> {
-    let told = Command::new(env!("CARGO_BIN_EXE_keycroft"))
+    let printed = Command::new(env!("CARGO_BIN_EXE_keycroft"))
         .args(["authorized-keys", "--expiry-time", "utc", "--db"])
         .arg(db)
         .args(["--", "bob"])
@@ -19,8 +19,8 @@ fn lines(db: &Path) -> Vec<String> {
         .envs(crate::fixture::clock_environment())
         .output()
         .unwrap();
-    assert!(told.status.success());
-    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(printed.status.success());
+    let text = String::from_utf8(printed.stdout).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use keycroft::model::caller::Permit;
 use keycroft::model::event::Action;
 use keycroft::model::time::Time;
-use keycroft::store::{Store, Waits};
+use keycroft::store::{Store, WriterTimeouts};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::process::{keycroft, run, said};
+use super::process::{keycroft, run, stdout_of};
 use super::support::{number, trace};
 
 /// Years before the present clock, so that each event is old.
@@ -26,14 +26,14 @@ const OLD: i64 = 1_600_000_000;
 fn database(folder: &Path, times: &[i64]) -> PathBuf {
     let path = folder.join("keycroft.db");
     Store::create(&path, Time::from_unix(OLD)).unwrap();
-    let store = Store::open_with(&path, Waits::default()).unwrap();
+    let store = Store::open_with(&path, WriterTimeouts::default()).unwrap();
     for (place, unix) in times.iter().enumerate() {
         let name = format!("group-{place}");
         let permit = Permit::by_operator(Action::GroupAdd, Time::from_unix(*unix));
-        let told = trace(&name).after("note", format!("line\none \\ \u{e4} {place}"));
+        let printed = trace(&name).after("note", format!("line\none \\ \u{e4} {place}"));
         let written = store.write(permit, move |write| {
             write.add_group(&name)?;
-            Ok(((), told))
+            Ok(((), printed))
         });
         written.unwrap();
     }
@@ -53,7 +53,7 @@ fn lab() -> (TempDir, PathBuf) {
     (folder, db)
 }
 
-fn refused(db: &Path, arguments: &[&str], code: i32) -> String {
+fn rejected(db: &Path, arguments: &[&str], code: i32) -> String {
     let output = run(db, arguments);
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {words}");
@@ -101,10 +101,10 @@ fn numbers_kept(db: &Path) -> Vec<i64> {
 #[test]
 fn archived_events_are_deleted_and_the_chain_continues() {
     let (folder, db) = lab();
-    let before = said(&db, &["audit", "verify"]);
+    let before = stdout_of(&db, &["audit", "verify"]);
     assert!(before.starts_with("35\t"), "{before}");
     let file = folder.path().join("events-1.jsonl");
-    let head = said(
+    let head = stdout_of(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
     );
@@ -112,7 +112,7 @@ fn archived_events_are_deleted_and_the_chain_continues() {
     assert_eq!(numbers_in(&file), (1..=30).collect::<Vec<_>>());
     assert_eq!(numbers_kept(&db), (31..=36).collect::<Vec<_>>());
     // The act is an event with the head, so that the database alone names the missing events.
-    let last = said(&db, &["event", "list", "--limit", "1", "--json"]);
+    let last = stdout_of(&db, &["event", "list", "--limit", "1", "--json"]);
     let last: Value = serde_json::from_str(&last).unwrap();
     assert_eq!(last["items"][0]["action"], "audit.archive");
     assert_eq!(last["items"][0]["target"]["id"], "1-30");
@@ -146,10 +146,10 @@ fn archived_events_are_deleted_and_the_chain_continues() {
         "{examined}"
     );
     // New events and the next archive continue from there.
-    said(&db, &["user", "add", "later"]);
+    stdout_of(&db, &["user", "add", "later"]);
     let next = folder.path().join("events-2.jsonl");
     thread::sleep(Duration::from_millis(2_100));
-    let head = said(
+    let head = stdout_of(
         &db,
         &["audit", "archive", text(&next), "--older-than", "1s"],
     );
@@ -163,11 +163,11 @@ fn archived_events_are_deleted_and_the_chain_continues() {
         "--archive",
         text(&file),
     ];
-    assert!(said(&db, &both).starts_with("38\t"));
+    assert!(stdout_of(&db, &both).starts_with("38\t"));
     assert!(verified_alone(&[&next, &file]).status.success());
-    let gap = refused(&db, &["audit", "verify", "--archive", text(&file)], 1);
+    let gap = rejected(&db, &["audit", "verify", "--archive", text(&file)], 1);
     assert!(gap.contains("events 31 to 36 are missing"), "{gap}");
-    let again = said(
+    let again = stdout_of(
         &db,
         &[
             "audit",
@@ -185,12 +185,12 @@ fn archived_events_are_deleted_and_the_chain_continues() {
 fn changed_or_cut_archive_is_detected() {
     let (folder, db) = lab();
     let file = folder.path().join("events.jsonl");
-    said(
+    stdout_of(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
     );
-    let whole = fs::read_to_string(&file).unwrap();
-    let lines: Vec<&str> = whole.lines().collect();
+    let complete = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = complete.lines().collect();
     let join = |lines: &[&str]| lines.join("\n") + "\n";
     let without = |place: usize| {
         let mut lines = lines.clone();
@@ -205,19 +205,19 @@ fn changed_or_cut_archive_is_detected() {
         ("no events", join(&lines[..1])),
         ("no header", join(&lines[1..])),
         ("last line", join(&lines[..lines.len() - 1])),
-        ("line end", whole[..whole.len() - 1].to_owned()),
-        ("half a line", whole[..whole.len() - 40].to_owned()),
+        ("line end", complete[..complete.len() - 1].to_owned()),
+        ("half a line", complete[..complete.len() - 40].to_owned()),
         ("empty", String::new()),
         ("first event", without(1)),
         ("middle event", without(12)),
         ("swapped", join(&swapped)),
         ("twice", join(&twice)),
-        ("more", whole.clone() + lines[30] + "\n"),
+        ("more", complete.clone() + lines[30] + "\n"),
         (
             "number in the header",
-            whole.replacen("\"last\":30", "\"last\":29", 1),
+            complete.replacen("\"last\":30", "\"last\":29", 1),
         ),
-        ("empty line", whole.clone() + "\n"),
+        ("empty line", complete.clone() + "\n"),
     ];
     // Each field of an event is covered by its hash.
     let fields = [
@@ -258,7 +258,7 @@ fn changed_or_cut_archive_is_detected() {
         let alone = verified_alone(&[&changed]);
         assert_eq!(alone.status.code(), Some(1), "{what}: {alone:?}");
         assert!(!alone.stderr.is_empty(), "{what}");
-        refused(&db, &["audit", "verify", "--archive", text(&changed)], 1);
+        rejected(&db, &["audit", "verify", "--archive", text(&changed)], 1);
     }
     // A cut archive with a matching header is valid by itself, and does not join the database.
     let mut header: Value = serde_json::from_str(lines[0]).unwrap();
@@ -270,19 +270,19 @@ fn changed_or_cut_archive_is_detected() {
     cut[0] = &header;
     fs::write(&changed, join(&cut)).unwrap();
     assert!(verified_alone(&[&changed]).status.success());
-    let gap = refused(&db, &["audit", "verify", "--archive", text(&changed)], 1);
+    let gap = rejected(&db, &["audit", "verify", "--archive", text(&changed)], 1);
     assert!(gap.contains("events 21 to 30 are missing"), "{gap}");
     // The archive of another installation.
     let other = tempfile::tempdir().unwrap();
     let times: Vec<i64> = (0..40).map(|place| OLD + 100 + place).collect();
     let other_db = database(other.path(), &times);
     let foreign = other.path().join("foreign.jsonl");
-    said(
+    stdout_of(
         &other_db,
         &["audit", "archive", text(&foreign), "--older-than", "30d"],
     );
     assert!(verified_alone(&[&foreign]).status.success());
-    let differs = refused(&db, &["audit", "verify", "--archive", text(&foreign)], 1);
+    let differs = rejected(&db, &["audit", "verify", "--archive", text(&foreign)], 1);
     assert!(differs.contains("another one"), "{differs}");
     assert!(!verified_alone(&[&file, &foreign]).status.success());
 }
@@ -297,11 +297,11 @@ fn archives_of_the_same_events_agree() {
     );
     let copy = folder.path().join("copy.db");
     fs::copy(&db, &copy).unwrap();
-    said(
+    stdout_of(
         &copy,
         &["audit", "archive", text(&short), "--older-than", "30d"],
     );
-    said(
+    stdout_of(
         &db,
         &["audit", "archive", text(&long), "--older-than", "1s"],
     );
@@ -318,9 +318,9 @@ fn archives_of_the_same_events_agree() {
         "--archive",
         text(&long),
     ];
-    assert!(said(&db, &both).starts_with("36\t"));
+    assert!(stdout_of(&db, &both).starts_with("36\t"));
     // The older database continues from within the longer archive.
-    assert!(said(&copy, &["audit", "verify", "--archive", text(&long)]).starts_with("36\t"));
+    assert!(stdout_of(&copy, &["audit", "verify", "--archive", text(&long)]).starts_with("36\t"));
 }
 
 /// Kills the command with SIGKILL after each of many delays. The files are then intact, and the same command finishes
@@ -331,7 +331,7 @@ fn archiving_killed_at_any_moment_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let times: Vec<i64> = (0..EVENTS).map(|place| OLD + place).collect();
     let db = database(folder.path(), &times);
-    let before = said(&db, &["audit", "verify"]);
+    let before = stdout_of(&db, &["audit", "verify"]);
     let copy_to = |place: &Path| {
         fs::create_dir(place).unwrap();
         let copy = place.join("keycroft.db");
@@ -383,10 +383,10 @@ fn archiving_killed_at_any_moment_loses_and_doubles_nothing() {
                 "--head",
                 &before,
             ];
-            said(&copy, &verify);
+            stdout_of(&copy, &verify);
         } else {
             assert_eq!(kept.len(), 400, "round {round}");
-            said(&copy, &["audit", "verify", "--head", &before]);
+            stdout_of(&copy, &["audit", "verify", "--head", &before]);
         }
         assert!(
             (1..=EVENTS).all(|number| all.contains(&number)),
@@ -405,7 +405,7 @@ fn archiving_killed_at_any_moment_loses_and_doubles_nothing() {
             "round {round}: each once"
         );
         assert_eq!(number(&copy, "SELECT count(*) FROM event_archives"), 1);
-        said(
+        stdout_of(
             &copy,
             &[
                 "audit",
@@ -445,7 +445,7 @@ fn archive_file_is_private_and_replaces_nothing() {
     assert!(!folder.path().join("events.jsonl.partial").exists());
     // A second run with the same file does nothing and reports the same.
     let content = fs::read(&file).unwrap();
-    said(
+    stdout_of(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
     );
@@ -456,7 +456,7 @@ fn archive_file_is_private_and_replaces_nothing() {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let words = refused(
+        let words = rejected(
             &db,
             &["audit", "archive", text(&path), "--older-than", "30d"],
             2,
@@ -469,7 +469,7 @@ fn archive_file_is_private_and_replaces_nothing() {
     fs::write(&archive, "precious").unwrap();
     fs::hard_link(&archive, folder.path().join("second.jsonl.partial")).unwrap();
     let second = folder.path().join("second.jsonl");
-    said(
+    stdout_of(
         &db,
         &["audit", "archive", text(&second), "--older-than", "30d"],
     );
@@ -484,7 +484,7 @@ fn symlink_in_place_of_the_unfinished_file_is_rejected() {
     fs::write(&victim, "precious").unwrap();
     let file = folder.path().join("events.jsonl");
     std::os::unix::fs::symlink(&victim, folder.path().join("events.jsonl.partial")).unwrap();
-    refused(
+    rejected(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
         1,
@@ -497,39 +497,39 @@ fn symlink_in_place_of_the_unfinished_file_is_rejected() {
 fn only_archived_events_can_be_deleted() {
     let (_folder, db) = lab();
     let connection = Connection::open(&db).unwrap();
-    let refused = |sql: &str| {
+    let rejected = |sql: &str| {
         let error = connection.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains("archive"), "{sql}: {error}");
     };
-    refused("DELETE FROM events WHERE number = 1");
-    refused("DELETE FROM events");
+    rejected("DELETE FROM events WHERE number = 1");
+    rejected("DELETE FROM events");
     let archive = |first: i64, last: i64| {
         format!(
             "INSERT INTO event_archives SELECT {first}, {last}, hash, 0 FROM events WHERE number = {last}"
         )
     };
-    refused(&archive(2, 3));
+    rejected(&archive(2, 3));
     connection.execute_batch(&archive(1, 3)).unwrap();
-    refused(&archive(1, 5));
-    refused(&archive(5, 6));
-    refused("DELETE FROM events WHERE number = 4");
-    refused("UPDATE event_archives SET last = 10");
-    refused("DELETE FROM event_archives");
+    rejected(&archive(1, 5));
+    rejected(&archive(5, 6));
+    rejected("DELETE FROM events WHERE number = 4");
+    rejected("UPDATE event_archives SET last = 10");
+    rejected("DELETE FROM event_archives");
     connection
         .execute_batch("DELETE FROM events WHERE number <= 3")
         .unwrap();
     // The event that reports an archive is missing: these were not deleted by Keycroft.
-    let words = super::archive::refused(&db, &["audit", "verify"], 1);
+    let words = super::archive::rejected(&db, &["audit", "verify"], 1);
     assert!(words.contains("broken"), "{words}");
 }
 
 #[test]
 fn head_stored_elsewhere_reveals_a_rewritten_chain() {
     let (_folder, db) = lab();
-    let head = said(&db, &["audit", "verify"]);
+    let head = stdout_of(&db, &["audit", "verify"]);
     let colon = head.replace('\t', ":");
-    said(&db, &["user", "add", "one-more"]);
-    assert!(said(&db, &["audit", "verify", "--head", &colon]).starts_with("36\t"));
+    stdout_of(&db, &["user", "add", "one-more"]);
+    assert!(stdout_of(&db, &["audit", "verify", "--head", &colon]).starts_with("36\t"));
     let untouched = fs::read(&db).unwrap();
     let cut = |sql: &str| {
         let connection = Connection::open(&db).unwrap();
@@ -537,17 +537,17 @@ fn head_stored_elsewhere_reveals_a_rewritten_chain() {
         connection.execute_batch(&format!("{drop} {sql}")).unwrap();
     };
     cut("DELETE FROM events WHERE number >= 35");
-    said(&db, &["audit", "verify"]);
-    let words = refused(&db, &["audit", "verify", "--head", &colon], 1);
+    stdout_of(&db, &["audit", "verify"]);
+    let words = rejected(&db, &["audit", "verify", "--head", &colon], 1);
     assert!(words.contains("cut off: it ends with event 34"), "{words}");
-    said(&db, &["user", "add", "another"]);
-    said(&db, &["audit", "verify"]);
-    let words = refused(&db, &["audit", "verify", "--head", &colon], 1);
+    stdout_of(&db, &["user", "add", "another"]);
+    stdout_of(&db, &["audit", "verify"]);
+    let words = rejected(&db, &["audit", "verify", "--head", &colon], 1);
     assert!(words.contains("event 35 differs"), "{words}");
     fs::write(&db, untouched).unwrap();
-    said(&db, &["audit", "verify", "--head", &colon]);
+    stdout_of(&db, &["audit", "verify", "--head", &colon]);
     for wrong in ["35", "x:y", "0:00", ""] {
-        refused(&db, &["audit", "verify", "--head", wrong], 2);
+        rejected(&db, &["audit", "verify", "--head", wrong], 2);
     }
 }
 
@@ -555,25 +555,25 @@ fn head_stored_elsewhere_reveals_a_rewritten_chain() {
 fn head_of_an_archived_event_needs_its_archive() {
     let (folder, db) = lab();
     let file = folder.path().join("events.jsonl");
-    said(
+    stdout_of(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
     );
     let events = fs::read_to_string(&file).unwrap();
     let tenth: Value = serde_json::from_str(events.lines().nth(10).unwrap()).unwrap();
     let head = format!("10:{}", tenth["hash"].as_str().unwrap());
-    let words = refused(&db, &["audit", "verify", "--head", &head], 1);
+    let words = rejected(&db, &["audit", "verify", "--head", &head], 1);
     assert!(
         words.contains("event 10 is archived") && words.contains("--archive"),
         "{words}"
     );
-    said(
+    stdout_of(
         &db,
         &["audit", "verify", "--head", &head, "--archive", text(&file)],
     );
     let other = head.replace(|character: char| character.is_ascii_digit(), "1");
     let other = format!("10:{}", other.split_once(':').unwrap().1);
-    let words = refused(
+    let words = rejected(
         &db,
         &[
             "audit",

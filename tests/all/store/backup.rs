@@ -9,7 +9,7 @@ use std::thread;
 use keycroft::model::secret::Presented;
 
 use super::process::{
-    Fate, Server, allow_many, keycroft, load_telling, new_lab, require_all, rounds, run, said,
+    Fate, Server, allow_many, keycroft, load_telling, new_lab, require_all, rounds, run, stdout_of,
 };
 
 fn id(secret: &str) -> String {
@@ -66,12 +66,12 @@ fn backup_has_everything_acknowledged_before_it_began() {
     assert!(acknowledged.len() > backups, "there was a load");
     require_all(&mut server.client(), &acknowledged);
     let last = folder.path().join("last.db");
-    said(&db, &["backup", last.to_str().unwrap()]);
+    stdout_of(&db, &["backup", last.to_str().unwrap()]);
     assert!(server.terminate().0.success());
 
     let elsewhere = tempfile::tempdir().unwrap();
     let restored = elsewhere.path().join("keycroft.db");
-    let listed = said(&restored, &["restore", last.to_str().unwrap()]);
+    let listed = stdout_of(&restored, &["restore", last.to_str().unwrap()]);
     let server = Server::start(&restored);
     let mut client = server.client();
     require_all(&mut client, &acknowledged);
@@ -80,10 +80,10 @@ fn backup_has_everything_acknowledged_before_it_began() {
         let is_listed = listed.contains(&id(key));
         assert_eq!(is_listed, client.verify(key) == 204, "{fate:?}");
     }
-    let new = said(&restored, &["user", "token", "alice"]);
+    let new = stdout_of(&restored, &["user", "token", "alice"]);
     assert_eq!(client.verify(&new), 204);
-    said(&restored, &["audit", "verify"]);
-    let check = said(&restored, &["check"]);
+    stdout_of(&restored, &["audit", "verify"]);
+    let check = stdout_of(&restored, &["check"]);
     assert!(!check.contains("BAD\t"), "{check}");
 }
 
@@ -98,8 +98,8 @@ fn backup_to_standard_output_is_equal() {
     fs::write(&piped, &output.stdout).unwrap();
     fs::set_permissions(&piped, fs::Permissions::from_mode(0o600)).unwrap();
     let elsewhere = folder.path().join("restored.db");
-    said(&elsewhere, &["restore", piped.to_str().unwrap()]);
-    assert!(said(&elsewhere, &["user", "list"]).starts_with("alice\t"));
+    stdout_of(&elsewhere, &["restore", piped.to_str().unwrap()]);
+    assert!(stdout_of(&elsewhere, &["user", "list"]).starts_with("alice\t"));
     let full = keycroft(&db, &["backup", "-"])
         .stdout(
             fs::OpenOptions::new()
@@ -125,10 +125,10 @@ fn backup_overwrites_nothing() {
     new_lab(&db);
     let other = folder.path().join("precious");
     fs::write(&other, "precious").unwrap();
-    let refused = run(&db, &["backup", other.to_str().unwrap()]);
-    assert_eq!(refused.status.code(), Some(1));
+    let rejected = run(&db, &["backup", other.to_str().unwrap()]);
+    assert_eq!(rejected.status.code(), Some(1));
     assert_eq!(fs::read(&other).unwrap(), b"precious");
     let itself = run(&db, &["backup", db.to_str().unwrap()]);
     assert_eq!(itself.status.code(), Some(1));
-    said(&db, &["audit", "verify"]);
+    stdout_of(&db, &["audit", "verify"]);
 }

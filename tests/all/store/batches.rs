@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use keycroft::model::error::Error;
-use keycroft::store::{EventFilter, Store, Verdict, Waits};
+use keycroft::store::{EventCondition, Store, Verdict, WriterTimeouts};
 
 use super::support::{
     ENDLESS, Lab, NOW, add_group, bare_store, for_seconds, groups_and_events, permit, trace,
@@ -16,7 +16,7 @@ use super::support::{
 #[test]
 fn panicking_job_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     let read = store.read().unwrap();
     let panicked = store.write(permit(), |write| {
         write.add_group("half")?;
@@ -34,7 +34,7 @@ fn panicking_job_leaves_nothing() {
 #[test]
 fn failed_job_leaves_others_in_its_transaction_intact() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     let read = store.read().unwrap();
     let gate = Gate::shut(&store);
     let jobs: Vec<_> = (0..40)
@@ -113,10 +113,10 @@ fn act_without_its_event_is_rolled_back() {
         lab.stranger()
             .execute_batch(&format!("DROP TRIGGER no_events; CREATE TRIGGER no_events BEFORE INSERT ON events BEGIN SELECT raise({failing}, 'the test says no'); END"))
             .unwrap();
-        let made = lab.api_key(&lab.bob, "unheard", ENDLESS);
+        let created = lab.api_key(&lab.bob, "unheard", ENDLESS);
         assert!(
-            matches!(made, Err(Error::Fault(_) | Error::Unavailable { .. })),
-            "{failing}: {made:?}"
+            matches!(created, Err(Error::Fault(_) | Error::Unavailable { .. })),
+            "{failing}: {created:?}"
         );
         let role = keycroft::model::user::UserChange {
             disabled: Some(keycroft::model::user::Disabled::Yes),
@@ -145,7 +145,7 @@ fn act_without_its_event_is_rolled_back() {
 #[test]
 fn jobs_of_a_lost_transaction_get_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     let read = store.read().unwrap();
     let trigger = "CREATE TRIGGER lost BEFORE INSERT ON groups WHEN new.name = 'lost' BEGIN SELECT raise(ROLLBACK, 'the test takes all'); END";
     rusqlite::Connection::open(store.path())
@@ -187,7 +187,7 @@ fn jobs_of_a_lost_transaction_get_errors() {
 #[test]
 fn stopping_writer_answers_every_job() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     let begun = Arc::new(Barrier::new(9));
     let askers: Vec<_> = (0..8)
         .map(|asker| {
@@ -228,7 +228,9 @@ fn stopping_writer_answers_every_job() {
     for name in &done {
         assert!(read.group(name).unwrap().is_some(), "{name} was lost");
     }
-    let all = read.events(&EventFilter::default(), None, 10_000).unwrap();
+    let all = read
+        .events(&EventCondition::default(), None, 10_000)
+        .unwrap();
     assert_eq!(all.items.len(), done.len() + 1);
 }
 
@@ -491,9 +493,9 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
 /// Uses are stored without further requests, even if the wake-up found no room in the queue.
 #[test]
 fn pending_uses_are_stored_within_seconds() {
-    let lab = Lab::with(Waits {
+    let lab = Lab::with(WriterTimeouts {
         flush_after: Duration::from_millis(10),
-        ..Waits::default()
+        ..WriterTimeouts::default()
     });
     for _ in 0..7 {
         assert!(lab.is_good(&lab.alice));
@@ -514,8 +516,8 @@ fn pending_uses_are_stored_within_seconds() {
 fn use_before_a_rotation_counts_for_the_old_secret() {
     use keycroft::app::App;
     use keycroft::model::credential::Kind;
-    use keycroft::model::credential::{Rotation, WantedGrace};
-    use keycroft::model::time::WantedEnd;
+    use keycroft::model::credential::{RequestedGrace, Rotation};
+    use keycroft::model::time::RequestedExpiration;
     let lab = Lab::new();
     let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
     assert!(lab.is_good(&old));
@@ -523,8 +525,8 @@ fn use_before_a_rotation_counts_for_the_old_secret() {
     let alice = lab.caller(&lab.alice).unwrap();
     let scope = App::own(&alice, Kind::ApiKey).unwrap();
     let rotation = Rotation {
-        grace: WantedGrace::lasting(Duration::from_secs(3_600)).unwrap(),
-        end: WantedEnd::Unsaid,
+        grace: RequestedGrace::lasting(Duration::from_secs(3_600)).unwrap(),
+        end: RequestedExpiration::Unsaid,
     };
     let id = keycroft::model::secret::Presented::parse(&old).unwrap().id;
     let new = lab.app.rotate(&alice, &scope, id, rotation, None).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use super::process::{keycroft, keycroft_that_ends, new_lab, run, said};
+use super::process::{keycroft, keycroft_that_ends, new_lab, run, stdout_of};
 
 /// A database with an admin in its own folder.
 struct Place {
@@ -55,7 +55,7 @@ impl Place {
     }
 
     /// Every command rejects it in one clear line, and changes nothing.
-    fn require_refused(&self, what: &str, words: &str) {
+    fn require_rejected(&self, what: &str, words: &str) {
         let before = self.content();
         for arguments in [
             &["serve", "--listen", "127.0.0.1:0"][..],
@@ -65,23 +65,23 @@ impl Place {
             &["migrate"],
         ] {
             let output = keycroft_that_ends(&self.db, arguments).output().unwrap();
-            let said = String::from_utf8(output.stderr).unwrap();
+            let message = String::from_utf8(output.stderr).unwrap();
             assert_eq!(
                 output.status.code(),
                 Some(1),
-                "{what}: {arguments:?}: {said}"
+                "{what}: {arguments:?}: {message}"
             );
             assert!(output.stdout.is_empty(), "{what}: {arguments:?}");
-            let lines: Vec<&str> = said
+            let lines: Vec<&str> = message
                 .lines()
                 .filter(|line| !line.starts_with("  try: "))
                 .collect();
-            assert_eq!(lines.len(), 1, "{what}: {arguments:?}: {said}");
+            assert_eq!(lines.len(), 1, "{what}: {arguments:?}: {message}");
             assert!(
                 lines[0].starts_with("keycroft: "),
-                "{what}: {arguments:?}: {said}"
+                "{what}: {arguments:?}: {message}"
             );
-            assert!(said.contains(words), "{what}: {arguments:?}: {said}");
+            assert!(message.contains(words), "{what}: {arguments:?}: {message}");
             assert!(
                 self.content() == before,
                 "{what}: {arguments:?} changed something"
@@ -113,8 +113,8 @@ fn noise(length: usize) -> Vec<u8> {
 
 #[test]
 fn damaged_database_is_rejected_unchanged() {
-    let whole = Place::new();
-    let bytes = fs::read(&whole.db).unwrap();
+    let complete = Place::new();
+    let bytes = fs::read(&complete.db).unwrap();
     let cases: [(&str, Vec<u8>, &str); 10] = [
         ("empty", Vec::new(), "the file is empty"),
         ("50 bytes", bytes[..50].to_vec(), "not a database"),
@@ -144,8 +144,8 @@ fn damaged_database_is_rejected_unchanged() {
         ),
     ];
     for (what, bytes, words) in cases {
-        fs::write(&whole.db, bytes).unwrap();
-        whole.require_refused(what, words);
+        fs::write(&complete.db, bytes).unwrap();
+        complete.require_rejected(what, words);
     }
 }
 
@@ -159,8 +159,8 @@ fn corrupt_page_is_never_served() {
         let damaged = [&bytes[..at], &noise(4_096), &bytes[at + 4_096..]].concat();
         fs::write(&place.db, damaged).unwrap();
         let output = run(&place.db, &["check"]);
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "page {page}: {said}");
+        let message = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "page {page}: {message}");
         let panicked = String::from_utf8_lossy(&output.stderr).contains("panicked");
         assert!(!panicked, "page {page}");
     }
@@ -175,21 +175,21 @@ fn foreign_file_is_rejected_unchanged() {
         .unwrap();
     other.close().unwrap();
     fs::set_permissions(&place.db, fs::Permissions::from_mode(0o600)).unwrap();
-    place.require_refused("another program's", "another program");
+    place.require_rejected("another program's", "another program");
 
     let place = Place::empty();
     fs::create_dir(&place.db).unwrap();
-    place.require_refused("a directory", "not a file");
+    place.require_rejected("a directory", "not a file");
 
     let place = Place::new();
     let real = place.folder.path().join("real.db");
     fs::rename(&place.db, &real).unwrap();
     symlink(&real, &place.db).unwrap();
-    place.require_refused("a symbolic link", "symbolic link");
+    place.require_rejected("a symbolic link", "symbolic link");
 
     let place = Place::empty();
     symlink(place.folder.path().join("nowhere"), &place.db).unwrap();
-    place.require_refused("a dangling link", "symbolic link");
+    place.require_rejected("a dangling link", "symbolic link");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn newer_schema_is_rejected_unchanged() {
     let newer = rusqlite::Connection::open(&place.db).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     newer.close().unwrap();
-    place.require_refused("of a newer version", "newer version");
+    place.require_rejected("of a newer version", "newer version");
 
     // The same while only the WAL has the data.
     let place = Place::new();
@@ -210,7 +210,7 @@ fn newer_schema_is_rejected_unchanged() {
     fs::write(&place.db, file).unwrap();
     fs::write(place.beside("-wal"), journal).unwrap();
     fs::set_permissions(place.beside("-wal"), fs::Permissions::from_mode(0o600)).unwrap();
-    place.require_refused("of a newer version in its journal", "newer version");
+    place.require_rejected("of a newer version in its journal", "newer version");
 }
 
 #[test]
@@ -224,17 +224,17 @@ fn missing_database_with_a_wal_is_not_recreated() {
         &["user", "add", "eve", "--admin"],
     ] {
         let output = keycroft_that_ends(&place.db, arguments).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
         let is_hint = |line: &&str| line.starts_with("  try: ");
         assert_eq!(
-            said.lines().filter(|line| !is_hint(line)).count(),
+            message.lines().filter(|line| !is_hint(line)).count(),
             1,
-            "{said}"
+            "{message}"
         );
         assert!(
-            said.contains("the database is missing, but its WAL"),
-            "{said}"
+            message.contains("the database is missing, but its WAL"),
+            "{message}"
         );
         assert!(place.content() == before);
     }
@@ -246,16 +246,16 @@ fn file_that_others_can_access_is_rejected() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o666] {
         let place = Place::new();
         fs::set_permissions(&place.db, fs::Permissions::from_mode(mode)).unwrap();
-        place.require_refused(&format!("of mode {mode:o}"), "chmod 600");
+        place.require_rejected(&format!("of mode {mode:o}"), "chmod 600");
     }
     for ending in ["-wal", "-shm", "-journal"] {
         let place = Place::new();
         fs::write(place.beside(ending), "").unwrap();
         fs::set_permissions(place.beside(ending), fs::Permissions::from_mode(0o644)).unwrap();
-        place.require_refused(&format!("with others' {ending}"), "chmod 600");
+        place.require_rejected(&format!("with others' {ending}"), "chmod 600");
         fs::remove_file(place.beside(ending)).unwrap();
         symlink("/dev/null", place.beside(ending)).unwrap();
-        place.require_refused(&format!("with a link as {ending}"), "not a file");
+        place.require_rejected(&format!("with a link as {ending}"), "not a file");
     }
 }
 
@@ -275,13 +275,13 @@ fn files_are_private_with_any_umask() {
         .args(["serve", "--listen", "127.0.0.1:0", "--db"])
         .arg(&db);
     let server = super::process::Server::spawn(command);
-    said(&db, &["user", "add", "alice", "--admin"]);
+    stdout_of(&db, &["user", "add", "alice", "--admin"]);
     let shell = "umask 0 && exec \"$0\" backup \"$2\" --db \"$1\"";
-    let made = std::process::Command::new("sh")
+    let created = std::process::Command::new("sh")
         .args(["-c", shell, env!("CARGO_BIN_EXE_keycroft")])
         .args([&db, &backup])
         .status();
-    assert!(made.unwrap().success());
+    assert!(created.unwrap().success());
     let mut all = Vec::new();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
@@ -325,7 +325,7 @@ fn simultaneous_first_starts_create_one_database() {
             .filter(|output| output.status.success())
             .count();
         assert_eq!(done, 4);
-        assert_eq!(said(&place.db, &["user", "list"]).lines().count(), 4);
+        assert_eq!(stdout_of(&place.db, &["user", "list"]).lines().count(), 4);
         for entry in fs::read_dir(place.folder.path()).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(!name.contains(".new-"), "{name}");

@@ -80,16 +80,16 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
     for round in 0..3 {
         let filler = inside.join("filler");
         fill(&filler);
-        let mut refused = 0;
+        let mut rejected = 0;
         let mut tries = 0;
         // The WAL has space from earlier writes; it runs out.
-        while refused < 10 {
+        while rejected < 10 {
             tries += 1;
             assert!(tries < 20_000, "the disk never was full");
             let answer = make(&mut client, format!("full {round} {tries}"));
             match answer.status {
                 201 => fill(&filler),
-                503 | 507 => refused += 1,
+                503 | 507 => rejected += 1,
                 _ => panic!("{answer:?}"),
             }
             if answer.status != 201 {
@@ -146,7 +146,7 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
         "SELECT count(*) FROM events WHERE action = 'api-key.create' AND outcome = 'done'",
     );
     assert_eq!(events, stored);
-    super::process::said(&db, &["audit", "verify"]);
+    super::process::stdout_of(&db, &["audit", "verify"]);
     let sound = super::support::number(&db, "SELECT (SELECT * FROM pragma_integrity_check) = 'ok'");
     assert_eq!(sound, 1);
     assert!(server.terminate().0.success());
@@ -162,14 +162,14 @@ fn server_on_a_read_only_disk_does_not_start() {
         return;
     };
     let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let last = said.lines().last().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let last = message.lines().last().unwrap();
     assert!(
         last.starts_with("keycroft: ") && last.contains("writ"),
-        "{said}"
+        "{message}"
     );
-    assert!(!said.contains("listening"), "{said}");
+    assert!(!message.contains("listening"), "{message}");
 }
 
 /// A disk filled by another program must not keep a leaked key valid.
@@ -231,7 +231,7 @@ fn revocation_works_on_a_full_disk() {
         }
         for (number, key) in keys.iter().enumerate() {
             let path = format!("/api/v1/api-keys/{}", id(key));
-            let (answer, good) = match number % 3 {
+            let (answer, valid) = match number % 3 {
                 0 => (client.ask("DELETE", &path, &alice, ""), 204),
                 1 => (
                     client.ask("PATCH", &path, &alice, "{\"disabled\": true}"),
@@ -239,14 +239,14 @@ fn revocation_works_on_a_full_disk() {
                 ),
                 _ => (client.form("/oauth/revoke", &format!("token={key}")), 200),
             };
-            assert_eq!(answer.status, good, "{round} {number}: {answer:?}");
+            assert_eq!(answer.status, valid, "{round} {number}: {answer:?}");
             assert_eq!(client.verify(key), 401, "{round} {number}");
             // No other write uses the rest, however often it is tried.
             if round > 0 {
                 fill(&filler);
             }
-            let refused = create(&mut client, &alice, &format!("greedy {round} {number}"));
-            assert!(matches!(refused.status, 503 | 507), "{refused:?}");
+            let rejected = create(&mut client, &alice, &format!("greedy {round} {number}"));
+            assert!(matches!(rejected.status, 503 | 507), "{rejected:?}");
         }
         assert_eq!(client.ask("GET", "/healthz", &alice, "").status, 503);
         assert_eq!(client.verify(&alice), 204);
@@ -274,6 +274,6 @@ fn revocation_works_on_a_full_disk() {
     for name in ["keycroft.db", "keycroft.db-wal"] {
         fs::copy(inside.join(name), copies.path().join(name)).unwrap();
     }
-    super::process::said(&db, &["audit", "verify"]);
+    super::process::stdout_of(&db, &["audit", "verify"]);
     assert!(server.terminate().0.success());
 }

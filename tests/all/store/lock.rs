@@ -4,15 +4,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use keycroft::model::error::Error;
-use keycroft::store::Waits;
+use keycroft::store::WriterTimeouts;
 
 use super::support::{ENDLESS, Lab, add_group, bare_store};
 
 #[test]
 fn locked_database_delays_writes_but_not_reads() {
-    let lab = Lab::with(Waits {
+    let lab = Lab::with(WriterTimeouts {
         job_max: Duration::from_millis(600),
-        ..Waits::default()
+        ..WriterTimeouts::default()
     });
     let key = lab.api_key(&lab.alice, "before", ENDLESS).unwrap();
     let stranger = lab.stranger();
@@ -75,7 +75,7 @@ fn waiting_write_succeeds_once_the_lock_is_released() {
 #[test]
 fn writer_recovers_without_new_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let waits = Waits {
+    let waits = WriterTimeouts {
         job_max: Duration::ZERO,
         flush_after: Duration::from_millis(10),
     };

@@ -125,7 +125,7 @@ fn password_is_wiped_from_memory_after_sign_in() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     add_alice(&db);
-    let token = super::process::said(&db, &["user", "token", "alice"]);
+    let token = super::process::stdout_of(&db, &["user", "token", "alice"]);
     let server = Server::start(&db);
     let open = || BufReader::new(TcpStream::connect(server.address).unwrap());
     let mut connections = [open(), open(), open()];

@@ -12,7 +12,7 @@ mod one_writer;
 mod owner;
 pub mod process;
 mod recent;
-mod refusals;
+mod rejections;
 mod secrets;
 mod support;
 mod time;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::process::{Server, keycroft_that_ends, new_lab, run, said};
+use super::process::{Server, keycroft_that_ends, new_lab, run, stdout_of};
 
 fn beside(db: &Path, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", db.display()))
@@ -34,7 +34,7 @@ fn second_server_is_rejected_and_names_the_first() {
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(words.contains(&server.child.id().to_string()), "{words}");
     assert_eq!(server.client().verify(&alice), 204);
-    assert_eq!(said(&db, &["user", "list"]).lines().count(), 1);
+    assert_eq!(stdout_of(&db, &["user", "list"]).lines().count(), 1);
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn killed_server_does_not_block_the_next() {
     server.child.kill().unwrap();
     server.ended();
     assert!(fs::symlink_metadata(beside(&db, "-control")).is_ok());
-    assert_eq!(said(&db, &["user", "list"]).lines().count(), 1);
+    assert_eq!(stdout_of(&db, &["user", "list"]).lines().count(), 1);
     let server = Server::start(&db);
-    said(&db, &["user", "add", "bob"]);
+    stdout_of(&db, &["user", "add", "bob"]);
     assert!(server.terminate().0.success());
     assert!(fs::symlink_metadata(beside(&db, "-control")).is_err());
     let mode = |ending| {
@@ -67,7 +67,7 @@ fn local_commands_succeed_while_the_server_starts_and_stops() {
     let path = db.clone();
     let adding = thread::spawn(move || {
         for number in 0..COMMANDS {
-            said(&path, &["group", "add", &format!("g{number}")]);
+            stdout_of(&path, &["group", "add", &format!("g{number}")]);
         }
     });
     let mut kills = 0;
@@ -83,10 +83,10 @@ fn local_commands_succeed_while_the_server_starts_and_stops() {
         }
     }
     adding.join().unwrap();
-    assert_eq!(said(&db, &["group", "list"]).lines().count(), COMMANDS);
-    let events = said(&db, &["event", "export", "--action", "group.add"]);
+    assert_eq!(stdout_of(&db, &["group", "list"]).lines().count(), COMMANDS);
+    let events = stdout_of(&db, &["event", "export", "--action", "group.add"]);
     assert_eq!(events.lines().count(), COMMANDS);
-    said(&db, &["audit", "verify"]);
+    stdout_of(&db, &["audit", "verify"]);
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn commands_beside_each_other_wait_for_the_lock() {
     thread::scope(|scope| {
         for number in 0..8 {
             let db = &db;
-            scope.spawn(move || said(db, &["group", "add", &format!("g{number}")]));
+            scope.spawn(move || stdout_of(db, &["group", "add", &format!("g{number}")]));
         }
     });
-    assert_eq!(said(&db, &["group", "list"]).lines().count(), 8);
+    assert_eq!(stdout_of(&db, &["group", "list"]).lines().count(), 8);
 }
 
 /// Ids, secrets, times and the actor aside, the three ways print the same.
@@ -204,7 +204,7 @@ fn garbage_on_the_control_socket_does_no_harm() {
         stream.write_all(bytes).unwrap();
         held.push(stream);
     }
-    assert_eq!(said(&db, &["user", "list"]).lines().count(), 1);
+    assert_eq!(stdout_of(&db, &["user", "list"]).lines().count(), 1);
     assert_eq!(server.client().verify(&alice), 204);
     let mut answer = String::new();
     let mut stream = UnixStream::connect(&socket).unwrap();
@@ -245,7 +245,7 @@ fn long_path_has_a_control_socket() {
     let db = deep.join("keycroft.db");
     new_lab(&db);
     let server = Server::start(&db);
-    assert_eq!(said(&db, &["user", "list"]).lines().count(), 1);
+    assert_eq!(stdout_of(&db, &["user", "list"]).lines().count(), 1);
     assert!(!server.said_so_far().contains("cannot be bound"));
 }
 
@@ -254,8 +254,8 @@ fn long_path_has_a_control_socket() {
 fn replaced_database_is_detected_and_writes_fail() {
     for ending in ["", "-wal", "-shm"] {
         let (_folder, db, alice) = lab();
-        said(&db, &["user", "add", "bob"]);
-        let bob = said(&db, &["user", "token", "bob"]);
+        stdout_of(&db, &["user", "add", "bob"]);
+        let bob = stdout_of(&db, &["user", "token", "bob"]);
         let server = Server::start(&db);
         let mut client = server.client();
         assert_eq!(client.verify(&alice), 204);
@@ -287,7 +287,7 @@ fn replaced_database_is_detected_and_writes_fail() {
         server.log_with("was replaced or removed");
         // After a restart the command works on the file that is there.
         assert!(!server.terminate().0.success() || db.exists());
-        said(&db, &["user", "disable", "bob"]);
+        stdout_of(&db, &["user", "disable", "bob"]);
         let server = Server::start(&db);
         let mut client = server.client();
         assert_eq!(

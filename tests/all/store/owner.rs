@@ -11,7 +11,7 @@ use keycroft::model::time::Time;
 use keycroft::model::user::{NewUser, Role, Username};
 use rusqlite::Connection;
 
-use super::process::{Server, new_lab, run, said};
+use super::process::{Server, new_lab, run, stdout_of};
 use super::support::{number, origin};
 
 const PASSWORD: &str = "blue teapots sing at dawn";
@@ -49,7 +49,7 @@ fn backed() -> Backed {
     drop(app);
     app_state.close();
     let backup = folder.path().join("backup.db");
-    said(&db, &["backup", backup.to_str().unwrap()]);
+    stdout_of(&db, &["backup", backup.to_str().unwrap()]);
     Backed {
         folder,
         db,
@@ -64,9 +64,9 @@ fn restore_revokes_short_lived_credentials() {
     let backed = backed();
     let backup = backed.backup.to_str().unwrap();
     let kept = fs::read(&backed.db).unwrap();
-    let refused = run(&backed.db, &["restore", backup]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-    let said_why = String::from_utf8(refused.stderr).unwrap();
+    let rejected = run(&backed.db, &["restore", backup]);
+    assert_eq!(rejected.status.code(), Some(2), "{rejected:?}");
+    let said_why = String::from_utf8(rejected.stderr).unwrap();
     assert!(said_why.contains("--yes"), "{said_why}");
     assert_eq!(fs::read(&backed.db).unwrap(), kept);
 
@@ -106,9 +106,9 @@ fn restore_rejects_a_running_server_and_damaged_backups() {
     let backed = backed();
     let backup = backed.backup.to_str().unwrap();
     let server = Server::start(&backed.db);
-    let refused = run(&backed.db, &["restore", backup, "--yes"]);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    let words = String::from_utf8(refused.stderr).unwrap();
+    let rejected = run(&backed.db, &["restore", backup, "--yes"]);
+    assert_eq!(rejected.status.code(), Some(1), "{rejected:?}");
+    let words = String::from_utf8(rejected.stderr).unwrap();
     let process = format!("process {} has it open", server.child.id());
     assert!(words.contains(&process), "{words}");
     assert_eq!(server.client().verify(&backed.alice), 204);
@@ -127,17 +127,17 @@ fn restore_rejects_a_running_server_and_damaged_backups() {
         } else {
             &backed.db
         };
-        let refused = run(to, &arguments);
-        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let rejected = run(to, &arguments);
+        assert_eq!(rejected.status.code(), Some(1), "{rejected:?}");
         assert!(!elsewhere.exists());
         assert_eq!(fs::read(&backed.db).unwrap(), kept);
     }
     fs::set_permissions(&backed.backup, fs::Permissions::from_mode(0o644)).unwrap();
-    let refused = run(
+    let rejected = run(
         &backed.folder.path().join("elsewhere.db"),
         &["restore", backup],
     );
-    let words = String::from_utf8(refused.stderr).unwrap();
+    let words = String::from_utf8(rejected.stderr).unwrap();
     assert!(words.contains("chmod 600"), "{words}");
 }
 
@@ -148,12 +148,12 @@ fn restore_replaces_a_damaged_database() {
     fs::write(&backed.db, b"nothing of it is left").unwrap();
     let journal = PathBuf::from(format!("{}-wal", backed.db.display()));
     fs::write(&journal, b"nor of its journal").unwrap();
-    said(
+    stdout_of(
         &backed.db,
         &["restore", backed.backup.to_str().unwrap(), "--yes"],
     );
     assert!(!journal.exists());
-    assert!(said(&backed.db, &["user", "list"]).contains("alice"));
+    assert!(stdout_of(&backed.db, &["user", "list"]).contains("alice"));
     for (ending, kept) in [
         ("", "nothing of it is left"),
         ("-wal", "nor of its journal"),
@@ -179,21 +179,21 @@ fn restore_merges_the_wal_into_the_kept_database() {
     let backed = backed();
     let mut server = Server::start(&backed.db);
     let carol = r#"{"username": "carol"}"#;
-    let made = server
+    let created = server
         .client()
         .ask("POST", "/api/v1/users", &backed.alice, carol);
-    assert_eq!(made.status, 201);
+    assert_eq!(created.status, 201);
     server.child.kill().unwrap();
     server.ended();
     let journal = PathBuf::from(format!("{}-wal", backed.db.display()));
     assert!(fs::metadata(&journal).unwrap().len() > 0);
     let backup = backed.backup.to_str().unwrap();
-    said(&backed.db, &["restore", backup, "--yes"]);
+    stdout_of(&backed.db, &["restore", backup, "--yes"]);
     assert!(!journal.exists());
-    assert!(!said(&backed.db, &["user", "list"]).contains("carol"));
+    assert!(!stdout_of(&backed.db, &["user", "list"]).contains("carol"));
     let alone = backed.folder.path().join("alone.db");
     fs::copy(kept_aside(&backed), &alone).unwrap();
-    assert!(said(&alone, &["user", "list"]).contains("carol"));
+    assert!(stdout_of(&alone, &["user", "list"]).contains("carol"));
 }
 
 fn found(db: &Path) -> (Option<i32>, String) {
@@ -214,15 +214,15 @@ fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
     by_hand.pragma_update(None, "foreign_keys", "OFF").unwrap();
     by_hand.execute_batch(damage).unwrap();
     by_hand.close().unwrap();
-    let (code, said) = found(&db);
-    assert_eq!(code, Some(1), "{what}: {said}");
-    let line = said.lines().find(|line| line.starts_with("BAD\t"));
+    let (code, message) = found(&db);
+    assert_eq!(code, Some(1), "{what}: {message}");
+    let line = message.lines().find(|line| line.starts_with("BAD\t"));
     let line = line.unwrap_or_default();
     assert!(
         line.starts_with(&format!("BAD\t{subject}\t")),
-        "{what}: {said}"
+        "{what}: {message}"
     );
-    assert!(line.contains(words), "{what}: {said}");
+    assert!(line.contains(words), "{what}: {message}");
 }
 
 #[test]
@@ -281,11 +281,11 @@ fn check_finds_a_wrong_clock_and_an_open_folder() {
     let db = folder.path().join("keycroft.db");
     new_lab(&db);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let (code, said) = found(&db);
-    assert_eq!(code, Some(1), "{said}");
+    let (code, message) = found(&db);
+    assert_eq!(code, Some(1), "{message}");
     assert!(
-        said.contains("BAD\tfolder\tother users can write"),
-        "{said}"
+        message.contains("BAD\tfolder\tother users can write"),
+        "{message}"
     );
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
 
@@ -297,9 +297,9 @@ fn check_finds_a_wrong_clock_and_an_open_folder() {
         .sweep(&app_state.app().unwrap().operator(0))
         .unwrap();
     app_state.close();
-    let (code, said) = found(&db);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("BAD\tclock\t"), "{said}");
+    let (code, message) = found(&db);
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("BAD\tclock\t"), "{message}");
 }
 
 #[test]
@@ -309,9 +309,9 @@ fn check_beside_a_server_changes_nothing() {
     let alice = new_lab(&db);
     let server = Server::start(&db);
     assert_eq!(server.client().verify(&alice), 204);
-    let (code, said) = found(&db);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("warn\tbackup\t"), "{said}");
+    let (code, message) = found(&db);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains("warn\tbackup\t"), "{message}");
     assert!(server.terminate().0.success());
     let before = fs::read(&db).unwrap();
     assert_eq!(found(&db).0, Some(0));

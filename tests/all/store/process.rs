@@ -51,7 +51,7 @@ pub fn run(db: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Runs the program, which must succeed. Returns its standard output.
-pub fn said(db: &Path, arguments: &[&str]) -> String {
+pub fn stdout_of(db: &Path, arguments: &[&str]) -> String {
     let output = run(db, arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout)
@@ -62,8 +62,8 @@ pub fn said(db: &Path, arguments: &[&str]) -> String {
 
 /// Creates a database with an admin alice. Returns a token of hers.
 pub fn new_lab(db: &Path) -> String {
-    said(db, &["user", "add", "alice", "--admin"]);
-    said(db, &["user", "token", "alice"])
+    stdout_of(db, &["user", "add", "alice", "--admin"]);
+    stdout_of(db, &["user", "token", "alice"])
 }
 
 /// A running server.
@@ -322,17 +322,17 @@ fn write_on(
             break;
         }
         let body = format!("{{\"name\": \"{name} {turn}\"}}");
-        let made = client.try_ask("POST", "/api/v1/api-keys", secret, &body)?;
-        assert_eq!(made.status, 201, "{made:?}");
+        let created = client.try_ask("POST", "/api/v1/api-keys", secret, &body)?;
+        assert_eq!(created.status, 201, "{created:?}");
         let place = {
             let mut all = acknowledged.lock().unwrap();
-            all.push((made.field("secret"), Fate::Lives));
+            all.push((created.field("secret"), Fate::Lives));
             all.len() - 1
         };
         if turn % 2 == 1 {
             // An unacknowledged request may have been carried out, or not.
             acknowledged.lock().unwrap()[place].1 = Fate::Unknown;
-            let path = format!("/api/v1/api-keys/{}", made.field("id"));
+            let path = format!("/api/v1/api-keys/{}", created.field("id"));
             let ended = client.try_ask("DELETE", &path, secret, "")?;
             assert_eq!(ended.status, 204, "{ended:?}");
             acknowledged.lock().unwrap()[place].1 = Fate::Ended;
@@ -388,19 +388,21 @@ fn killed_server_loses_nothing_acknowledged() {
         }
         require_all(&mut client, &acknowledged);
         let pid = server.child.id().to_string();
-        let told = Mutex::new(Vec::new());
+        let printed = Mutex::new(Vec::new());
         thread::scope(|scope| {
-            let told = &told;
+            let printed = &printed;
             scope.spawn(move || {
                 // At another moment each time: during the first writes, or during a later checkpoint.
                 let enough = 1 + (round * 37) % 120;
-                until("there is a load", || told.lock().unwrap().len() >= enough);
+                until("there is a load", || {
+                    printed.lock().unwrap().len() >= enough
+                });
                 let killed = Command::new("kill").args(["-KILL", &pid]).status();
                 assert!(killed.unwrap().success());
             });
-            load_telling(server.address, &alice, round, &|| false, told);
+            load_telling(server.address, &alice, round, &|| false, printed);
         });
-        let done = told.into_inner().unwrap();
+        let done = printed.into_inner().unwrap();
         assert!(!server.ended().0.success());
         total += done.len();
         acknowledged = done;
@@ -414,7 +416,7 @@ fn killed_server_loses_nothing_acknowledged() {
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
         assert_eq!(sound, "ok", "round {round}");
-        said(&db, &["audit", "verify"]);
+        stdout_of(&db, &["audit", "verify"]);
     }
     let server = Server::start(&db);
     require_all(&mut server.client(), &acknowledged);

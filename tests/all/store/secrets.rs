@@ -11,7 +11,7 @@ use keycroft::model::password::Password;
 use keycroft::model::user::Username;
 
 use super::compressed::{compressed, streams};
-use super::process::{Answer, Client, Server, keycroft, said};
+use super::process::{Answer, Client, Server, keycroft, stdout_of};
 use super::support::origin;
 
 const ALICES_PASSWORD: &str = "blue teapots sing at dawn";
@@ -225,16 +225,16 @@ fn secrets_are_in_no_artifact() {
         search.plant(name, text);
     }
     add_with_password(&db, "alice", ALICES_PASSWORD);
-    let token = said(&db, &["user", "token", "alice"]);
+    let token = stdout_of(&db, &["user", "token", "alice"]);
     search.plant("token of the operator's", &token);
     for (name, arguments) in [
         ("invitation", ["user", "add", "bob"]),
         ("reset code", ["user", "reset-password", "alice"]),
     ] {
-        let link = said(&db, &arguments);
+        let link = stdout_of(&db, &arguments);
         search.plant(name, link.split_once("code=").unwrap().1);
     }
-    let reset = said(&db, &["user", "reset-password", "bob"]);
+    let reset = stdout_of(&db, &["user", "reset-password", "bob"]);
     let reset = reset.split_once("code=").unwrap().1;
     search.plant("code that is spent", reset);
     let session = sign_in(&db);
@@ -337,7 +337,7 @@ fn secrets_are_in_no_artifact() {
     let mut exported = keycroft(&db, &["event", "export"]);
     search.look("export", &exported.output().unwrap().stdout);
     let backup = folder.path().join("backup.db");
-    said(&db, &["backup", backup.to_str().unwrap()]);
+    stdout_of(&db, &["backup", backup.to_str().unwrap()]);
     search.look_at_folder(folder.path());
     let (status, log) = server.terminate();
     assert!(status.success());
@@ -400,9 +400,9 @@ fn others(search: &mut Search, client: &mut Client, token: &str) {
         "{{\"name\": \"oops\", \"public_key\": \"-----BEGIN OPENSSH PRIVATE KEY-----\\n{PRIVATE}\\n-----END OPENSSH PRIVATE KEY-----\\n\"}}"
     );
     search.plant("private key", PRIVATE);
-    let refused = client.ask("POST", "/api/v1/ssh-keys", token, &pasted);
-    assert_eq!(refused.status, 422);
-    search.look("the answer to a private key", refused.body.as_bytes());
+    let rejected = client.ask("POST", "/api/v1/ssh-keys", token, &pasted);
+    assert_eq!(rejected.status, 422);
+    search.look("the answer to a private key", rejected.body.as_bytes());
 }
 
 fn add_with_password(db: &Path, name: &str, password: &str) {
@@ -620,9 +620,9 @@ fn setup_code_is_in_no_file() {
     // A request with a password ends its connection.
     let mut client = server.client();
     let body = format!("{{\"username\": \"alice\", \"password\": \"{NEW_PASSWORD}\"}}");
-    let made = client.ask("POST", "/api/v1/setup", code, &body);
-    assert_eq!(made.status, 201, "{made:?}");
-    search.look("the answer", made.body.as_bytes());
+    let created = client.ask("POST", "/api/v1/setup", code, &body);
+    assert_eq!(created.status, 201, "{created:?}");
+    search.look("the answer", created.body.as_bytes());
     let process = format!("/proc/{}", server.child.id());
     for name in ["cmdline", "environ"] {
         search.look_at_file(&Path::new(&process).join(name));

@@ -10,9 +10,9 @@ use keycroft::model::credential::{Kind, NewCredential};
 use keycroft::model::error::Error;
 use keycroft::model::event::{Action, AuditDetails, Channel, Origin, Target};
 use keycroft::model::secret::Presented;
-use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::time::{Lifetime, RequestedExpiration, Time};
 use keycroft::model::user::{NewUser, Role, Username};
-use keycroft::store::{Read, Store, Waits};
+use keycroft::store::{Read, Store, WriterTimeouts};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -32,14 +32,14 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
-        Self::with(Waits::default())
+        Self::with(WriterTimeouts::default())
     }
 
-    pub fn with(waits: Waits) -> Self {
+    pub fn with(waits: WriterTimeouts) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), waits)
     }
 
-    pub fn in_folder(folder: TempDir, waits: Waits) -> Self {
+    pub fn in_folder(folder: TempDir, waits: WriterTimeouts) -> Self {
         let path = folder.path().join("keycroft.db");
         let clock = Clock::manual(NOW);
         Store::create(&path, NOW).unwrap();
@@ -98,7 +98,12 @@ impl Lab {
         }
     }
 
-    pub fn api_key(&self, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
+    pub fn api_key(
+        &self,
+        owner: &str,
+        name: &str,
+        end: RequestedExpiration,
+    ) -> Result<String, Error> {
         api_key(&self.app, owner, name, end)
     }
 
@@ -121,7 +126,12 @@ fn add_user(app: &App, name: &str, role: Role) -> String {
         password: None,
     };
     app.add_user(&app.operator(0), user, None).unwrap();
-    let issued = app.user_token(&app.operator(0), &username, WantedEnd::Unsaid, None);
+    let issued = app.user_token(
+        &app.operator(0),
+        &username,
+        RequestedExpiration::Unsaid,
+        None,
+    );
     issued.unwrap().secret.reveal().to_string()
 }
 
@@ -139,7 +149,12 @@ pub fn origin() -> Origin {
     }
 }
 
-pub fn api_key(app: &App, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
+pub fn api_key(
+    app: &App,
+    owner: &str,
+    name: &str,
+    end: RequestedExpiration,
+) -> Result<String, Error> {
     let caller = caller(app, owner)?;
     let wanted = NewCredential {
         kind: Kind::ApiKey,
@@ -154,11 +169,11 @@ pub fn api_key(app: &App, owner: &str, name: &str, end: WantedEnd) -> Result<Str
     Ok(issued.secret.reveal().to_string())
 }
 
-pub const fn for_seconds(seconds: u64) -> WantedEnd {
-    WantedEnd::In(Lifetime::For(Duration::from_secs(seconds)))
+pub const fn for_seconds(seconds: u64) -> RequestedExpiration {
+    RequestedExpiration::In(Lifetime::For(Duration::from_secs(seconds)))
 }
 
-pub const ENDLESS: WantedEnd = WantedEnd::In(Lifetime::Endless);
+pub const ENDLESS: RequestedExpiration = RequestedExpiration::In(Lifetime::Endless);
 
 /// The result on a separate connection.
 pub fn number(path: &Path, sql: &str) -> i64 {
@@ -167,7 +182,7 @@ pub fn number(path: &Path, sql: &str) -> i64 {
 }
 
 /// A store of a new database, without the app layer: for jobs that no use case has.
-pub fn bare_store(folder: &Path, waits: Waits) -> Store {
+pub fn bare_store(folder: &Path, waits: WriterTimeouts) -> Store {
     let path = folder.join("keycroft.db");
     Store::create(&path, NOW).unwrap();
     Store::open_with(&path, waits).unwrap()
@@ -193,7 +208,7 @@ pub fn trace(name: &str) -> AuditDetails {
 /// The groups and the number of events, for a reader.
 pub fn groups_and_events(read: &Read) -> (Vec<String>, usize) {
     let groups = read.groups(None, 200).unwrap().items;
-    let events = read.events(&keycroft::store::EventFilter::default(), None, 200);
+    let events = read.events(&keycroft::store::EventCondition::default(), None, 200);
     (
         groups.into_iter().map(|group| group.name).collect(),
         events.unwrap().items.len(),

@@ -6,10 +6,10 @@ use keycroft::app::App;
 use keycroft::model::caller::Caller;
 use keycroft::model::code::Purpose;
 use keycroft::model::credential::{CredentialChange, Kind};
-use keycroft::model::credential::{Rotation, WantedGrace};
+use keycroft::model::credential::{RequestedGrace, Rotation};
 use keycroft::model::error::Error;
 use keycroft::model::secret::Presented;
-use keycroft::model::time::{Time, WantedEnd};
+use keycroft::model::time::{RequestedExpiration, Time};
 
 use super::support::{ENDLESS, Lab, NOW, for_seconds, origin};
 
@@ -19,7 +19,7 @@ fn id(secret: &str) -> keycroft::model::secret::Id {
     Presented::parse(secret).unwrap().id
 }
 
-fn renew(lab: &Lab, caller: &Caller, secret: &str, end: WantedEnd) -> Result<(), Error> {
+fn renew(lab: &Lab, caller: &Caller, secret: &str, end: RequestedExpiration) -> Result<(), Error> {
     let scope = App::own(caller, Kind::ApiKey).unwrap();
     let change = CredentialChange {
         end: Some(end),
@@ -58,7 +58,7 @@ fn seen_expiration_survives_clock_change_and_restart() {
 /// The order of memory and database matters: neither may miss it during the handover.
 #[test]
 fn seen_expiration_stays_while_it_is_stored() {
-    let lab = Lab::with(keycroft::store::Waits {
+    let lab = Lab::with(keycroft::store::WriterTimeouts {
         flush_after: Duration::from_millis(1),
         ..Default::default()
     });
@@ -120,8 +120,8 @@ fn expired_previous_secret_stays_expired() {
     let alice = lab.caller(&lab.alice).unwrap();
     let scope = App::own(&alice, Kind::ApiKey).unwrap();
     let rotation = Rotation {
-        grace: WantedGrace::lasting(Duration::from_secs(60)).unwrap(),
-        end: WantedEnd::Unsaid,
+        grace: RequestedGrace::lasting(Duration::from_secs(60)).unwrap(),
+        end: RequestedExpiration::Unsaid,
     };
     let rotated = lab.app.rotate(&alice, &scope, id(&old), rotation, None);
     let new = rotated.unwrap().secret.reveal().to_string();
@@ -156,7 +156,7 @@ fn code_seen_expired_stays_expired() {
     let end = NOW.after(Purpose::PasswordReset.lifetime());
     assert!(asked(end).is_err());
     assert!(asked(NOW).is_err(), "the clock went back");
-    let spent = lab.app.set_password_by_code(
+    let consumed = lab.app.set_password_by_code(
         present(),
         Purpose::PasswordReset,
         "blue teapots sing at dawn",
@@ -164,7 +164,7 @@ fn code_seen_expired_stays_expired() {
         origin(),
         NOW,
     );
-    assert!(spent.is_err());
+    assert!(consumed.is_err());
 }
 
 #[test]
@@ -186,8 +186,8 @@ fn clock_changes_never_break_endless_credentials() {
         let caller = lab.caller(&endless).unwrap();
         let scope = App::own(&caller, Kind::ApiKey).unwrap();
         let name = format!("made at {}", now.unix());
-        let made = lab.api_key(&endless, &name, for_seconds(3_600));
-        match made {
+        let created = lab.api_key(&endless, &name, for_seconds(3_600));
+        match created {
             Ok(key) => assert_eq!(lab.is_good(&key), now < Time::LAST, "{now}"),
             // At the last second, no expiration can lie ahead.
             Err(error) => assert_eq!(now, Time::LAST, "{error:?}"),

@@ -43,8 +43,8 @@ fn every_lane_answers_requests() {
 #[test]
 fn head_request_gets_the_length_without_a_body() {
     let server = Server::start();
-    let whole = server.exchange("GET /x HTTP/1.0\r\nHost: a\r\n\r\n");
-    let body = whole.split_once("\r\n\r\n").unwrap().1;
+    let complete = server.exchange("GET /x HTTP/1.0\r\nHost: a\r\n\r\n");
+    let body = complete.split_once("\r\n\r\n").unwrap().1;
     let head = server.exchange("HEAD /x HTTP/1.0\r\nHost: a\r\n\r\n");
     assert!(head.ends_with("\r\n\r\n"));
     assert!(head.contains(&format!("content-length: {}\r\n", body.len() + 1)));
@@ -76,10 +76,10 @@ fn long_answer_is_sent_in_parts() {
     assert_eq!(client.get("/sized").body.len(), 3_000_000);
     assert_eq!(client.get("/big").body.len(), 40_000_000);
     client.send("HEAD /long HTTP/1.1\r\nHost: a\r\n\r\n");
-    let said = client.rest_until_answer();
+    let message = client.rest_until_answer();
     assert!(
-        said.starts_with("HTTP/1.1 200 ") && said.ends_with("\r\n\r\n"),
-        "{said:?}"
+        message.starts_with("HTTP/1.1 200 ") && message.ends_with("\r\n\r\n"),
+        "{message:?}"
     );
 }
 

@@ -60,8 +60,8 @@ fn body_deadline_is_absolute() {
     let server = with(|deadlines| deadlines.body = SOON);
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
-    let said = client.trickle(std::iter::repeat_n(b'x', 999));
-    assert!(said.starts_with("HTTP/1.1 408 "), "{said:?}");
+    let message = client.trickle(std::iter::repeat_n(b'x', 999));
+    assert!(message.starts_with("HTTP/1.1 408 "), "{message:?}");
 }
 
 #[test]

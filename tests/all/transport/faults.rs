@@ -73,9 +73,9 @@ fn framing_headers_of_the_handler_are_dropped() {
 #[test]
 fn broken_response_is_visibly_cut_off() {
     let server = Server::start();
-    let whole = server.exchange("GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert!(whole.contains("transfer-encoding: chunked"));
-    assert!(whole.ends_with("\r\n0\r\n\r\n"));
+    let complete = server.exchange("GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(complete.contains("transfer-encoding: chunked"));
+    assert!(complete.ends_with("\r\n0\r\n\r\n"));
     let cut = server.exchange("GET /cut HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(cut.starts_with("HTTP/1.1 200 "));
     assert!(!cut.ends_with("0\r\n\r\n"));

@@ -16,12 +16,12 @@ fn request_beyond_the_queue_gets_503() {
     until("the thread is busy", || {
         server.shared.held.load(SeqCst) == 1
     });
-    let (told, answers) = mpsc::channel();
+    let (output, answers) = mpsc::channel();
     let clients: Vec<_> = (0..6)
         .map(|_| {
-            let (mut client, told) = (server.connect(), told.clone());
+            let (mut client, output) = (server.connect(), output.clone());
             thread::spawn(move || {
-                told.send(client.get("/hash")).unwrap();
+                output.send(client.get("/hash")).unwrap();
             })
         })
         .collect();
@@ -58,14 +58,14 @@ fn request_of_a_disconnected_client_is_skipped() {
         server.shared.held.load(SeqCst) == 1
     });
     for reset in [true, false] {
-        let mut gone = server.connect();
-        gone.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut removed = server.connect();
+        removed.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
         // With one worker: once it has answered this, it has seen the other request.
         assert!(server.is_alive());
         if reset {
-            gone.reset();
+            removed.reset();
         } else {
-            drop(gone);
+            drop(removed);
         }
         assert!(server.is_alive());
     }
@@ -85,10 +85,10 @@ fn request_of_a_broken_connection_is_skipped_at_once() {
     until("the thread is busy", || {
         server.shared.held.load(SeqCst) == 1
     });
-    let mut gone = server.connect();
-    gone.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut removed = server.connect();
+    removed.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(server.is_alive());
-    gone.reset();
+    removed.reset();
     assert!(server.is_alive());
     server.shared.open_gate();
     assert_eq!(first.answer().status, 200);
@@ -104,8 +104,8 @@ fn half_closed_client_is_answered() {
         let mut client = server.connect();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         client.half_close();
-        let said = client.rest();
-        assert!(said.starts_with("HTTP/1.1 20"), "{path}: {said:?}");
+        let message = client.rest();
+        assert!(message.starts_with("HTTP/1.1 20"), "{path}: {message:?}");
     }
 }
 

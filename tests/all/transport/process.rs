@@ -108,8 +108,8 @@ fn sighup_reads_the_certificate_again() {
     let accepts = |trusted| {
         let mut client = tls::connect(process.address, trusted, &TLS13);
         let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-        let mut said = String::new();
-        client.write_all(request).is_ok() && client.read_to_string(&mut said).is_ok()
+        let mut message = String::new();
+        client.write_all(request).is_ok() && client.read_to_string(&mut message).is_ok()
     };
     assert!(accepts(&old));
     let (_, new) = tls::certificate(folder.path());

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::support::{NEVER, Server, find, settings, until};
 
 /// Sends a request with another behind it: the first is rejected with this status, and the second is never read.
-fn refused(server: &Server, what: &str, request: impl AsRef<[u8]>, status: u16) -> String {
+fn rejected(server: &Server, what: &str, request: impl AsRef<[u8]>, status: u16) -> String {
     let mut sent = request.as_ref().to_vec();
     sent.extend_from_slice(b"GET /second HTTP/1.1\r\nHost: a\r\n\r\n");
     let answer = server.exchange(sent);
@@ -48,7 +48,7 @@ fn request_needs_exactly_one_valid_host() {
             "Host: \u{e4}\r\n",
         ] {
             let request = format!("GET / HTTP/{version}\r\n{headers}\r\n");
-            refused(&server, headers, request, 400);
+            rejected(&server, headers, request, 400);
         }
     }
     for host in ["a", "a.b-c.example:8420", "127.0.0.1", "[::1]:80", "[::1]"] {
@@ -75,10 +75,10 @@ fn transfer_encoding_must_be_chunked_once() {
         "Transfer-Encoding:\r\n",
     ] {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{encodings}\r\n0\r\n\r\n");
-        refused(&server, encodings, request, 400);
+        rejected(&server, encodings, request, 400);
     }
     let old = "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    refused(&server, "HTTP/1.0 has no chunks", old, 400);
+    rejected(&server, "HTTP/1.0 has no chunks", old, 400);
 }
 
 #[test]
@@ -88,10 +88,10 @@ fn content_length_must_be_one_number() {
         "+1", "-1", "0x1", "1 1", "1, 1", "1,2", "", "1.0", "\u{661}", "a",
     ] {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\nx");
-        refused(&server, length, request, 400);
+        rejected(&server, length, request, 400);
     }
     let two = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx";
-    refused(&server, "two lengths", two, 400);
+    rejected(&server, "two lengths", two, 400);
 }
 
 #[test]
@@ -99,13 +99,13 @@ fn unknown_method_is_rejected() {
     let server = Server::start();
     for method in ["TRACE", "CONNECT", "BREW", "get", "GETT", "PRI"] {
         let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
-        let answer = refused(&server, method, request, 405);
+        let answer = rejected(&server, method, request, 405);
         assert!(
             answer.contains("\r\nallow: GET, HEAD, POST, "),
             "{answer:?}"
         );
     }
-    refused(
+    rejected(
         &server,
         "authority",
         "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -113,7 +113,7 @@ fn unknown_method_is_rejected() {
     );
     for method in ["G@T", "G(T", "\u{e4}", ""] {
         let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
-        refused(&server, method, request, 400);
+        rejected(&server, method, request, 400);
     }
     for method in [
         "GET",
@@ -149,7 +149,7 @@ fn expectation_must_be_100_continue() {
     let server = Server::start();
     for expectation in ["200-ok", "100-continue, x", "", "100"] {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: {expectation}\r\n\r\n");
-        refused(&server, expectation, request, 417);
+        rejected(&server, expectation, request, 417);
     }
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-Continue\r\n\r\n");
@@ -198,7 +198,7 @@ fn ambiguous_target_is_rejected() {
         "/a?\u{e4}",
     ] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
-        refused(&server, target, request, 400);
+        rejected(&server, target, request, 400);
     }
     for target in [
         "/",
@@ -240,7 +240,7 @@ fn request_line_must_have_three_words() {
         "GET /a\0b HTTP/1.1",
         "\u{1}\u{2}",
     ] {
-        refused(&server, line, format!("{line}\r\nHost: a\r\n\r\n"), 400);
+        rejected(&server, line, format!("{line}\r\nHost: a\r\n\r\n"), 400);
     }
     for version in [
         "HTTP/0.9",
@@ -250,7 +250,7 @@ fn request_line_must_have_three_words() {
         "HTTP/1.1x",
         "HTTP/",
     ] {
-        refused(
+        rejected(
             &server,
             version,
             format!("GET / {version}\r\nHost: a\r\n\r\n"),
@@ -284,7 +284,7 @@ fn bare_line_feed_or_odd_header_is_rejected() {
         "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
-        refused(&server, request, request, 400);
+        rejected(&server, request, request, 400);
     }
     // Old clients send one empty line in front (RFC 9112, 2.2).
     let mut client = server.connect();
@@ -307,8 +307,8 @@ fn other_protocol_is_answered_at_once() {
 #[test]
 fn rejection_has_only_the_security_headers() {
     let server = Server::start();
-    let refused = server.exchange("GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n");
-    let (head, body) = refused.split_once("\r\n\r\n").unwrap();
+    let rejected = server.exchange("GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (head, body) = rejected.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.lines().skip(1).collect();
     lines.retain(|line| !line.starts_with("date: "));
     let id = lines
@@ -385,8 +385,8 @@ fn bytes_behind_a_body_obey_the_same_rules() {
                 assert!(client.answer().body.ends_with("body: hello\n"));
                 client.send(second);
             }
-            let said = client.rest();
-            assert!(said.starts_with("HTTP/1.1 400 "), "{said:?}");
+            let message = client.rest();
+            assert!(message.starts_with("HTTP/1.1 400 "), "{message:?}");
         }
     }
 }

@@ -134,7 +134,7 @@ fn respond(server_state: &ServerState, request: &Request, peer: Peer) -> Respons
     };
     let mut body = String::new();
     data.read_to_string(&mut body).unwrap();
-    let mut said = format!(
+    let mut message = format!(
         "{} {} from {}\n",
         request.method(),
         request.raw_url(),
@@ -143,10 +143,10 @@ fn respond(server_state: &ServerState, request: &Request, peer: Peer) -> Respons
     let mut headers: Vec<_> = request.headers().collect();
     headers.sort_unstable();
     for (name, value) in headers {
-        writeln!(said, "{name}: {value}").unwrap();
+        writeln!(message, "{name}: {value}").unwrap();
     }
-    writeln!(said, "body: {body}").unwrap();
-    Response::text(said)
+    writeln!(message, "body: {body}").unwrap();
+    Response::text(message)
 }
 
 struct Failing;

@@ -17,14 +17,14 @@ use super::support::{PATIENCE, SOON, Server, settings};
 
 /// Writes a new certificate for `localhost` and its key; returns the certificate.
 pub fn certificate(folder: &Path) -> (TlsFiles, CertificateDer<'static>) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let created = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = TlsFiles {
         certificate: folder.join("certificate.pem"),
         key: folder.join("key.pem"),
     };
-    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
-    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-    (files, made.cert.der().clone())
+    std::fs::write(&files.certificate, created.cert.pem()).unwrap();
+    std::fs::write(&files.key, created.signing_key.serialize_pem()).unwrap();
+    (files, created.cert.der().clone())
 }
 
 /// A client that trusts this certificate alone.
@@ -64,11 +64,11 @@ fn request_through_tls_is_answered() {
             );
             client.write_all(request.as_bytes()).unwrap();
         }
-        let mut said = String::new();
-        client.read_to_string(&mut said).unwrap();
+        let mut message = String::new();
+        client.read_to_string(&mut message).unwrap();
         assert_eq!(client.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
-        assert_eq!(said.matches("HTTP/1.1 200 OK").count(), 2, "{said:?}");
-        assert_eq!(said.matches(&format!("body: {body}\n")).count(), 2);
+        assert_eq!(message.matches("HTTP/1.1 200 OK").count(), 2, "{message:?}");
+        assert_eq!(message.matches(&format!("body: {body}\n")).count(), 2);
     }
 }
 
@@ -83,16 +83,16 @@ fn long_answer_and_rejection_go_through_tls() {
     client
         .write_all(b"GET /sized HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         .unwrap();
-    let mut said = Vec::new();
-    client.read_to_end(&mut said).unwrap();
-    assert!(said.len() > 3_000_000 && said.ends_with(b"xxx"));
+    let mut message = Vec::new();
+    client.read_to_end(&mut message).unwrap();
+    assert!(message.len() > 3_000_000 && message.ends_with(b"xxx"));
     let mut client = connect(server.address, &trusted, &TLS13);
     client
         .write_all(b"GET //a HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
-    let mut said = String::new();
-    client.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("HTTP/1.1 400 "), "{said:?}");
+    let mut message = String::new();
+    client.read_to_string(&mut message).unwrap();
+    assert!(message.starts_with("HTTP/1.1 400 "), "{message:?}");
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn slow_or_invalid_handshake_is_dropped() {
     client
         .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         .unwrap();
-    let mut said = String::new();
-    client.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("HTTP/1.1 200 "), "{said:?}");
+    let mut message = String::new();
+    client.read_to_string(&mut message).unwrap();
+    assert!(message.starts_with("HTTP/1.1 200 "), "{message:?}");
 }
 
 #[test]

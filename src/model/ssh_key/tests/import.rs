@@ -4,7 +4,7 @@ use super::super::test_keys::*;
 use super::super::*;
 use crate::model::time::Time;
 
-fn import_one(text: &str) -> Result<ImportedKey, ImportRefusal> {
+fn import_one(text: &str) -> Result<ImportedKey, ImportRejection> {
     let mut lines = parse_authorized_keys_file(text, &KeyRules::default()).unwrap();
     assert_eq!(lines.len(), 1, "{text:?}");
     lines.remove(0).outcome
@@ -35,12 +35,15 @@ fn authorized_keys_file_is_read_line_by_line() {
         second.allowed_addresses.to_string(),
         "10.0.0.0/8 192.0.2.7/32"
     );
-    assert_eq!(lines[2].outcome, Err(ImportRefusal::Option("no-pty")));
+    assert_eq!(lines[2].outcome, Err(ImportRejection::Option("no-pty")));
     assert_eq!(
         lines[3].outcome,
-        Err(ImportRefusal::Key(KeyRefusal::NotAKey))
+        Err(ImportRejection::Key(KeyRejection::NotAKey))
     );
-    assert_eq!(lines[4].outcome, Err(ImportRefusal::Key(KeyRefusal::Dsa)));
+    assert_eq!(
+        lines[4].outcome,
+        Err(ImportRejection::Key(KeyRejection::Dsa))
+    );
     assert_eq!(
         parse_authorized_keys_file("# nothing\n", &KeyRules::default()),
         Ok(vec![])
@@ -48,7 +51,7 @@ fn authorized_keys_file_is_read_line_by_line() {
     let large = "#".repeat(IMPORT_BYTES_MAX + 1);
     assert_eq!(
         parse_authorized_keys_file(&large, &KeyRules::default()),
-        Err(KeyRefusal::TooLong)
+        Err(KeyRejection::TooLong)
     );
 }
 
@@ -62,7 +65,7 @@ fn option_is_kept_or_reported_by_name() {
             )
         })
     };
-    let good = [
+    let valid = [
         (r#"expiry-time="20300101Z""#, Some(1_893_456_001), ""),
         (
             r#"Expiry-Time="203001010000z",FROM="::1""#,
@@ -85,7 +88,7 @@ fn option_is_kept_or_reported_by_name() {
             "10.0.0.0/8 2001:db8::/32",
         ),
     ];
-    for (options, expires_at, addresses) in good {
+    for (options, expires_at, addresses) in valid {
         assert_eq!(
             kept(options),
             Ok((expires_at, addresses.to_owned())),
@@ -93,72 +96,87 @@ fn option_is_kept_or_reported_by_name() {
         );
     }
     let bad = [
-        (r#"command="x",COMMAND="y""#, ImportRefusal::RepeatedCommand),
+        (
+            r#"command="x",COMMAND="y""#,
+            ImportRejection::RepeatedCommand,
+        ),
         (
             r#"command="""#,
-            ImportRefusal::Value("command", OptionError::EmptyCommand),
+            ImportRejection::Value("command", OptionError::EmptyCommand),
         ),
         (
             "command=\"a\tb\"",
-            ImportRefusal::Value("command", OptionError::UnseenCharacter),
+            ImportRejection::Value("command", OptionError::UnseenCharacter),
         ),
         (
             r#"permitopen="db:http""#,
-            ImportRefusal::Value("permitopen", OptionError::Destination),
+            ImportRejection::Value("permitopen", OptionError::Destination),
         ),
-        (r#"restrict="x""#, ImportRefusal::BadOptions),
-        ("restrict,", ImportRefusal::UnknownOption),
-        ("command", ImportRefusal::BadOptions),
-        ("restrict,pty", ImportRefusal::Option("pty")),
-        ("touch-required", ImportRefusal::Option("touch-required")),
-        (r#"environment="A=b""#, ImportRefusal::Option("environment")),
+        (r#"restrict="x""#, ImportRejection::BadOptions),
+        ("restrict,", ImportRejection::UnknownOption),
+        ("command", ImportRejection::BadOptions),
+        ("restrict,pty", ImportRejection::Option("pty")),
+        ("touch-required", ImportRejection::Option("touch-required")),
+        (
+            r#"environment="A=b""#,
+            ImportRejection::Option("environment"),
+        ),
         (
             r#"from="10.0.0.1",no-x11-FORWARDING"#,
-            ImportRefusal::Option("no-X11-forwarding"),
+            ImportRejection::Option("no-X11-forwarding"),
         ),
-        ("no-pty", ImportRefusal::Option("no-pty")),
-        ("cert-authority", ImportRefusal::Option("cert-authority")),
-        (r#"surprise="x""#, ImportRefusal::UnknownOption),
-        (r#"from="10.0.0.1",surprise"#, ImportRefusal::UnknownOption),
-        (r#"from="10.0.0.1","#, ImportRefusal::UnknownOption),
-        (r#",from="10.0.0.1""#, ImportRefusal::UnknownOption),
-        (r#"from="10.0.0.1"x"#, ImportRefusal::BadOptions),
-        ("from", ImportRefusal::BadOptions),
-        ("from=10.0.0.1,no-pty", ImportRefusal::BadOptions),
+        ("no-pty", ImportRejection::Option("no-pty")),
+        ("cert-authority", ImportRejection::Option("cert-authority")),
+        (r#"surprise="x""#, ImportRejection::UnknownOption),
+        (
+            r#"from="10.0.0.1",surprise"#,
+            ImportRejection::UnknownOption,
+        ),
+        (r#"from="10.0.0.1","#, ImportRejection::UnknownOption),
+        (r#",from="10.0.0.1""#, ImportRejection::UnknownOption),
+        (r#"from="10.0.0.1"x"#, ImportRejection::BadOptions),
+        ("from", ImportRejection::BadOptions),
+        ("from=10.0.0.1,no-pty", ImportRejection::BadOptions),
         (
             r#"from="10.0.0.1",from="10.0.0.2""#,
-            ImportRefusal::RepeatedFrom,
+            ImportRejection::RepeatedFrom,
         ),
-        (r#"from="""#, ImportRefusal::FromPattern),
-        (r#"from="*.example.org""#, ImportRefusal::FromPattern),
-        (r#"from="10.0.0.*""#, ImportRefusal::FromPattern),
-        (r#"from="10.0.0.0/8,!10.0.0.1""#, ImportRefusal::FromPattern),
-        (r#"from="10.0.0.1, 10.0.0.2""#, ImportRefusal::FromPattern),
-        (r#"from="10.0.0.1\",10.0.0.2""#, ImportRefusal::FromPattern),
-        (r#"expiry-time="20300101""#, ImportRefusal::LocalExpiry),
-        (r#"expiry-time="20301301Z""#, ImportRefusal::BadExpiry),
-        (r#"expiry-time="19700101Z""#, ImportRefusal::BadExpiry),
-        (r#"expiry-time="tomorrow""#, ImportRefusal::BadExpiry),
-        (r#"expiry-time="""#, ImportRefusal::BadExpiry),
+        (r#"from="""#, ImportRejection::FromPattern),
+        (r#"from="*.example.org""#, ImportRejection::FromPattern),
+        (r#"from="10.0.0.*""#, ImportRejection::FromPattern),
+        (
+            r#"from="10.0.0.0/8,!10.0.0.1""#,
+            ImportRejection::FromPattern,
+        ),
+        (r#"from="10.0.0.1, 10.0.0.2""#, ImportRejection::FromPattern),
+        (
+            r#"from="10.0.0.1\",10.0.0.2""#,
+            ImportRejection::FromPattern,
+        ),
+        (r#"expiry-time="20300101""#, ImportRejection::LocalExpiry),
+        (r#"expiry-time="20301301Z""#, ImportRejection::BadExpiry),
+        (r#"expiry-time="19700101Z""#, ImportRejection::BadExpiry),
+        (r#"expiry-time="tomorrow""#, ImportRejection::BadExpiry),
+        (r#"expiry-time="""#, ImportRejection::BadExpiry),
     ];
-    for (options, refusal) in bad {
-        assert_eq!(kept(options), Err(refusal), "{options}");
+    for (options, rejection) in bad {
+        assert_eq!(kept(options), Err(rejection), "{options}");
     }
     assert_eq!(
         import_one(&format!("from=\"10.0.0.1 {ED25519}")),
-        Err(ImportRefusal::BadOptions)
+        Err(ImportRejection::BadOptions)
     );
     assert_eq!(
         import_one(&format!("no-pty,command=\"x {ED25519}")),
-        Err(ImportRefusal::BadOptions)
+        Err(ImportRejection::BadOptions)
     );
     let list = vec!["10.0.0.1"; 33].join(",");
     let options = format!("from=\"{list}\"");
-    assert_eq!(kept(&options), Err(ImportRefusal::FromTooLong));
+    assert_eq!(kept(&options), Err(ImportRejection::FromTooLong));
     let host = import_one(&format!("gpu1 {ED25519}"));
-    assert_eq!(host, Err(ImportRefusal::Key(KeyRefusal::KnownHosts)));
+    assert_eq!(host, Err(ImportRejection::Key(KeyRejection::KnownHosts)));
     let twice = import_one(&format!("from=\"10.0.0.1\" no-pty {ED25519}"));
-    assert_eq!(twice, Err(ImportRefusal::Key(KeyRefusal::Options)));
+    assert_eq!(twice, Err(ImportRejection::Key(KeyRejection::Options)));
     for (name, says) in [
         ("no-pty", "the option no-pty is not supported: use restrict"),
         ("pty", "remove it, and restrict"),
@@ -166,7 +184,7 @@ fn option_is_kept_or_reported_by_name() {
         ("principals", "no SSH certificates"),
         ("tunnel", "remove it if the key works without it"),
     ] {
-        let sentence = ImportRefusal::Option(name).to_string();
+        let sentence = ImportRejection::Option(name).to_string();
         assert!(sentence.contains(says), "{sentence}");
     }
 }
@@ -206,36 +224,40 @@ fn supported_options_become_fields() {
         .map(|port| format!("permitopen=\"a:{port}\""))
         .collect();
     let line = format!("{} {ED25519}", many.join(","));
-    let refusal = ImportRefusal::Value("permitopen", OptionError::ManyDestinations);
-    assert_eq!(import_one(&line), Err(refusal));
+    let rejection = ImportRejection::Value("permitopen", OptionError::ManyDestinations);
+    assert_eq!(import_one(&line), Err(rejection));
 }
 
 #[test]
 fn pasted_key_with_options_is_accepted() {
     let parse = |text: &str| ImportedKey::parse(text, &KeyRules::default());
-    let refused =
-        |text: &str, refusal| assert_eq!(parse(text), Err(ImportRefusal::Key(refusal)), "{text}");
-    refused(
+    let rejected = |text: &str, rejection| {
+        assert_eq!(parse(text), Err(ImportRejection::Key(rejection)), "{text}")
+    };
+    rejected(
         &format!("restrict {ED25519}\nrestrict {ECDSA_P256}"),
-        KeyRefusal::SeveralKeys,
+        KeyRejection::SeveralKeys,
     );
-    refused(
+    rejected(
         &format!("restrict {ED25519} {ECDSA_P256}"),
-        KeyRefusal::SeveralKeys,
+        KeyRejection::SeveralKeys,
     );
-    refused(
+    rejected(
         &format!("restrict {ED25519} -----BEGIN OPENSSH PRIVATE KEY-----"),
-        KeyRefusal::PrivateKey,
+        KeyRejection::PrivateKey,
     );
-    refused(
+    rejected(
         &format!("command=\"a\0\" {ED25519}"),
-        KeyRefusal::ControlCharacter,
+        KeyRejection::ControlCharacter,
     );
-    refused(&format!("restrict {DSA}"), KeyRefusal::Dsa);
-    refused(&format!("restrict restrict {ED25519}"), KeyRefusal::Options);
-    refused(
+    rejected(&format!("restrict {DSA}"), KeyRejection::Dsa);
+    rejected(
+        &format!("restrict restrict {ED25519}"),
+        KeyRejection::Options,
+    );
+    rejected(
         &format!("command=\"{}\" {ED25519}", "x".repeat(64 * 1024)),
-        KeyRefusal::TooLong,
+        KeyRejection::TooLong,
     );
     let limited = parse(&format!(
         "from=\"10.0.0.0/8\",expiry-time=\"20300101Z\" {ED25519} x"
@@ -259,7 +281,7 @@ fn file_above_a_mebibyte_is_rejected() {
         parse_authorized_keys_file(&(text + &rest), &KeyRules::default()).map(|lines| lines.len())
     };
     assert_eq!(file(1_048_576), Ok(1));
-    assert_eq!(file(1_048_577), Err(KeyRefusal::TooLong));
+    assert_eq!(file(1_048_577), Err(KeyRejection::TooLong));
 }
 
 /// sshd rejects such a line too: neither reading may be assumed.
@@ -271,8 +293,8 @@ fn from_with_host_bits_is_rejected_with_both_meanings() {
         ("::ffff:10.0.0.0/8", "::/8 or 10.0.0.0/8"),
         ("2001:db8::5/32", "2001:db8::/32 or 2001:db8::5"),
     ] {
-        let refusal = import_one(&format!("from=\"{list}\" {ED25519}")).unwrap_err();
-        let sentence = refusal.to_string();
+        let rejection = import_one(&format!("from=\"{list}\" {ED25519}")).unwrap_err();
+        let sentence = rejection.to_string();
         assert!(
             sentence.ends_with(&format!(": use {meanings}")),
             "{list}: {sentence}"

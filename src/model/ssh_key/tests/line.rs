@@ -48,7 +48,7 @@ fn line_for_sshd_is_exact() {
         );
     }
     for expires_at in [i64::MIN, -1, 0, 1, 86_400] {
-        assert_eq!(line(Some(expires_at), &[]), Err(LineRefusal));
+        assert_eq!(line(Some(expires_at), &[]), Err(LineRejection));
     }
     let last = format!(r#"expiry-time="99991231235958Z" {ED25519}"#);
     assert_eq!(line(Some(i64::MAX), &[]).unwrap(), last);
@@ -119,15 +119,15 @@ fn expiration_in_the_first_year_is_not_written() {
         authorized_line(&key, end, &none, &KeyOptions::default(), ExpiryFormat::Utc)
     };
     for seconds in [0, 1, 86_400, 366 * 86_400 - 1] {
-        assert_eq!(line(seconds), Err(LineRefusal), "{seconds}");
+        assert_eq!(line(seconds), Err(LineRejection), "{seconds}");
     }
     let first = format!(r#"expiry-time="19710101235959Z" {ED25519}"#);
     assert_eq!(line(366 * 86_400), Ok(first));
 }
 
 #[test]
-fn line_refusal_has_a_message() {
-    assert!(LineRefusal.to_string().contains("too long ago"));
+fn line_rejection_has_a_message() {
+    assert!(LineRejection.to_string().contains("too long ago"));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn options_follow_expiry_and_addresses() {
     let options = KeyOptions {
         restrict: true,
         command: ForcedCommand::parse("echo \"a b\"").ok(),
-        permitopen: Destination::parse_list(&["db:1"]).unwrap(),
+        permitopen: ForwardTarget::parse_list(&["db:1"]).unwrap(),
         ..KeyOptions::default()
     };
     let addresses = AllowedAddresses::parse(&["10.0.0.1"]).unwrap();

@@ -3,13 +3,13 @@
 mod import;
 mod line;
 mod properties;
-mod refusals;
+mod rejections;
 
 use super::test_keys::*;
 use super::*;
 use crate::model::address::AllowedAddresses;
 
-fn parse(text: &str) -> Result<PublicKey, KeyRefusal> {
+fn parse(text: &str) -> Result<PublicKey, KeyRejection> {
     PublicKey::parse(text, &KeyRules::default())
 }
 
@@ -101,13 +101,13 @@ fn policy_decides_kinds_and_rsa() {
         let outcome = PublicKey::parse(text, &KeyRules::new(others, 2048).unwrap());
         assert_eq!(
             outcome,
-            Err(KeyRefusal::KindNotAllowed { kind: key.kind() })
+            Err(KeyRejection::KindNotAllowed { kind: key.kind() })
         );
         assert!(PublicKey::parse(text, &KeyRules::new([key.kind()], 2048).unwrap()).is_ok());
         assert_eq!(KeyType::from_name(key.kind().name()), Some(key.kind()));
     }
     let strict = KeyRules::new(KeyType::ALL, 4096).unwrap();
-    let short = KeyRefusal::RsaTooShort {
+    let short = KeyRejection::RsaTooShort {
         bits: 3072,
         bits_min: 4096,
     };
@@ -123,30 +123,30 @@ fn policy_decides_kinds_and_rsa() {
 fn stored_key_is_checked_again() {
     let ed25519 = base64_of(ED25519);
     let table = [
-        (String::new(), KeyRefusal::NotBase64),
-        (format!("{ed25519}\n"), KeyRefusal::NotBase64),
-        (format!("{ed25519}\n{ED25519}"), KeyRefusal::NotBase64),
-        (format!(" {ed25519}"), KeyRefusal::NotBase64),
-        (format!("{ed25519} x"), KeyRefusal::NotBase64),
-        (ED25519.to_owned(), KeyRefusal::NotBase64),
-        (format!("{ed25519}\0"), KeyRefusal::NotBase64),
-        (format!("{ed25519}AAAA"), KeyRefusal::Malformed),
-        (base64_of(DSA).to_owned(), KeyRefusal::UnknownType),
-        (base64_of(CERTIFICATE).to_owned(), KeyRefusal::UnknownType),
+        (String::new(), KeyRejection::NotBase64),
+        (format!("{ed25519}\n"), KeyRejection::NotBase64),
+        (format!("{ed25519}\n{ED25519}"), KeyRejection::NotBase64),
+        (format!(" {ed25519}"), KeyRejection::NotBase64),
+        (format!("{ed25519} x"), KeyRejection::NotBase64),
+        (ED25519.to_owned(), KeyRejection::NotBase64),
+        (format!("{ed25519}\0"), KeyRejection::NotBase64),
+        (format!("{ed25519}AAAA"), KeyRejection::Malformed),
+        (base64_of(DSA).to_owned(), KeyRejection::UnknownType),
+        (base64_of(CERTIFICATE).to_owned(), KeyRejection::UnknownType),
         (
             base64_of(RSA_1024).to_owned(),
-            KeyRefusal::RsaTooShort {
+            KeyRejection::RsaTooShort {
                 bits: 1024,
                 bits_min: 2048,
             },
         ),
-        ("AAAA".repeat(PASTE_BYTES_MAX), KeyRefusal::TooLong),
+        ("AAAA".repeat(PASTE_BYTES_MAX), KeyRejection::TooLong),
     ];
-    for (stored, refusal) in table {
+    for (stored, rejection) in table {
         let shown: String = stored.chars().take(200).collect();
         assert_eq!(
             PublicKey::from_stored(&stored, "x"),
-            Err(refusal),
+            Err(rejection),
             "{shown:?}"
         );
     }
@@ -225,8 +225,8 @@ fn rules_apply_equally_to_stored_and_new_keys() {
 #[test]
 fn stored_text_is_read_up_to_its_limit() {
     let stored = |bytes: usize| PublicKey::from_stored(&"A".repeat(bytes), "").err();
-    assert_eq!(stored(PASTE_BYTES_MAX + 4), Some(KeyRefusal::TooLong));
-    assert!(stored(PASTE_BYTES_MAX).is_some_and(|refusal| refusal != KeyRefusal::TooLong));
+    assert_eq!(stored(PASTE_BYTES_MAX + 4), Some(KeyRejection::TooLong));
+    assert!(stored(PASTE_BYTES_MAX).is_some_and(|rejection| rejection != KeyRejection::TooLong));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn oversized_blob_field_is_malformed() {
     let mut blob = blob_of(ED25519);
     blob[15..19].copy_from_slice(&u32::MAX.to_be_bytes());
     let text = |blob: &[u8]| format!("ssh-ed25519 {}", BASE64.encode(blob));
-    assert_eq!(parse(&text(&blob)), Err(KeyRefusal::Malformed));
+    assert_eq!(parse(&text(&blob)), Err(KeyRejection::Malformed));
     blob[15..19].copy_from_slice(&33_u32.to_be_bytes());
-    assert_eq!(parse(&text(&blob)), Err(KeyRefusal::Truncated));
+    assert_eq!(parse(&text(&blob)), Err(KeyRejection::Truncated));
 }

@@ -31,8 +31,8 @@ fn near_key() -> impl Strategy<Value = String> {
         let mut text = String::new();
         for (part, from, to) in parts {
             let (from, to) = (from.index(part.len() + 1), to.index(part.len() + 1));
-            let whole = cut == 0 || from >= to || !part.is_ascii();
-            text.push_str(if whole { part } else { &part[from..to] });
+            let complete = cut == 0 || from >= to || !part.is_ascii();
+            text.push_str(if complete { part } else { &part[from..to] });
         }
         text
     })
@@ -59,7 +59,7 @@ fn assert_safe(given: &ImportedKey) -> Result<(), TestCaseError> {
     // The program's own reader finds the same key again. A stored point may be on no curve: sshd checks that.
     let lines = parse_authorized_keys_file(&line, &permissive()).unwrap();
     prop_assert_eq!(lines.len(), 1);
-    if lines[0].outcome != Err(ImportRefusal::Key(KeyRefusal::InvalidPoint)) {
+    if lines[0].outcome != Err(ImportRejection::Key(KeyRejection::InvalidPoint)) {
         let read = lines[0].outcome.as_ref().unwrap();
         prop_assert!(read.key.is_same_key(key));
         prop_assert_eq!(&read.expires_at, expires_at);
@@ -119,7 +119,7 @@ fn options() -> impl Strategy<Value = KeyOptions> {
             no_touch_required: flags[1],
             verify_required: flags[2],
             command: command.and_then(|text| ForcedCommand::parse(&text).ok()),
-            permitopen: Destination::parse_list(&destinations).unwrap(),
+            permitopen: ForwardTarget::parse_list(&destinations).unwrap(),
         }
     })
 }

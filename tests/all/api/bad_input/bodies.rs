@@ -3,7 +3,7 @@
 use keycroft::model::credential::Kind;
 use serde_json::json;
 
-use super::{Ground, check_refusal, check_sentence};
+use super::{Ground, check_rejection, check_sentence};
 use crate::fixture::{Answer, id, unknown_secret};
 
 /// Unknown fields and bodies that are not an object, for every operation with a body.
@@ -44,10 +44,10 @@ fn malformed_body_is_rejected() {
             check_sentence(what, answer.json()["detail"].as_str().unwrap());
             ground.check_unchanged(&format!("{method} {path} {what}"));
         };
-        ground.refuse(method, path, &json!({"nonsense": 1}), "nonsense");
-        ground.refuse(method, path, &json!({"Name": "x"}), "Name");
+        ground.reject(method, path, &json!({"nonsense": 1}), "nonsense");
+        ground.reject(method, path, &json!({"Name": "x"}), "Name");
         for body in ["[]", "5", "null", "\"name\"", "true", "[{\"name\": \"x\"}]"] {
-            check_refusal(body, &ask().body("application/json", body).send(), "");
+            check_rejection(body, &ask().body("application/json", body).send(), "");
         }
         // Deep nesting differs from invalid JSON, and costs no stack.
         let deep = format!("{{\"name\": {}{}}}", "[".repeat(5_000), "]".repeat(5_000));
@@ -117,7 +117,7 @@ fn malformed_body_is_rejected() {
         .bearer(&site.alice)
         .body("application/json", "{\"name\": \"a\", \"name\": \"b\"}")
         .send();
-    check_refusal("twice", &twice, "name");
+    check_rejection("twice", &twice, "name");
     ground.check_unchanged("twice");
 }
 
@@ -125,38 +125,38 @@ fn malformed_body_is_rejected() {
 fn invalid_request_is_reported_before_not_found() {
     let ground = Ground::new();
     let never = "/api/v1/api-keys/000000000000";
-    ground.refuse(
+    ground.reject(
         "PATCH",
         never,
         &json!({"expires_at": "2020-01-01T00:00:00Z"}),
         "expires_at",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         never,
         &json!({"permissions": ["zoo:feed"]}),
         "permissions",
     );
-    ground.refuse("PATCH", never, &json!({"nonsense": 1}), "nonsense");
-    ground.refuse(
+    ground.reject("PATCH", never, &json!({"nonsense": 1}), "nonsense");
+    ground.reject(
         "POST",
         &format!("{never}/rotate"),
         &json!({"grace": "0s", "expires_at": "2020-01-01T00:00:00Z"}),
         "expires_at",
     );
-    ground.refuse(
+    ground.reject(
         "POST",
         &format!("{never}/rotate"),
         &json!({"grace": "8d"}),
         "grace",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/users/nobody",
         &json!({"permissions": ["users:read"]}),
         "permissions",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/services/none",
         &json!({"permissions": ["lab:use"]}),
@@ -175,7 +175,7 @@ fn invalid_request_is_reported_before_not_found() {
             .ask(method, &format!("{path}?nonsense=1"))
             .bearer(&site.alice)
             .send();
-        check_refusal(path, &answer, "nonsense");
+        check_rejection(path, &answer, "nonsense");
         site.ask(method, path)
             .bearer(&site.alice)
             .send()
@@ -188,7 +188,7 @@ fn invalid_request_is_reported_before_not_found() {
         .json(&json!({"name": "taken"}))
         .send()
         .expect(409);
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/api-keys",
         &json!({"name": "taken", "note": 5}),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BAD_NAMES, Ground, check_refusal, no_strings, too_long};
+use super::{BAD_NAMES, Ground, check_rejection, no_strings, too_long};
 use crate::api::declared::KEYS;
 use crate::fixture::{PASSWORD, id, secret};
 
@@ -15,40 +15,40 @@ fn invalid_name_or_note_is_rejected() {
     names.push(json!("🔑".repeat(65)));
     names.extend(no_strings());
     for name in &names {
-        ground.refuse("POST", "/api/v1/api-keys", &json!({"name": name}), "name");
-        ground.refuse("PATCH", &key, &json!({"name": name}), "name");
-        ground.refuse("POST", "/api/v1/tokens", &json!({"name": name}), "name");
-        ground.refuse(
+        ground.reject("POST", "/api/v1/api-keys", &json!({"name": name}), "name");
+        ground.reject("PATCH", &key, &json!({"name": name}), "name");
+        ground.reject("POST", "/api/v1/tokens", &json!({"name": name}), "name");
+        ground.reject(
             "POST",
             "/api/v1/services/lab/api-keys",
             &json!({"name": name}),
             "name",
         );
-        ground.refuse(
+        ground.reject(
             "PATCH",
             "/api/v1/me",
             &json!({"display_name": name}),
             "display_name",
         );
-        ground.refuse(
+        ground.reject(
             "PATCH",
             "/api/v1/users/bob",
             &json!({"display_name": name}),
             "display_name",
         );
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/users",
             &json!({"username": "carol", "display_name": name}),
             "display_name",
         );
     }
-    ground.refuse("POST", "/api/v1/api-keys", &json!({}), "name");
-    ground.refuse("POST", "/api/v1/api-keys", &json!({"name": null}), "name");
+    ground.reject("POST", "/api/v1/api-keys", &json!({}), "name");
+    ground.reject("POST", "/api/v1/api-keys", &json!({"name": null}), "name");
     for field in ["name", "permissions", "disabled"] {
-        ground.refuse("PATCH", &key, &json!({field: null}), field);
+        ground.reject("PATCH", &key, &json!({field: null}), field);
     }
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/me",
         &json!({"display_name": null}),
@@ -62,13 +62,13 @@ fn invalid_name_or_note_is_rejected() {
     notes.push(json!("x".repeat(1_001)));
     notes.extend(no_strings());
     for note in &notes {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/api-keys",
             &json!({"name": "n", "note": note}),
             "note",
         );
-        ground.refuse("PATCH", &key, &json!({"note": note}), "note");
+        ground.reject("PATCH", &key, &json!({"note": note}), "note");
     }
 }
 
@@ -128,20 +128,20 @@ fn impossible_expiration_is_rejected() {
     times.push(json!(1_900_000_000));
     for (field, values) in [("expires_in", &lengths), ("expires_at", &times)] {
         for value in values {
-            ground.refuse(
+            ground.reject(
                 "POST",
                 "/api/v1/api-keys",
                 &json!({"name": "n", field: value}),
                 field,
             );
-            ground.refuse(
+            ground.reject(
                 "POST",
                 "/api/v1/services/lab/api-keys",
                 &json!({"name": "n", field: value}),
                 field,
             );
-            ground.refuse("PATCH", &key, &json!({field: value}), field);
-            ground.refuse(
+            ground.reject("PATCH", &key, &json!({field: value}), field);
+            ground.reject(
                 "POST",
                 &rotate,
                 &json!({"grace": "0s", field: value}),
@@ -150,12 +150,12 @@ fn impossible_expiration_is_rejected() {
         }
     }
     let both = json!({"name": "n", "expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
-    ground.refuse("POST", "/api/v1/api-keys", &both, "expires_at");
+    ground.reject("POST", "/api/v1/api-keys", &both, "expires_at");
     let both = json!({"expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
-    ground.refuse("PATCH", &key, &both, "expires_at");
+    ground.reject("PATCH", &key, &both, "expires_at");
     let both = json!({"grace": "0s", "expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
-    ground.refuse("POST", &rotate, &both, "expires_at");
-    ground.refuse(
+    ground.reject("POST", &rotate, &both, "expires_at");
+    ground.reject(
         "PATCH",
         &key,
         &json!({"expires_in": null, "expires_at": null}),
@@ -166,9 +166,9 @@ fn impossible_expiration_is_rejected() {
         .iter()
         .chain(&no_strings())
     {
-        ground.refuse("POST", &rotate, &json!({"grace": grace}), "grace");
+        ground.reject("POST", &rotate, &json!({"grace": grace}), "grace");
     }
-    ground.refuse("POST", &rotate, &json!({}), "grace");
+    ground.reject("POST", &rotate, &json!({}), "grace");
     for until in [
         json!({}),
         json!({"until_unused": "2h"}),
@@ -179,7 +179,7 @@ fn impossible_expiration_is_rejected() {
         json!({"until_unused": 7_200, "at_most": "7d"}),
         json!({"until_unused": "2h", "at_most": "7d", "more": 1}),
     ] {
-        ground.refuse("POST", &rotate, &json!({"grace": until}), "grace");
+        ground.reject("POST", &rotate, &json!({"grace": until}), "grace");
     }
     // Tokens: full hours from one to twenty-four.
     for life in ["30m", "90m", "0h", "25h", "2d", "1h1s", "never", "", "24"]
@@ -187,14 +187,14 @@ fn impossible_expiration_is_rejected() {
         .iter()
         .chain(&no_strings())
     {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/tokens",
             &json!({"expires_in": life}),
             "expires_in",
         );
     }
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/tokens",
         &json!({"expires_at": "2026-11-22T13:00:00Z"}),
@@ -251,31 +251,31 @@ fn invalid_permission_or_address_is_rejected() {
     ];
     let lists = words.map(|word| json!(["account:read", word]));
     for permissions in &lists {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/api-keys",
             &json!({"name": "n", "permissions": permissions}),
             "permissions",
         );
-        ground.refuse(
+        ground.reject(
             "PATCH",
             &key,
             &json!({"permissions": permissions}),
             "permissions",
         );
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/tokens",
             &json!({"permissions": permissions}),
             "permissions",
         );
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/services/lab/api-keys",
             &json!({"name": "n", "permissions": permissions}),
             "permissions",
         );
-        ground.refuse(
+        ground.reject(
             "PATCH",
             "/api/v1/users/bob",
             &json!({"permissions": permissions}),
@@ -289,28 +289,28 @@ fn invalid_permission_or_address_is_rejected() {
         (json!([5]), "permissions[0]"),
         (json!(["account:read", null]), "permissions[1]"),
     ] {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/api-keys",
             &json!({"name": "n", "permissions": value}),
             field,
         );
-        ground.refuse("PATCH", &key, &json!({"permissions": value}), field);
+        ground.reject("PATCH", &key, &json!({"permissions": value}), field);
     }
     // Permissions that a service's key can't have, and those that can't be granted beyond a role.
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/services/lab/api-keys",
         &json!({"name": "n", "permissions": ["users:read"]}),
         "permissions",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/users/bob",
         &json!({"permissions": ["users:read"]}),
         "permissions",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/users/bob",
         &json!({"permissions": ["account:read"]}),
@@ -347,21 +347,21 @@ fn invalid_permission_or_address_is_rejected() {
                 json!({"name": "n", "allowed_addresses": list}),
             ),
         ] {
-            ground.refuse(method, path, &body, "allowed_addresses");
+            ground.reject(method, path, &body, "allowed_addresses");
         }
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/api-keys",
             &json!({"name": "n", "allowed_addresses": list}),
             "allowed_addresses",
         );
-        ground.refuse(
+        ground.reject(
             "PATCH",
             &key,
             &json!({"allowed_addresses": list}),
             "allowed_addresses",
         );
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/tokens",
             &json!({"allowed_addresses": list}),
@@ -369,13 +369,13 @@ fn invalid_permission_or_address_is_rejected() {
         );
     }
     let many: Vec<String> = (0..33).map(|n| format!("10.0.{n}.0/24")).collect();
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/api-keys",
         &json!({"name": "n", "allowed_addresses": many}),
         "allowed_addresses",
     );
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/api-keys",
         &json!({"name": "n", "allowed_addresses": "10.0.0.0/8"}),
@@ -394,33 +394,33 @@ fn invalid_code_or_password_is_rejected() {
         json!("x".repeat(1_024)),
     ];
     for current in &wrong {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/me/password",
             &json!({"current": current, "new": "another long password"}),
             "current",
         );
     }
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/me/password",
         &json!({"current": "x".repeat(1_025), "new": "another long password"}),
         "current",
     );
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/me/password",
         &json!({"new": "another long password"}),
         "current",
     );
-    ground.refuse(
+    ground.reject(
         "POST",
         "/api/v1/me/password",
         &json!({"current": PASSWORD}),
         "new",
     );
     for new in ["", "short", "alicealicealice", &"x".repeat(1_025)] {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/me/password",
             &json!({"current": PASSWORD, "new": new}),
@@ -447,7 +447,7 @@ fn invalid_code_or_password_is_rejected() {
             .bearer(&code)
             .json(&body)
             .send();
-        check_refusal(&body.to_string(), &answer, field);
+        check_rejection(&body.to_string(), &answer, field);
         // A mistake does not spend the code.
         assert_eq!(site.snapshot(), before, "{body}");
     }

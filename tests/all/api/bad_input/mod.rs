@@ -64,7 +64,7 @@ impl Ground {
     }
 
     /// Sends `body` as alice, expecting 422 for exactly `field`.
-    fn refuse(&self, method: &str, path: &str, body: &Value, field: &str) {
+    fn reject(&self, method: &str, path: &str, body: &Value, field: &str) {
         let what = format!("{method} {path} {body}");
         let answer = self
             .site
@@ -72,12 +72,12 @@ impl Ground {
             .bearer(&self.site.alice)
             .json(body)
             .send();
-        check_refusal(&what, &answer, field);
+        check_rejection(&what, &answer, field);
         self.check_unchanged(&what);
     }
 }
 
-fn check_refusal(what: &str, answer: &Answer, field: &str) {
+fn check_rejection(what: &str, answer: &Answer, field: &str) {
     assert_eq!(answer.status, 422, "{what}: {}", answer.text());
     assert_eq!(
         answer.header("Content-Type"),

@@ -1,14 +1,14 @@
 //! Query strings.
 
-use super::{Ground, check_refusal};
+use super::{Ground, check_rejection};
 
 #[test]
 fn invalid_query_is_rejected() {
     let ground = Ground::new();
     let site = &ground.site;
-    let refuse = |path: &str, field: &str| {
+    let reject = |path: &str, field: &str| {
         let answer = site.ask("GET", path).bearer(&site.alice).send();
-        check_refusal(path, &answer, field);
+        check_rejection(path, &answer, field);
     };
     for list in [
         "/api/v1/api-keys",
@@ -37,14 +37,14 @@ fn invalid_query_is_rejected() {
             "%00",
             "99999999999999999999",
         ] {
-            refuse(&format!("{list}?limit={limit}"), "limit");
+            reject(&format!("{list}?limit={limit}"), "limit");
         }
         for after in ["", "x", "0", "-5", "99999999999999999999", "%ff", "1;drop"] {
-            refuse(&format!("{list}?after={after}"), "after");
+            reject(&format!("{list}?after={after}"), "after");
         }
-        refuse(&format!("{list}?limit=1&limit=2"), "limit");
-        refuse(&format!("{list}?nonsense"), "nonsense");
-        refuse(&format!("{list}?LIMIT=1"), "LIMIT");
+        reject(&format!("{list}?limit=1&limit=2"), "limit");
+        reject(&format!("{list}?nonsense"), "nonsense");
+        reject(&format!("{list}?LIMIT=1"), "LIMIT");
         assert_eq!(
             site.ask(
                 "GET",
@@ -58,8 +58,8 @@ fn invalid_query_is_rejected() {
         );
     }
     for value in ["1", "yes", "", "TRUE"] {
-        refuse(&format!("/api/v1/api-keys?ended={value}"), "ended");
-        refuse(&format!("/api/v1/events?all={value}"), "all");
+        reject(&format!("/api/v1/api-keys?ended={value}"), "ended");
+        reject(&format!("/api/v1/events?all={value}"), "all");
         let answer = site
             .ask(
                 "DELETE",
@@ -67,13 +67,13 @@ fn invalid_query_is_rejected() {
             )
             .bearer(&site.alice)
             .send();
-        check_refusal("with_created", &answer, "with_created");
+        check_rejection("with_created", &answer, "with_created");
     }
     for time in ["2026", "now", "10000-01-01T00:00:00Z", ""] {
-        refuse(&format!("/api/v1/events?since={time}"), "since");
-        refuse(&format!("/api/v1/events?until={time}"), "until");
+        reject(&format!("/api/v1/events?since={time}"), "since");
+        reject(&format!("/api/v1/events?until={time}"), "until");
     }
-    refuse("/api/v1/events?user=A%00", "user");
+    reject("/api/v1/events?user=A%00", "user");
     site.ask("GET", "/api/v1/events?user=nobody")
         .bearer(&site.alice)
         .send()
@@ -88,13 +88,13 @@ fn invalid_query_is_rejected() {
         &format!("/api/v1/api-keys/{}", ground.key),
         &format!("/api/v1/api-keys/{}/usage", ground.key),
     ] {
-        refuse(&format!("{path}?nonsense=1"), "nonsense");
+        reject(&format!("{path}?nonsense=1"), "nonsense");
         // An invisible name is not echoed.
         let answer = site
             .ask("GET", &format!("{path}?a%00%E2%80%AEb=1"))
             .bearer(&site.alice)
             .send();
-        check_refusal(path, &answer, "ab");
+        check_rejection(path, &answer, "ab");
     }
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         let answer = site

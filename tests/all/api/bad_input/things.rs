@@ -31,26 +31,26 @@ fn invalid_user_group_service_or_policy_is_rejected() {
     usernames.extend(no_strings());
     usernames.push(Value::Null);
     for name in &usernames {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/users",
             &json!({"username": name}),
             "username",
         );
     }
-    ground.refuse("POST", "/api/v1/users", &json!({}), "username");
+    ground.reject("POST", "/api/v1/users", &json!({}), "username");
     for role in ["", "Admin", "root", "admin ", "member\0"]
         .map(|role| json!(role))
         .iter()
         .chain(&no_strings())
     {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/users",
             &json!({"username": "carol", "role": role}),
             "role",
         );
-        ground.refuse("PATCH", "/api/v1/users/bob", &json!({"role": role}), "role");
+        ground.reject("PATCH", "/api/v1/users/bob", &json!({"role": role}), "role");
     }
     for password in [
         "",
@@ -66,7 +66,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
     .iter()
     .chain(&no_strings())
     {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/users",
             &json!({"username": "carol", "password": password}),
@@ -74,7 +74,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         );
     }
     for disabled in [json!("yes"), json!(1), json!(null), json!([])] {
-        ground.refuse(
+        ground.reject(
             "PATCH",
             "/api/v1/users/bob",
             &json!({"disabled": disabled}),
@@ -82,7 +82,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         );
     }
     for field in ["display_name", "role", "permissions"] {
-        ground.refuse("PATCH", "/api/v1/users/bob", &json!({field: null}), field);
+        ground.reject("PATCH", "/api/v1/users/bob", &json!({field: null}), field);
     }
     let words = [
         "", "Staff", "1a", "-a", "a b", "a,b", "ä", "a\0", "a\n", &long,
@@ -93,9 +93,9 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         .chain(&no_strings())
         .chain(&[Value::Null])
     {
-        ground.refuse("POST", "/api/v1/groups", &json!({"name": name}), "name");
+        ground.reject("POST", "/api/v1/groups", &json!({"name": name}), "name");
     }
-    ground.refuse("POST", "/api/v1/groups", &json!({}), "name");
+    ground.reject("POST", "/api/v1/groups", &json!({}), "name");
     for name in [
         "",
         "Lab",
@@ -116,7 +116,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
     .chain(&no_strings())
     .chain(&[Value::Null])
     {
-        ground.refuse("POST", "/api/v1/services", &json!({"name": name}), "name");
+        ground.reject("POST", "/api/v1/services", &json!({"name": name}), "name");
     }
     for words in [
         json!(["zoo:feed"]),
@@ -128,7 +128,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         json!("new:a"),
         json!(null),
     ] {
-        ground.refuse(
+        ground.reject(
             "POST",
             "/api/v1/services",
             &json!({"name": "new", "permissions": words}),
@@ -142,7 +142,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         json!("lab:a"),
         json!(null),
     ] {
-        ground.refuse(
+        ground.reject(
             "PATCH",
             "/api/v1/services/lab",
             &json!({"permissions": words}),
@@ -158,7 +158,7 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         (json!({"admin": ["lab:a b"]}), "roles.admin"),
     ] {
         let body = json!({ "roles": roles });
-        ground.refuse("PATCH", "/api/v1/services/lab", &body, field);
+        ground.reject("PATCH", "/api/v1/services/lab", &body, field);
     }
     let policy = [
         ("api_key_lifetime_choice", json!("yes")),
@@ -199,21 +199,21 @@ fn invalid_user_group_service_or_policy_is_rejected() {
         ("ssh_keys_max", json!(null)),
     ];
     for (field, value) in policy {
-        ground.refuse("PATCH", "/api/v1/policy", &json!({field: value}), field);
+        ground.reject("PATCH", "/api/v1/policy", &json!({field: value}), field);
     }
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/policy",
         &json!({"api_key_lifetime_max": "7d"}),
         "api_key_lifetime_default",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/policy",
         &json!({"token_lifetime_max": "2h"}),
         "token_lifetime_default",
     );
-    ground.refuse(
+    ground.reject(
         "PATCH",
         "/api/v1/policy",
         &json!({"api_key_lifetimes": null}),

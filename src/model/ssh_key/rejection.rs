@@ -9,7 +9,7 @@ use super::{KeyType, PASTE_BYTES_MAX, RSA_BITS_FLOOR, RSA_BITS_MAX};
 /// It contains only numbers and names from the program, so that neither `Display` nor `Debug` can repeat what may have
 /// been a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyRefusal {
+pub enum KeyRejection {
     /// Nothing but white space.
     Empty,
     /// More than [`PASTE_BYTES_MAX`] bytes.
@@ -77,7 +77,7 @@ pub enum KeyRefusal {
     NotAKey,
 }
 
-impl KeyRefusal {
+impl KeyRejection {
     /// Returns whether another policy would accept the key.
     pub fn is_by_policy(self) -> bool {
         match self {
@@ -88,7 +88,7 @@ impl KeyRefusal {
     }
 }
 
-impl fmt::Display for KeyRefusal {
+impl fmt::Display for KeyRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {
             Self::Empty => "the key is missing: paste the one line of a .pub file",
@@ -186,4 +186,4 @@ impl fmt::Display for KeyRefusal {
     }
 }
 
-impl std::error::Error for KeyRefusal {}
+impl std::error::Error for KeyRejection {}

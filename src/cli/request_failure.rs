@@ -8,9 +8,9 @@ use crate::client::proxy_bypass;
 use crate::model::credential::Kind;
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{
-    FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
+    FAILED, FORBIDDEN, Failure, INVALID, NOT_FOUND, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
 };
-use crate::terminal::output::relative;
+use crate::terminal::output::relative_time;
 use crate::wire::{ProblemOut, ProblemType};
 
 impl Client {
@@ -61,14 +61,14 @@ impl Client {
             .ok()
             .filter(|_| is_problem(headers));
         let Some(problem) = problem else {
-            return self.strange(status, headers);
+            return self.unexpected(status, headers);
         };
         let code = match status {
             401 => SIGN_IN_NEEDED,
-            403 => REFUSED,
+            403 => FORBIDDEN,
             404 if problem.is(ProblemType::UnknownPath) => FAILED,
             404 => NOT_FOUND,
-            422 if problem.is(ProblemType::Policy) => REFUSED,
+            422 if problem.is(ProblemType::Policy) => FORBIDDEN,
             400 | 405 | 409 | 413 | 415 | 422 => INVALID,
             429 => TOO_MANY,
             _ => FAILED,
@@ -113,7 +113,7 @@ impl Client {
             .expires_at
             .filter(|end| *end <= self.now())
             .map_or_else(String::new, |end| {
-                format!("; it expired {}", relative(end, self.now()))
+                format!("; it expired {}", relative_time(end, self.now()))
             });
         let message = format!(
             "{server} rejects the {kind} {} from {}{since}",
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// An answer that does not come from a Keycroft server.
-    fn strange(&self, status: u16, headers: &HeaderMap) -> Failure {
+    fn unexpected(&self, status: u16, headers: &HeaderMap) -> Failure {
         let server = self.connection.server.as_str();
         if let Some(place) = headers
             .get(header::LOCATION)

@@ -74,15 +74,15 @@ fn private_key_of_every_form_is_reported_as_such() {
         "ssh-ed25519 b3BlbnNzaC1rZXktdjEAAAAABG5vbmU=".to_owned(),
     ];
     for form in forms {
-        assert_eq!(parse(&form), Err(KeyRefusal::PrivateKey), "{form:?}");
+        assert_eq!(parse(&form), Err(KeyRejection::PrivateKey), "{form:?}");
         let file = format!("# mine\n{ED25519}\n{form}");
         assert_eq!(
             parse_authorized_keys_file(&file, &permissive()),
-            Err(KeyRefusal::PrivateKey)
+            Err(KeyRejection::PrivateKey)
         );
     }
     assert!(
-        KeyRefusal::PrivateKey
+        KeyRejection::PrivateKey
             .to_string()
             .contains("it was not stored; treat it as exposed")
     );
@@ -104,16 +104,16 @@ fn every_paste_mistake_has_its_reason() {
         broken_base64(),
     ];
     let mut seen = BTreeSet::new();
-    for (text, refusal) in tables.concat() {
+    for (text, rejection) in tables.concat() {
         let shown: String = text.chars().take(300).collect();
         let outcome = parse(&text).err();
-        assert_eq!(outcome, Some(refusal), "{shown:?}");
-        let said = format!("{refusal} {refusal:?}");
+        assert_eq!(outcome, Some(rejection), "{shown:?}");
+        let message = format!("{rejection} {rejection:?}");
         let is_repeated = text
             .split_whitespace()
-            .any(|word| word.len() > 20 && said.contains(word));
-        assert!(!is_repeated, "{said}");
-        seen.insert(refusal.to_string());
+            .any(|word| word.len() > 20 && message.contains(word));
+        assert!(!is_repeated, "{message}");
+        seen.insert(rejection.to_string());
     }
     // All reasons but the four with separate tests, each with its own sentence; two sizes of RSA make two more.
     assert_eq!(seen.len(), 23 + 2);
@@ -124,224 +124,239 @@ fn every_paste_mistake_has_its_reason() {
 }
 
 /// Texts that are not a single line of a key.
-fn whole_texts() -> Vec<(String, KeyRefusal)> {
+fn whole_texts() -> Vec<(String, KeyRejection)> {
     let x509 = "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIE\n-----END CERTIFICATE-----";
     let rfc4716 = "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"x\"\nAAAAC3NzaC1lZDI1NTE5\n---- END SSH2 PUBLIC KEY ----\n";
     vec![
-        (String::new(), KeyRefusal::Empty),
-        (" \r\n\t \u{feff}".to_owned(), KeyRefusal::Empty),
-        ("\u{feff} \n".to_owned(), KeyRefusal::Empty),
+        (String::new(), KeyRejection::Empty),
+        (" \r\n\t \u{feff}".to_owned(), KeyRejection::Empty),
+        ("\u{feff} \n".to_owned(), KeyRejection::Empty),
         (
             format!("{ED25519} {}", "x".repeat(PASTE_BYTES_MAX)),
-            KeyRefusal::TooLong,
+            KeyRejection::TooLong,
         ),
-        (format!("{ED25519} a\0b"), KeyRefusal::ControlCharacter),
+        (format!("{ED25519} a\0b"), KeyRejection::ControlCharacter),
         (
             format!("{ED25519} \u{1b}[31mred"),
-            KeyRefusal::ControlCharacter,
+            KeyRejection::ControlCharacter,
         ),
-        (format!("{ED25519} a\u{85}b"), KeyRefusal::ControlCharacter),
-        (ED25519.replace(' ', "\u{b}"), KeyRefusal::ControlCharacter),
-        (rfc4716.to_owned(), KeyRefusal::Rfc4716),
+        (
+            format!("{ED25519} a\u{85}b"),
+            KeyRejection::ControlCharacter,
+        ),
+        (
+            ED25519.replace(' ', "\u{b}"),
+            KeyRejection::ControlCharacter,
+        ),
+        (rfc4716.to_owned(), KeyRejection::Rfc4716),
         (
             "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYI\n-----END PUBLIC KEY-----".to_owned(),
-            KeyRefusal::Pem,
+            KeyRejection::Pem,
         ),
         (
             "-----BEGIN RSA PUBLIC KEY-----\nMIGJAoGBAKsCxAvHG8h7\n-----END RSA PUBLIC KEY-----"
                 .to_owned(),
-            KeyRefusal::Pem,
+            KeyRejection::Pem,
         ),
-        (x509.to_owned(), KeyRefusal::X509Certificate),
+        (x509.to_owned(), KeyRejection::X509Certificate),
         (
             "-----BEGIN PGP MESSAGE-----\nxyz\n-----END PGP MESSAGE-----".to_owned(),
-            KeyRefusal::NotAKey,
+            KeyRejection::NotAKey,
         ),
-        ("hello".to_owned(), KeyRefusal::NotAKey),
+        ("hello".to_owned(), KeyRejection::NotAKey),
         // A JSON web key, but the public one.
         (
             r#"{"kty":"OKP","crv":"Ed25519","x":"QUJD"}"#.to_owned(),
-            KeyRefusal::NotAKey,
+            KeyRejection::NotAKey,
         ),
-        ("-----BEGIN".to_owned(), KeyRefusal::NotAKey),
-        ("dear admin,\nplease add me".to_owned(), KeyRefusal::NotAKey),
-        (ED25519.to_uppercase(), KeyRefusal::NotAKey),
+        ("-----BEGIN".to_owned(), KeyRejection::NotAKey),
+        (
+            "dear admin,\nplease add me".to_owned(),
+            KeyRejection::NotAKey,
+        ),
+        (ED25519.to_uppercase(), KeyRejection::NotAKey),
     ]
 }
 
 /// Keys with text around or between.
-fn lines_and_fronts() -> Vec<(String, KeyRefusal)> {
+fn lines_and_fronts() -> Vec<(String, KeyRejection)> {
     let (half, rest) = RSA_3072.split_at(200);
     vec![
         (
             format!("{ED25519} a\n{ECDSA_P256} b"),
-            KeyRefusal::SeveralKeys,
+            KeyRejection::SeveralKeys,
         ),
-        (format!("{ED25519}\n\n{DSA}\n"), KeyRefusal::SeveralKeys),
-        (format!("{ED25519}\r{ED25519}"), KeyRefusal::SeveralKeys),
-        (format!("{ED25519} {ECDSA_P256}"), KeyRefusal::SeveralKeys),
+        (format!("{ED25519}\n\n{DSA}\n"), KeyRejection::SeveralKeys),
+        (format!("{ED25519}\r{ED25519}"), KeyRejection::SeveralKeys),
+        (format!("{ED25519} {ECDSA_P256}"), KeyRejection::SeveralKeys),
         (
             format!("from=\"10.0.0.1\" {ED25519}\nfrom=\"10.0.0.1\" {ECDSA_P256}"),
-            KeyRefusal::SeveralKeys,
+            KeyRejection::SeveralKeys,
         ),
-        (format!("# my key\n{ED25519}"), KeyRefusal::MoreThanOneLine),
+        (
+            format!("# my key\n{ED25519}"),
+            KeyRejection::MoreThanOneLine,
+        ),
         (
             format!("{ED25519} alice\nbest regards, alice"),
-            KeyRefusal::MoreThanOneLine,
+            KeyRejection::MoreThanOneLine,
         ),
-        (format!("{ED25519}\nregards"), KeyRefusal::MoreThanOneLine),
+        (format!("{ED25519}\nregards"), KeyRejection::MoreThanOneLine),
         (
             format!("{half}\n{rest} alice@example.org"),
-            KeyRefusal::Wrapped,
+            KeyRejection::Wrapped,
         ),
-        (format!("{half}\r\n{rest}"), KeyRefusal::Wrapped),
-        (format!("{half} {rest}"), KeyRefusal::Wrapped),
+        (format!("{half}\r\n{rest}"), KeyRejection::Wrapped),
+        (format!("{half} {rest}"), KeyRejection::Wrapped),
         (
             format!("{} {}", &RSA_3072[..208], &RSA_3072[208..]),
-            KeyRefusal::Wrapped,
+            KeyRejection::Wrapped,
         ),
         (
             format!("{} {}", &RSA_3072[..206], &RSA_3072[206..]),
-            KeyRefusal::Wrapped,
+            KeyRejection::Wrapped,
         ),
-        (RSA_3072.replace(' ', "\n"), KeyRefusal::Wrapped),
+        (RSA_3072.replace(' ', "\n"), KeyRejection::Wrapped),
         (
             format!("command=\"rm -rf /\" {ED25519}"),
-            KeyRefusal::Options,
+            KeyRejection::Options,
         ),
         (
             format!("no-pty,from=\"10.0.0.0/8\" {ED25519} alice"),
-            KeyRefusal::Options,
+            KeyRejection::Options,
         ),
-        (format!("RESTRICT {ED25519}"), KeyRefusal::Options),
-        (format!("from=\"a\\\" b\" {DSA}"), KeyRefusal::Options),
-        (format!("cert-authority {ED25519}"), KeyRefusal::Options),
+        (format!("RESTRICT {ED25519}"), KeyRejection::Options),
+        (format!("from=\"a\\\" b\" {DSA}"), KeyRejection::Options),
+        (format!("cert-authority {ED25519}"), KeyRejection::Options),
         (
             format!("gpu1.example.org {ED25519}"),
-            KeyRefusal::KnownHosts,
+            KeyRejection::KnownHosts,
         ),
         (
             format!("[gpu1]:2222,10.0.0.1 {ED25519}"),
-            KeyRefusal::KnownHosts,
+            KeyRejection::KnownHosts,
         ),
         (
             format!("|1|JfKTdBh7rNbXkVAQCRp4OQoPfmI=|USECr3SWf1JUPsms5AqfD5QfxkM= {ED25519}"),
-            KeyRefusal::KnownHosts,
+            KeyRejection::KnownHosts,
         ),
         (
             format!("@cert-authority *.example.org {ED25519}"),
-            KeyRefusal::KnownHosts,
+            KeyRejection::KnownHosts,
         ),
         (
             "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI".to_owned(),
-            KeyRefusal::Fingerprint,
+            KeyRejection::Fingerprint,
         ),
         (
             "256 SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI a (ED25519)".to_owned(),
-            KeyRefusal::Fingerprint,
+            KeyRejection::Fingerprint,
         ),
-        (base64_of(ED25519).to_owned(), KeyRefusal::TypeMissing),
+        (base64_of(ED25519).to_owned(), KeyRejection::TypeMissing),
         (
             format!("{} alice", base64_of(RSA_3072)),
-            KeyRefusal::TypeMissing,
+            KeyRejection::TypeMissing,
         ),
     ]
 }
 
 /// Complete keys of kinds that are not accepted.
-fn types_and_sizes() -> Vec<(String, KeyRefusal)> {
+fn types_and_sizes() -> Vec<(String, KeyRejection)> {
     vec![
-        (CERTIFICATE.to_owned(), KeyRefusal::Certificate),
-        (DSA.to_owned(), KeyRefusal::Dsa),
+        (CERTIFICATE.to_owned(), KeyRejection::Certificate),
+        (DSA.to_owned(), KeyRejection::Dsa),
         (
             RSA_1024.to_owned(),
-            KeyRefusal::RsaTooShort {
+            KeyRejection::RsaTooShort {
                 bits: 1024,
                 bits_min: 3072,
             },
         ),
         (
             RSA_2048.to_owned(),
-            KeyRefusal::RsaTooShort {
+            KeyRejection::RsaTooShort {
                 bits: 2048,
                 bits_min: 3072,
             },
         ),
         (
             rsa(&[1, 0, 1], &modulus(3071)),
-            KeyRefusal::RsaTooShort {
+            KeyRejection::RsaTooShort {
                 bits: 3071,
                 bits_min: 3072,
             },
         ),
         (
             rsa(&[1, 0, 1], &modulus(16_385)),
-            KeyRefusal::RsaTooLong { bits: 16_385 },
+            KeyRejection::RsaTooLong { bits: 16_385 },
         ),
         (
             format!("ssh-ed25519 {}", base64_of(ECDSA_P256)),
-            KeyRefusal::TypesDiffer,
+            KeyRejection::TypesDiffer,
         ),
         (
             format!("ssh-rsa {}", base64_of(DSA)),
-            KeyRefusal::TypesDiffer,
+            KeyRejection::TypesDiffer,
         ),
         (
             format!("ecdsa-sha2-nistp256 {}", base64_of(CERTIFICATE)),
-            KeyRefusal::TypesDiffer,
+            KeyRejection::TypesDiffer,
         ),
         (
             format!("ecdsa-sha2-nistp384 {}", base64_of(ECDSA_P521)),
-            KeyRefusal::TypesDiffer,
+            KeyRejection::TypesDiffer,
         ),
         (
             "ssh-ed448 AAAACXNzaC1lZDQ0OA==".to_owned(),
-            KeyRefusal::UnknownType,
+            KeyRejection::UnknownType,
         ),
         (
             "ssh-xmss@openssh.com AAAAFHNz".to_owned(),
-            KeyRefusal::UnknownType,
+            KeyRejection::UnknownType,
         ),
         (
             format!("rsa-sha2-512 {}", base64_of(RSA_3072)),
-            KeyRefusal::UnknownType,
+            KeyRejection::UnknownType,
         ),
     ]
 }
 
 /// Keys that lost a part.
-fn broken_base64() -> Vec<(String, KeyRefusal)> {
+fn broken_base64() -> Vec<(String, KeyRejection)> {
     vec![
-        ("ssh-ed25519 !!!!".to_owned(), KeyRefusal::NotBase64),
-        (ED25519.replace('+', "-"), KeyRefusal::NotBase64),
-        (ED25519.replace("AAAA", "AA==AAAA"), KeyRefusal::NotBase64),
+        ("ssh-ed25519 !!!!".to_owned(), KeyRejection::NotBase64),
+        (ED25519.replace('+', "-"), KeyRejection::NotBase64),
+        (ED25519.replace("AAAA", "AA==AAAA"), KeyRejection::NotBase64),
         (
             format!("{}f=", &ED25519[..ED25519.len() - 2]),
-            KeyRefusal::NotBase64,
+            KeyRejection::NotBase64,
         ),
         (
             ECDSA_P256.trim_end_matches('=').to_owned(),
-            KeyRefusal::Truncated,
+            KeyRejection::Truncated,
         ),
-        ("ssh-ed25519".to_owned(), KeyRefusal::Truncated),
-        ("ssh-ed25519 AAAA".to_owned(), KeyRefusal::Truncated),
+        ("ssh-ed25519".to_owned(), KeyRejection::Truncated),
+        ("ssh-ed25519 AAAA".to_owned(), KeyRejection::Truncated),
         (
             ED25519[..ED25519.len() - 1].to_owned(),
-            KeyRefusal::Truncated,
+            KeyRejection::Truncated,
         ),
         (
             ED25519[..ED25519.len() - 4].to_owned(),
-            KeyRefusal::Truncated,
+            KeyRejection::Truncated,
         ),
-        (format!("{} alice", &RSA_3072[..208]), KeyRefusal::Truncated),
-        (format!("{ED25519}AAAA"), KeyRefusal::Malformed),
+        (
+            format!("{} alice", &RSA_3072[..208]),
+            KeyRejection::Truncated,
+        ),
+        (format!("{ED25519}AAAA"), KeyRejection::Malformed),
     ]
 }
 
 #[test]
 fn noncanonical_key_is_rejected() {
-    let good = modulus(3072);
-    let mut even = good.clone();
+    let valid = modulus(3072);
+    let mut even = valid.clone();
     *even.last_mut().unwrap() &= 0xfe;
     let point = &blob_of(ECDSA_P256)[39..];
     let mut off_curve = point.to_vec();
@@ -359,64 +374,67 @@ fn noncanonical_key_is_rejected() {
     };
     let sk = |application: &[u8]| line("sk-ssh-ed25519@openssh.com", &[&[7; 32], application]);
     assert_eq!(p256(point), ECDSA_P256);
-    assert_eq!(rsa(&[1, 0, 1], &good).len(), RSA_3072.len());
-    assert!(parse(&rsa(&[1, 0, 1], &good)).is_ok());
-    assert!(parse(&rsa(&[3], &good)).is_ok());
+    assert_eq!(rsa(&[1, 0, 1], &valid).len(), RSA_3072.len());
+    assert!(parse(&rsa(&[1, 0, 1], &valid)).is_ok());
+    assert!(parse(&rsa(&[3], &valid)).is_ok());
     assert!(parse(&rsa(&[1, 0, 1], &modulus(16_384))).is_ok());
     assert!(parse(&sk(b"ssh:laptop")).is_ok());
     let table = [
-        (rsa(&[1], &good), KeyRefusal::RsaInvalid),
-        (rsa(&[2], &good), KeyRefusal::RsaInvalid),
-        (rsa(&[1, 0, 0], &good), KeyRefusal::RsaInvalid),
-        (rsa(&[], &good), KeyRefusal::RsaInvalid),
-        (rsa(&[0xff], &good), KeyRefusal::RsaInvalid),
-        (rsa(&[1; 9], &good), KeyRefusal::RsaInvalid),
-        (rsa(&[1, 0, 1], &even), KeyRefusal::RsaInvalid),
-        (rsa(&[1, 0, 1], &[]), KeyRefusal::RsaInvalid),
-        (rsa(&[1, 0, 1], &[3]), KeyRefusal::RsaInvalid),
-        (rsa(&[1, 0, 1], &good[1..]), KeyRefusal::RsaInvalid),
-        (rsa(&[0, 1, 0, 1], &good), KeyRefusal::Malformed),
-        (rsa(&[0], &good), KeyRefusal::Malformed),
+        (rsa(&[1], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[2], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[1, 0, 0], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[0xff], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[1; 9], &valid), KeyRejection::RsaInvalid),
+        (rsa(&[1, 0, 1], &even), KeyRejection::RsaInvalid),
+        (rsa(&[1, 0, 1], &[]), KeyRejection::RsaInvalid),
+        (rsa(&[1, 0, 1], &[3]), KeyRejection::RsaInvalid),
+        (rsa(&[1, 0, 1], &valid[1..]), KeyRejection::RsaInvalid),
+        (rsa(&[0, 1, 0, 1], &valid), KeyRejection::Malformed),
+        (rsa(&[0], &valid), KeyRejection::Malformed),
         (
-            rsa(&[1, 0, 1], &[&[0], &good[..]].concat()),
-            KeyRefusal::Malformed,
+            rsa(&[1, 0, 1], &[&[0], &valid[..]].concat()),
+            KeyRejection::Malformed,
         ),
         (
-            line("ssh-rsa", &[&[1, 0, 1], &good, &[]]),
-            KeyRefusal::Malformed,
+            line("ssh-rsa", &[&[1, 0, 1], &valid, &[]]),
+            KeyRejection::Malformed,
         ),
-        (line("ssh-rsa", &[&[1, 0, 1]]), KeyRefusal::Truncated),
-        (p256(&off_curve), KeyRefusal::InvalidPoint),
-        (sk_p256(&off_curve), KeyRefusal::InvalidPoint),
-        (p256(&compressed), KeyRefusal::Malformed),
-        (sk_p256(&compressed), KeyRefusal::Malformed),
-        (sk_p256(&[0]), KeyRefusal::Malformed),
-        (p256(&[0]), KeyRefusal::Malformed),
-        (p256(&hybrid), KeyRefusal::Malformed),
-        (p256(&point[..64]), KeyRefusal::Malformed),
+        (line("ssh-rsa", &[&[1, 0, 1]]), KeyRejection::Truncated),
+        (p256(&off_curve), KeyRejection::InvalidPoint),
+        (sk_p256(&off_curve), KeyRejection::InvalidPoint),
+        (p256(&compressed), KeyRejection::Malformed),
+        (sk_p256(&compressed), KeyRejection::Malformed),
+        (sk_p256(&[0]), KeyRejection::Malformed),
+        (p256(&[0]), KeyRejection::Malformed),
+        (p256(&hybrid), KeyRejection::Malformed),
+        (p256(&point[..64]), KeyRejection::Malformed),
         (
             line("ecdsa-sha2-nistp256", &[b"nistp384", point]),
-            KeyRefusal::Malformed,
+            KeyRejection::Malformed,
         ),
         (
             line(
                 "ecdsa-sha2-nistp256",
                 &[b"nistp256", &blob_of(ECDSA_P384)[39..]],
             ),
-            KeyRefusal::Malformed,
+            KeyRejection::Malformed,
         ),
-        (line("ssh-ed25519", &[&[7; 31]]), KeyRefusal::Malformed),
-        (line("ssh-ed25519", &[&[7; 33]]), KeyRefusal::Malformed),
-        (line("ssh-ed25519", &[&[7; 32], b""]), KeyRefusal::Malformed),
-        (sk(b"ssh:\0"), KeyRefusal::Malformed),
-        (sk(b"a\0b"), KeyRefusal::Malformed),
-        (sk(b"\0"), KeyRefusal::Malformed),
+        (line("ssh-ed25519", &[&[7; 31]]), KeyRejection::Malformed),
+        (line("ssh-ed25519", &[&[7; 33]]), KeyRejection::Malformed),
+        (
+            line("ssh-ed25519", &[&[7; 32], b""]),
+            KeyRejection::Malformed,
+        ),
+        (sk(b"ssh:\0"), KeyRejection::Malformed),
+        (sk(b"a\0b"), KeyRejection::Malformed),
+        (sk(b"\0"), KeyRejection::Malformed),
     ];
-    for (text, refusal) in table {
-        assert_eq!(parse(&text), Err(refusal), "{text}");
+    for (text, rejection) in table {
+        assert_eq!(parse(&text), Err(rejection), "{text}");
         // A point is checked when a key is added; sshd checks stored ones.
         let stored = PublicKey::from_stored(base64_of(&text), "");
-        let is_left_to_sshd = refusal == KeyRefusal::InvalidPoint;
+        let is_left_to_sshd = rejection == KeyRejection::InvalidPoint;
         assert_eq!(stored.is_err(), !is_left_to_sshd, "{text}");
     }
 }
@@ -479,9 +497,9 @@ fn ed25519_point_of_small_order_is_rejected() {
         for sign in [0, 0x80] {
             point[31] |= sign;
             let plain = line("ssh-ed25519", &[&point]);
-            assert_eq!(parse(&plain), Err(KeyRefusal::InvalidPoint), "{plain}");
+            assert_eq!(parse(&plain), Err(KeyRejection::InvalidPoint), "{plain}");
             let sk = line("sk-ssh-ed25519@openssh.com", &[&point, b"ssh:"]);
-            assert_eq!(parse(&sk), Err(KeyRefusal::InvalidPoint), "{sk}");
+            assert_eq!(parse(&sk), Err(KeyRejection::InvalidPoint), "{sk}");
         }
         point[15] ^= 1;
         assert!(parse(&line("ssh-ed25519", &[&point])).is_ok());
@@ -489,11 +507,11 @@ fn ed25519_point_of_small_order_is_rejected() {
 }
 
 #[test]
-fn refusal_contains_no_pasted_text() {
+fn rejection_contains_no_pasted_text() {
     fn holds_no_reference<T: Copy + 'static>() {}
-    holds_no_reference::<KeyRefusal>();
-    holds_no_reference::<ImportRefusal>();
-    holds_no_reference::<LineRefusal>();
+    holds_no_reference::<KeyRejection>();
+    holds_no_reference::<ImportRejection>();
+    holds_no_reference::<LineRejection>();
 }
 
 #[test]
@@ -508,22 +526,22 @@ fn longest_paste_is_accepted() {
     let rest = PASTE_BYTES_MAX - ED25519.len() - 1;
     assert!(parse(&format!("{ED25519} {}", "x".repeat(rest))).is_ok());
     let longer = parse(&format!("{ED25519} {}", "x".repeat(rest + 1)));
-    assert_eq!(longer, Err(KeyRefusal::TooLong));
+    assert_eq!(longer, Err(KeyRejection::TooLong));
 }
 
 #[test]
-fn refusal_by_policy_differs_from_invalid_key() {
+fn policy_rejection_differs_from_invalid_key() {
     let kind = KeyType::Rsa;
-    let short = |bits| KeyRefusal::RsaTooShort {
+    let short = |bits| KeyRejection::RsaTooShort {
         bits,
         bits_min: 4_096,
     };
-    assert!(KeyRefusal::KindNotAllowed { kind }.is_by_policy());
+    assert!(KeyRejection::KindNotAllowed { kind }.is_by_policy());
     assert!(short(RSA_BITS_FLOOR).is_by_policy());
     for never in [
         short(RSA_BITS_FLOOR - 1),
-        KeyRefusal::Dsa,
-        KeyRefusal::Empty,
+        KeyRejection::Dsa,
+        KeyRejection::Empty,
     ] {
         assert!(!never.is_by_policy(), "{never}");
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use keycroft::model::event::{Action, Actor, AuditDetails, Channel, Origin, Target};
 use keycroft::model::time::Time;
-use keycroft::store::{EventFilter, Store, Waits};
+use keycroft::store::{EventCondition, Store, WriterTimeouts};
 use serde_json::{Value, json};
 
 use super::process::{Server, keycroft, new_lab};
@@ -106,7 +106,7 @@ fn rejections_within_an_act_are_folded() {
     );
 }
 
-fn refuse(store: &Store, address: &str, target: &str, at: Time) {
+fn reject(store: &Store, address: &str, target: &str, at: Time) {
     let origin = Origin {
         channel: Channel::Console,
         address: Some(address.parse::<IpAddr>().unwrap()),
@@ -115,13 +115,13 @@ fn refuse(store: &Store, address: &str, target: &str, at: Time) {
     };
     let trace = AuditDetails::new(Target::new("user", target, "", None));
     store
-        .note_refusal(at, Action::SignIn, Actor::nobody(), origin, trace)
+        .note_rejection(at, Action::SignIn, Actor::nobody(), origin, trace)
         .unwrap();
 }
 
 fn count(store: &Store) -> usize {
     let read = store.read().unwrap();
-    read.events(&EventFilter::default(), None, 1_000)
+    read.events(&EventCondition::default(), None, 1_000)
         .unwrap()
         .items
         .len()
@@ -130,22 +130,22 @@ fn count(store: &Store) -> usize {
 #[test]
 fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     for _ in 0..50 {
-        refuse(&store, "192.0.2.1", "", NOW);
+        reject(&store, "192.0.2.1", "", NOW);
     }
     assert_eq!(count(&store), 1);
     // The tried username stays visible; addresses within one IPv6 network count as one.
-    refuse(&store, "192.0.2.1", "alice", NOW);
-    refuse(&store, "2001:db8::1", "", NOW);
+    reject(&store, "192.0.2.1", "alice", NOW);
+    reject(&store, "2001:db8::1", "", NOW);
     for host in 2..50 {
-        refuse(&store, &format!("2001:db8::{host:x}"), "", NOW);
+        reject(&store, &format!("2001:db8::{host:x}"), "", NOW);
     }
     assert_eq!(count(&store), 3);
     // All day, from one address, at every name.
     for minute in 1..=60 {
         for name in 0..40 {
-            refuse(
+            reject(
                 &store,
                 "192.0.2.1",
                 &format!("user{name}"),
@@ -161,9 +161,9 @@ fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
 #[test]
 fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
     let folder = tempfile::tempdir().unwrap();
-    let store = bare_store(folder.path(), Waits::default());
+    let store = bare_store(folder.path(), WriterTimeouts::default());
     for network in 0..300 {
-        refuse(
+        reject(
             &store,
             &format!("2001:db8:{network:x}::1"),
             &format!("user{}", network % 10),
@@ -176,7 +176,7 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
     store.sweep_batch(later, 1_000).unwrap();
     let read = store.read().unwrap();
     let all = read
-        .events(&EventFilter::default(), None, 1_000)
+        .events(&EventCondition::default(), None, 1_000)
         .unwrap()
         .items;
     let repeated: usize = all
@@ -194,9 +194,9 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
         .sum();
     assert_eq!(repeated + events, 300, "each is an event or counted in one");
     // A clock that is set back neither stops nor doubles the count.
-    refuse(&store, "192.0.2.9", "", later);
-    refuse(&store, "192.0.2.9", "", NOW);
-    refuse(&store, "192.0.2.9", "", NOW);
+    reject(&store, "192.0.2.9", "", later);
+    reject(&store, "192.0.2.9", "", NOW);
+    reject(&store, "192.0.2.9", "", NOW);
     assert_eq!(count(&store), all.len() + 2);
 }
 
@@ -235,15 +235,19 @@ fn rejected_anonymous_requests_barely_grow_the_log() {
                 .status,
             201
         );
-        let (status, said) = server.terminate();
+        let (status, message) = server.terminate();
         assert!(status.success());
-        assert!(said.len() < bytes_max, "{level}: {} bytes", said.len());
-        assert!(said.lines().all(|line| line.len() < 200), "{said}");
-        let changes = said
+        assert!(
+            message.len() < bytes_max,
+            "{level}: {} bytes",
+            message.len()
+        );
+        assert!(message.lines().all(|line| line.len() < 200), "{message}");
+        let changes = message
             .lines()
             .filter(|line| line.contains("POST /api/v1/api-keys 201"))
             .count();
-        assert_eq!(changes, 1, "a change is logged: {said}");
-        assert_eq!(said.contains("POST /aaa"), level == "debug", "{said}");
+        assert_eq!(changes, 1, "a change is logged: {message}");
+        assert_eq!(message.contains("POST /aaa"), level == "debug", "{message}");
     }
 }

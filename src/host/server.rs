@@ -12,7 +12,7 @@ use crate::client::cause::{NOT_OURS, about_tls, cause};
 use crate::client::tls::trusting;
 use crate::clock::Clock;
 use crate::model::text::percent_encode;
-use crate::terminal::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
+use crate::terminal::exit::{FAILED, FORBIDDEN, Failure, UNREACHABLE};
 use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
 /// The `User-Agent` of requests: the server shows it as the version of the host.
@@ -22,18 +22,18 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
 /// The failure of a request.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum RequestError {
     /// The server rejected the host credential: the host was deleted. Such a host cannot fall back to its cache.
     Definite(String),
     /// The server is unreachable or unhealthy, or another program answers.
     Unreachable(String),
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Definite(why) => Self::new(REFUSED, why),
-            Refusal::Unreachable(why) => Self::new(UNREACHABLE, why),
+impl From<RequestError> for Failure {
+    fn from(rejection: RequestError) -> Self {
+        match rejection {
+            RequestError::Definite(why) => Self::new(FORBIDDEN, why),
+            RequestError::Unreachable(why) => Self::new(UNREACHABLE, why),
         }
     }
 }
@@ -46,8 +46,8 @@ pub struct ServerAnswer {
 }
 
 impl ServerAnswer {
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        serde_json::from_str(&self.text).map_err(|_| Refusal::Unreachable(NOT_OURS.to_owned()))
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
+        serde_json::from_str(&self.text).map_err(|_| RequestError::Unreachable(NOT_OURS.to_owned()))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -91,7 +91,11 @@ impl HostServer {
     }
 
     /// The server that this host belongs to.
-    pub fn of(folder: &HostFolder, settings: &Settings, time: Duration) -> Result<Self, Failure> {
+    pub fn from_settings(
+        folder: &HostFolder,
+        settings: &Settings,
+        time: Duration,
+    ) -> Result<Self, Failure> {
         let secret = folder.credential()?.ok_or_else(|| {
             Failure::new(
                 FAILED,
@@ -109,7 +113,7 @@ impl HostServer {
         self.secret == other.secret
     }
 
-    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<ServerAnswer, Refusal> {
+    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<ServerAnswer, RequestError> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let mut request = self
             .agent
@@ -119,10 +123,10 @@ impl HostServer {
         if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
-        answer(&self.url, request.call())
+        read_answer(&self.url, request.call())
     }
 
-    pub fn post(&self, path: &str, body: &str) -> Result<ServerAnswer, Refusal> {
+    pub fn post(&self, path: &str, body: &str) -> Result<ServerAnswer, RequestError> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let request = self
             .agent
@@ -130,11 +134,11 @@ impl HostServer {
             .header(header::AUTHORIZATION, bearer.as_str())
             .header(CLOCK_HEADER, Clock::System.now().to_string())
             .header(header::CONTENT_TYPE, "application/json");
-        answer(&self.url, request.send(body))
+        read_answer(&self.url, request.send(body))
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
-    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<ServerAnswer, Refusal> {
+    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<ServerAnswer, RequestError> {
         self.get("/api/v1/hosts/self/authorized-keys", tag)
     }
 
@@ -143,7 +147,7 @@ impl HostServer {
         &self,
         login: &str,
         fingerprint: Option<&str>,
-    ) -> Result<AuthorizedKeysOut, Refusal> {
+    ) -> Result<AuthorizedKeysOut, RequestError> {
         let mut path = format!(
             "/api/v1/hosts/self/authorized-keys?username={}",
             percent_encode(login)
@@ -156,21 +160,21 @@ impl HostServer {
     }
 
     /// Reports logins.
-    pub fn report(&self, logins: &[LoginIn]) -> Result<(), Refusal> {
+    pub fn report(&self, logins: &[LoginIn]) -> Result<(), RequestError> {
         let body = serde_json::to_string(logins)
-            .map_err(|error| Refusal::Unreachable(error.to_string()))?;
+            .map_err(|error| RequestError::Unreachable(error.to_string()))?;
         self.post("/api/v1/hosts/self/logins", &body).map(|_| ())
     }
 }
 
-fn answer(
+fn read_answer(
     url: &str,
     answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<ServerAnswer, Refusal> {
+) -> Result<ServerAnswer, RequestError> {
     let unreachable = |error: ureq::Error| {
         let cause = cause(&error);
         let host = url.split_once("://").map_or(url, |(_, host)| host);
-        Refusal::Unreachable(about_tls(&cause, host).map_or(cause, |(words, _)| words))
+        RequestError::Unreachable(about_tls(&cause, host).map_or(cause, |(words, _)| words))
     };
     let mut answered = answered.map_err(unreachable)?;
     let status = answered.status().as_u16();
@@ -193,7 +197,7 @@ fn answer(
             text,
         }),
         // Only as a problem: a proxy's own 401 or 404 does not come from the server.
-        401 if is_problem => Err(Refusal::Definite(
+        401 if is_problem => Err(RequestError::Definite(
             "the server does not accept the credential or code of this host; it may be revoked or used".to_owned(),
         )),
         400..500 if is_problem && !matches!(status, 408 | 429) => {
@@ -202,9 +206,9 @@ fn answer(
                 |_| format!("the server rejected the request with status {status}"),
                 |problem| problem.detail.unwrap_or(problem.title),
             );
-            Err(Refusal::Definite(why))
+            Err(RequestError::Definite(why))
         }
-        _ => Err(Refusal::Unreachable(format!(
+        _ => Err(RequestError::Unreachable(format!(
             "the server answers with status {status}"
         ))),
     }

@@ -190,7 +190,7 @@ fn private_key_is_never_stored_or_echoed() {
     let json = |value: &Value| value.to_string();
     let new = json(&json!({"name": "x", "public_key": private}));
     let path = format!("/api/v1/ssh-keys/{}", id.as_str().unwrap());
-    let whole = format!("{ED25519} ok\n{private}");
+    let complete = format!("{ED25519} ok\n{private}");
     let asked = [
         ("POST", "/api/v1/ssh-keys", new, 422, true),
         (
@@ -225,14 +225,14 @@ fn private_key_is_never_stored_or_echoed() {
         (
             "POST",
             "/api/v1/ssh-keys/import",
-            json(&json!({"text": whole})),
+            json(&json!({"text": complete})),
             422,
             true,
         ),
         (
             "POST",
             "/api/v1/users/bob/ssh-keys/import",
-            json(&json!({"text": whole})),
+            json(&json!({"text": complete})),
             422,
             true,
         ),
