@@ -8,7 +8,7 @@ use super::holder::Holder;
 use super::layout::{Frame, page};
 use super::table::{address, last_use};
 use super::when::{end, exact, expiry, length, time};
-use super::{chart, event, permission_form, standing};
+use super::{chart, event, permission_form, status_badge};
 use crate::model::credential::{Grace, Kind, LastUse, Record, RejectReason, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
@@ -55,7 +55,7 @@ pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let content = html! {
         div.head {
-            div.bar { h1 { (record.name) } (standing::pill(record, frame.now)) }
+            div.bar { h1 { (record.name) } (status_badge::pill(record, frame.now)) }
             div.actions { (buttons(frame, view)) }
         }
         p.lead {

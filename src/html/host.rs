@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::shown_once::{field, paste};
-use super::standing::badge;
+use super::status_badge::badge;
 use super::when::{length, time, time_or_never, utc};
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::{Time, short};

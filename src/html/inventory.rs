@@ -6,7 +6,7 @@ use super::api_key_list::{self, ApiKeyRow};
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, Head, ListPlace, plain, sorted};
 use super::ssh_key_list::{self, SshKeyRow};
-use super::{session, standing};
+use super::{session, status_badge};
 use crate::model::credential::Kind;
 use crate::model::list::{Column, List};
 use crate::model::permission::Permissions;
@@ -169,7 +169,7 @@ fn list_row(frame: &Frame, view: &Inventory, row: &InventoryRow) -> Markup {
                 InventoryItem::Credential(one) if one.record.kind == Kind::Session => {
                     th.name scope="row" { @if let Some(path) = &row.path { a href=(path) { (name) } } @else { bdi { (name) } } small { (id) } }
                     (owner)
-                    td.state { (standing::pill(&one.record, now)) }
+                    td.state { (status_badge::pill(&one.record, now)) }
                     (list::expires(one.record.expires_at, now))
                     (session::active(&one.record, frame))
                     (list::created(one.record.created_at))

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::ssh_key::{SshKeyFacts, kind, option_names};
-use super::standing::badge;
+use super::status_badge::badge;
 use super::when::relative;
 use crate::model::inventory::Weakness;
 use crate::model::list::Column;
