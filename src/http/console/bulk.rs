@@ -108,7 +108,7 @@ fn too_many() -> Error {
 }
 
 /// Asks for the number of things, and deletes them once it was typed.
-pub(super) fn delete(
+pub(super) fn delete_picked_items(
     context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,

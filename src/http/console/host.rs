@@ -138,7 +138,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit_host(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     match try_edit(context, caller, &input) {
         Ok(host) => {
@@ -302,7 +302,7 @@ pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer
     page_response(delete_form(context, caller, Input::default())?)
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_host(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     let host = find_host(context, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {

@@ -113,7 +113,11 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Deletes those that were picked in the list.
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_inventory_items(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Answer {
     let (tab, _) = tab(input.value("kind"));
     let word = kind_word(tab).to_owned();
     let picked = bulk::Picked {
@@ -122,5 +126,5 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         path: "/admin/inventory",
         fixed: vec![("kind", word)],
     };
-    bulk::delete(context, caller, input, &picked)
+    bulk::delete_picked_items(context, caller, input, &picked)
 }
