@@ -37,7 +37,7 @@ CREATE TABLE users (
 CREATE TABLE totp (
     user_id    INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
     seed       BLOB NOT NULL CHECK (length(seed) = 20),
-    last_step  INTEGER NOT NULL,  -- the last step whose code was accepted: it and earlier ones are refused
+    last_step  INTEGER NOT NULL,  -- the last step whose code was accepted: it and earlier ones are rejected
     created_at INTEGER NOT NULL,
     last_used_at INTEGER
 ) STRICT;

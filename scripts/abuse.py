@@ -56,17 +56,17 @@ class Peak(threading.Thread):
 
     def __enter__(self):
         super().__init__(daemon=True)
-        self.base, self.most, self.over = proc()[1], 0, False
+        self.base, self.most, self.ended = proc()[1], 0, False
         self.start()
         return self
 
     def run(self):
-        while not self.over:
+        while not self.ended:
             self.most = max(self.most, proc()[1] - self.base)
             time.sleep(0.02)
 
     def __exit__(self, *_):
-        self.over = True
+        self.ended = True
         self.join()
 
 
@@ -139,7 +139,7 @@ def shown(before, during):
 
 
 def is_quick(before, during):
-    """Under 100 ms without an error; on a machine that is busy with other things, by the ratio to what it takes alone."""
+    """Under 100 ms without an error; on a busy machine, by the ratio to the time without load."""
     return during["errors"] == 0 and during["p99"] < max(100, 5 * before["p99"])
 
 
@@ -153,7 +153,7 @@ def wait_until(seconds, condition):
     return None
 
 
-def demand_base(bar, base):
+def require_base(bar, base):
     """Threads and descriptors as before, 20 seconds after."""
     back = lambda: proc()[2] <= base[2] + 8 and proc()[0] <= base[0] + 2
     took = wait_until(20, back)
@@ -165,13 +165,13 @@ def demand_base(bar, base):
 
 
 def crowd(number, by=connect):
-    """Many connections; as many as the machine gives."""
-    made = []
+    """Many connections, as many as the machine allows."""
+    created = []
     for _ in range(number):
         s = by(buffer=4096)
         s.setblocking(False)
-        made.append(s)
-    return made
+        created.append(s)
+    return created
 
 
 def try_send(s, data):
@@ -206,11 +206,11 @@ if TLS:
 def warm():
     """As many threads as the pool has at most, once: SQLite keeps the descriptors of their files for the next ones."""
     base = proc()
-    made = crowd(128)
-    for s in made:
+    created = crowd(128)
+    for s in created:
         try_send(s, CROWDS["never-readers"][0])
     time.sleep(1)
-    for s in made:
+    for s in created:
         s.close()
     wait_until(30, lambda: proc()[0] <= base[0] + 2)
 
@@ -221,55 +221,55 @@ def slow(number, idle):
     for name, (first, then) in CROWDS.items():
         base = proc()
         watch = Probe(15)
-        made = crowd(number, connect_plainly if name.startswith("handshakes") else connect)
+        created = crowd(number, connect_plainly if name.startswith("handshakes") else connect)
         begin = time.monotonic()
-        for s in made:
+        for s in created:
             try_send(s, first)
         arrived = wait_until(3, lambda: proc()[2] >= base[2] + number * 0.9)
-        gone = None
-        while time.monotonic() - begin < 16 and gone is None:
-            for s in made:
+        closed_after = None
+        while time.monotonic() - begin < 16 and closed_after is None:
+            for s in created:
                 if then:
                     try_send(s, then)
             time.sleep(0.5)
             if proc()[2] <= base[2] + number * 0.05 + 4:
-                gone = time.monotonic() - begin
+                closed_after = time.monotonic() - begin
         during = watch.result()
-        said = f"95 % dropped after {gone:.1f} s" if gone else f"{proc()[2] - base[2]} of {number} still there"
-        held = gone is not None and gone <= 15 and is_quick(before_all, during) and arrived is not None
-        line(f"R8 {number} {name}{OVER}", f"{said}, {shown(before_all, during)}", held)
-        for s in made:
+        output = f"95 % dropped after {closed_after:.1f} s" if closed_after else f"{proc()[2] - base[2]} of {number} still there"
+        held = closed_after is not None and closed_after <= 15 and is_quick(before_all, during) and arrived is not None
+        line(f"R8 {number} {name}{OVER}", f"{output}, {shown(before_all, during)}", held)
+        for s in created:
             s.close()
-        demand_base(f"R8 {name}{OVER}", base)
+        require_base(f"R8 {name}{OVER}", base)
     base = proc()
     watch = Probe(10)
-    made = crowd(number)
-    good = 0
+    created = crowd(number)
+    answered_count = 0
     for _ in range(3):
-        for s in made:
+        for s in created:
             try_send(s, VERIFY)
         time.sleep(2)
-        for s in made:
+        for s in created:
             try:
-                good += s.recv(4096).startswith(b"HTTP/1.1 204")
+                answered_count += s.recv(4096).startswith(b"HTTP/1.1 204")
             except OSError:
                 pass
     during = watch.result()
-    line(f"R8 {number} keep-alive{OVER}", f"{good} of {number * 3} answered, {shown(before_all, during)}", good == number * 3 and is_quick(before_all, during))
-    for s in made:
+    line(f"R8 {number} keep-alive{OVER}", f"{answered_count} of {number * 3} answered, {shown(before_all, during)}", answered_count == number * 3 and is_quick(before_all, during))
+    for s in created:
         s.close()
-    demand_base(f"R8 keep-alive{OVER}", base)
+    require_base(f"R8 keep-alive{OVER}", base)
     if idle:
         base = proc()
         watch = Probe(15)
-        made = crowd(idle)
+        created = crowd(idle)
         during = watch.result()
-        gone = wait_until(80, lambda: proc()[2] <= base[2] + idle * 0.05 + 4)
-        said = f"95 % dropped after {gone + 15:.0f} s" if gone is not None else f"{proc()[2] - base[2]} still there"
-        line(f"R8 {idle} idle{OVER}", f"{said}, {shown(before_all, during)}", gone is not None and is_quick(before_all, during))
-        for s in made:
+        closed_after = wait_until(80, lambda: proc()[2] <= base[2] + idle * 0.05 + 4)
+        output = f"95 % dropped after {closed_after + 15:.0f} s" if closed_after is not None else f"{proc()[2] - base[2]} still there"
+        line(f"R8 {idle} idle{OVER}", f"{output}, {shown(before_all, during)}", closed_after is not None and is_quick(before_all, during))
+        for s in created:
             s.close()
-        demand_base(f"R8 idle{OVER}", base)
+        require_base(f"R8 idle{OVER}", base)
 
 
 # --- R9 ---
@@ -303,7 +303,7 @@ def timed_verification():
 
 
 def normal_again(ordinary_ms):
-    """Seconds until ten verifications in a row, on new connections, are correct and as quick as before; the slowest of them."""
+    """Seconds until ten verifications in a row on new connections are correct and as quick as before, and the slowest of them."""
     begin = time.monotonic()
     first, row = begin, []
     while len(row) < 10:
@@ -319,9 +319,9 @@ def normal_again(ordinary_ms):
     return first - begin, max(row)
 
 
-def demand_normal(bar, peak, said, ordinary_ms, good=True):
+def require_normal(bar, peak, output, ordinary_ms, is_valid=True):
     after, slowest = normal_again(ordinary_ms)
-    line(f"R9 {bar}", f"{said}, {peak.most / 1024:.1f} MiB more at most", good and peak.most < 64 * 1024)
+    line(f"R9 {bar}", f"{output}, {peak.most / 1024:.1f} MiB more at most", is_valid and peak.most < 64 * 1024)
     figure = "not within 10 s" if after is None else f"{after:.2f} s after, ten verifications on new connections took at most {slowest:.1f} ms each"
     line(f"R9 normal after {bar}", f"{figure} (ordinary: under {ordinary_ms:.0f} ms)", after is not None and after <= 2)
 
@@ -329,9 +329,9 @@ def demand_normal(bar, peak, said, ordinary_ms, good=True):
 def is_verifying():
     try:
         s = connect(timeout=2)
-        good = verify(s)
+        is_valid = verify(s)
         s.close()
-        return good
+        return is_valid
     except OSError:
         return False
 
@@ -370,10 +370,10 @@ def flood(pipelined, resets):
     with Peak() as peak:
         answer = push(b"POST /oauth/revoke HTTP/1.1\r\n" + HEAD + b"Content-Length: 18446744073709551615\r\n\r\n", 1)
         other = push(b"POST /oauth/revoke HTTP/1.1\r\n" + HEAD + b"Content-Length: 9000000000\r\n\r\n" + b"a" * 65536, 1)
-        demand_normal("huge Content-Length", peak, f'"{answer}" and "{other}"', quick, answer[9:12] in ("400", "413", "431") and other[9:12] == "413")
+        require_normal("huge Content-Length", peak, f'"{answer}" and "{other}"', quick, answer[9:12] in ("400", "413", "431") and other[9:12] == "413")
     with Peak() as peak:
         answer = push(b"GET /" + b"a" * 65536, 1) if pipelined < 50_000 else push(b"GET /" + b"a" * 65536, 400)
-        demand_normal("an endless line", peak, f'"{answer}"', quick)
+        require_normal("an endless line", peak, f'"{answer}"', quick)
     with Peak() as peak:
         answer = push(b"GET / HTTP/1.1\r\n" + HEAD + b"X-A: b\r\n" * 10_000, 1)
         s = connect()
@@ -384,10 +384,10 @@ def flood(pipelined, resets):
         except OSError:
             pass
         s.close()
-        demand_normal("a million headers", peak, f'"{answer}"', quick)
+        require_normal("a million headers", peak, f'"{answer}"', quick)
     with Peak() as peak:
         count = pipeline(pipelined)
-        demand_normal(f"{pipelined} pipelined requests", peak, f"{count} answered", quick, count == pipelined)
+        require_normal(f"{pipelined} pipelined requests", peak, f"{count} answered", quick, count == pipelined)
     with Peak() as peak:
         before = Probe(2).result()
         watch = Probe(5)
@@ -397,8 +397,8 @@ def flood(pipelined, resets):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             s.close()
         during = watch.result()
-        demand_normal(f"{resets} resets", peak, shown(before, during), quick, during["errors"] == 0)
-    demand_base("R9", base)
+        require_normal(f"{resets} resets", peak, shown(before, during), quick, during["errors"] == 0)
+    require_base("R9", base)
 
 
 def descriptors(number):
@@ -406,22 +406,22 @@ def descriptors(number):
     quick = ordinary()
     base = proc()
     with Peak() as peak:
-        made = []
+        created = []
         for _ in range(number):
             try:
                 s = connect(timeout=1)
                 s.setblocking(False)
                 try_send(s, VERIFY)
-                made.append(s)
+                created.append(s)
             except OSError:
                 pass
         time.sleep(1)
         among = is_verifying()
         most = proc()[2]
-        for s in made:
+        for s in created:
             s.close()
-        demand_normal(f"{number} connections, 256 descriptors", peak, f"{most} used, a newcomer {'served' if among else 'not served'} meanwhile", quick, most <= 256)
-    demand_base("R9 descriptors", base)
+        require_normal(f"{number} connections, 256 descriptors", peak, f"{most} used, a newcomer {'served' if among else 'not served'} meanwhile", quick, most <= 256)
+    require_base("R9 descriptors", base)
 
 
 # --- S6, S7 ---
@@ -477,11 +477,11 @@ def signins(number, waves):
         during = watch.result()
     answered = counts.get(401, 0) + counts.get(503, 0)
     held = peak.most < 128 * 1024 and is_quick(before, during) and answered == number * waves
-    said = ", ".join(f"{count} times {status}" for status, count in sorted(counts.items(), key=str))
-    line(f"S7 {number} parallel sign-ins", f"{said}, {peak.most / 1024:.0f} MiB more at most, {shown(before, during)}", held)
+    output = ", ".join(f"{count} times {status}" for status, count in sorted(counts.items(), key=str))
+    line(f"S7 {number} parallel sign-ins", f"{output}, {peak.most / 1024:.0f} MiB more at most, {shown(before, during)}", held)
     for browser in browsers:
         browser.connection.close()
-    demand_base("S7", base)
+    require_base("S7", base)
 
 
 def timing(pairs):
@@ -511,8 +511,8 @@ def timing(pairs):
         more += abs(sum(rank if bits >> place & 1 else -rank for place, rank in enumerate(ranks))) >= found
     chance = (more + 1) / (rounds + 1)
     middle = {kind: statistics.median(values) for kind, values in medians.items()}
-    said = f"p = {chance:.4f} over {pairs} pairs, medians {middle[True]:.2f} ms known, {middle[False]:.2f} ms unknown, statuses {sorted(statuses)}"
-    line("S6 timing of names", said, chance > 0.001 and statuses == {401})
+    output = f"p = {chance:.4f} over {pairs} pairs, medians {middle[True]:.2f} ms known, {middle[False]:.2f} ms unknown, statuses {sorted(statuses)}"
+    line("S6 timing of names", output, chance > 0.001 and statuses == {401})
 
 
 # --- R12 ---

@@ -66,7 +66,7 @@ class Shell:
         return words in self.plain()
 
     def plain(self):
-        """What is on the screen, without escape codes."""
+        """The text on the screen, without escape codes."""
         return re.sub(r"\x1b\[[0-9;?<>=]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[=>()][A-Z0-9]?|[\x07\x08\r]", "", self.text)
 
     def type(self, text):

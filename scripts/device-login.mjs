@@ -59,19 +59,19 @@ const config = await client.discovery(new URL(url), "keycroft-cli", undefined, c
   algorithm: "oauth2",
   execute: [client.allowInsecureRequests],
 });
-check("the client finds the endpoints by the metadata", config.serverMetadata().device_authorization_endpoint === `${url}/oauth/device_authorization`);
+check("the client finds the endpoints in the metadata", config.serverMetadata().device_authorization_endpoint === `${url}/oauth/device_authorization`);
 
 const begun = await client.initiateDeviceAuthorization(config, { computer: "gpu1", program: "openid-client", lifetime: "2h" });
-check("it gets a code of eight letters and a place", /^[B-Z]{4}-[B-Z]{4}$/.test(begun.user_code) && begun.verification_uri === `${url}/device`, begun);
+check("the device receives a code of eight letters and an address", /^[B-Z]{4}-[B-Z]{4}$/.test(begun.user_code) && begun.verification_uri === `${url}/device`, begun);
 const waiting = client.pollDeviceAuthorizationGrant(config, begun, undefined, { signal: AbortSignal.timeout(60_000) });
 const page = await lookUp(begun.user_code.toLowerCase().replace("-", ""));
 check("the page names the computer and the program", page.includes("gpu1") && page.includes("openid-client") && page.includes(begun.user_code), page.slice(0, 2000));
 const approved = await person.send("/device/approve", page, { expires_in: "1h" });
 const granted = await waiting;
-check("it gets a token once the person said yes", granted.access_token?.startsWith("kct_") && granted.token_type === "bearer", { ...granted, access_token: "", approved: approved.slice(0, 500) });
-check("which lives as the person chose", granted.expires_in === 3600, granted.expires_in);
+check("the device receives a token after the approval", granted.access_token?.startsWith("kct_") && granted.token_type === "bearer", { ...granted, access_token: "", approved: approved.slice(0, 500) });
+check("the token has the chosen lifetime", granted.expires_in === 3600, granted.expires_in);
 const me = await (await fetch(`${url}/api/v1/me`, { headers: { Authorization: `Bearer ${granted.access_token}` } })).json();
-check("and is theirs", me.username === username && me.permissions.join(" ") === granted.scope, me);
+check("the token belongs to the approver", me.username === username && me.permissions.join(" ") === granted.scope, me);
 
 async function error(promise) {
   try {
@@ -82,18 +82,18 @@ async function error(promise) {
   }
 }
 
-check("the code is spent", (await error(client.pollDeviceAuthorizationGrant(config, { ...begun, interval: 0 }))) === "invalid_grant");
+check("the code cannot be used again", (await error(client.pollDeviceAuthorizationGrant(config, { ...begun, interval: 0 }))) === "invalid_grant");
 const second = await client.initiateDeviceAuthorization(config, { scope: "account:read" });
 const secondPage = await lookUp(second.user_code);
 await person.send("/device/refuse", secondPage, {});
-check("it is told that the person said no", (await error(client.pollDeviceAuthorizationGrant(config, { ...second, interval: 0 }))) === "access_denied");
+check("the device receives the denial", (await error(client.pollDeviceAuthorizationGrant(config, { ...second, interval: 0 }))) === "access_denied");
 const third = await client.initiateDeviceAuthorization(config, { scope: "account:read" });
 await person.send("/device/approve", await lookUp(third.user_code), { expires_in: "1h" });
 const narrow = await client.pollDeviceAuthorizationGrant(config, { ...third, interval: 0 });
-check("a scope makes the token less", narrow.scope === "account:read", narrow.scope);
-check("a scope that is none is refused", (await error(client.initiateDeviceAuthorization(config, { scope: "nonsense" }))) === "invalid_scope");
+check("a scope limits the token", narrow.scope === "account:read", narrow.scope);
+check("an unknown scope is rejected", (await error(client.initiateDeviceAuthorization(config, { scope: "nonsense" }))) === "invalid_scope");
 const revoked = await error(client.tokenRevocation(config, narrow.access_token));
 const after = await fetch(`${url}/api/v1/me`, { headers: { Authorization: `Bearer ${narrow.access_token}` } });
-check("and the client can end it (RFC 7009)", revoked === "none" && after.status === 401, revoked);
+check("the client revokes the token (RFC 7009)", revoked === "none" && after.status === 401, revoked);
 
 process.exitCode = failures ? 1 : 0;

@@ -118,13 +118,13 @@ failed() {
 
 # check NAME COMMAND...: one line, by the command's exit code. On failure with its output.
 check() {
-    local name=$1 said
+    local name=$1 printed
     shift
-    if said=$("$@" 2>&1); then
+    if printed=$("$@" 2>&1); then
         ok "$name"
     else
         failed "$name"
-        printf '%s\n' "$said" | sed 's/^/    /'
+        printf '%s\n' "$printed" | sed 's/^/    /'
     fi
 }
 
@@ -183,12 +183,12 @@ serve() {
     url=$(sed -n 's/.*listening on //p' "$work/log")
 }
 
-# ends_well: sends SIGTERM; the server must exit with 0.
-ends_well() {
+# stops_cleanly: sends SIGTERM; the server must exit with 0.
+stops_cleanly() {
     local code=0
     kill "$server"
     wait "$server" || code=$?
-    same "the server ends well" 0 "$code"
+    same "the server stops cleanly" 0 "$code"
 }
 
 # A secret with a wrong last character.

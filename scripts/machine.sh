@@ -113,10 +113,10 @@ machines_sshd() {
     fi
     echo $! >"$work/unit-ssh.pid"
     started+=("$!")
-    wait_for 30 sshd_listens || { sshd_said; failed "sshd starts"; exit 1; }
+    wait_for 30 sshd_listens || { sshd_output; failed "sshd starts"; exit 1; }
 }
 
-sshd_said() {
+sshd_output() {
     if [ -d /run/log/journal ]; then
         journalctl --quiet --output=cat _COMM=sshd
     else
@@ -125,7 +125,7 @@ sshd_said() {
 }
 
 sshd_listens() {
-    sshd_said | grep -q 'Server listening'
+    sshd_output | grep -q 'Server listening'
 }
 
 # machines_systemctl: a replacement for systemd. It starts a service with the command and user of its unit, runs the service of a
@@ -133,7 +133,7 @@ sshd_listens() {
 machines_systemctl() {
     {
         printf '#!/bin/bash\nwork=%s\n' "$work"
-        declare -f sshd_said
+        declare -f sshd_output
         cat <<'END'
 run() {
     local unit=$1 user group
@@ -150,7 +150,7 @@ start() {
     done
 }
 listening() {
-    sshd_said | grep -c 'Server listening'
+    sshd_output | grep -c 'Server listening'
 }
 case "$*" in
     daemon-reload) ;;

@@ -6,7 +6,7 @@ power.py replay TRACE KEYCROFT CUTS [LIE]       rebuilds the disk for CUTS momen
 power.py window TRACE KEYCROFT CUTS BEGIN END [LIE]     the same for what lies between two marks: CUTS 0 is every record, in every way where it is decided
 power.py acknowledge TRACE WORD...              puts a promise or a mark into the trace
 
-The trace is what scripts/power.c writes, and between it, as records of type A, what the server or a command said was done.
+The trace is written by scripts/power.c. Records of type A between its records are the acknowledgments of the server or a command.
 At a cut there is for sure: of each file what was synced, of the folder the names that were synced. Of what came later any
 part may be there: nothing, all, the beginning, or any sectors of any of it. LIE (files, wal, folder) makes the disk say
 "synced" without having done it: then the replay has to find something missing, or it proves nothing.
@@ -59,17 +59,17 @@ def load(url, secret, trace, seconds, round_):
         while time.monotonic() < end:
             turn += 1
             name = f"{round_} {number} {turn} " + "x" * random.randrange(40)
-            made = ask(server, "POST", "/api/v1/api-keys", {"name": name, "permissions": []}, 201)["id"]
-            acknowledge(trace, "lives", made)
+            created = ask(server, "POST", "/api/v1/api-keys", {"name": name, "permissions": []}, 201)["id"]
+            acknowledge(trace, "valid", created)
             what = turn % 3
             if what == 1:
-                acknowledge(trace, "unknown", made)
-                ask(server, "DELETE", f"/api/v1/api-keys/{made}", None, 204)
-                acknowledge(trace, "ended", made)
+                acknowledge(trace, "unknown", created)
+                ask(server, "DELETE", f"/api/v1/api-keys/{created}", None, 204)
+                acknowledge(trace, "deleted", created)
             elif what == 2:
-                acknowledge(trace, "unknown", made)
-                ask(server, "PATCH", f"/api/v1/api-keys/{made}", {"disabled": True}, 200)
-                acknowledge(trace, "disabled", made)
+                acknowledge(trace, "unknown", created)
+                ask(server, "PATCH", f"/api/v1/api-keys/{created}", {"disabled": True}, 200)
+                acknowledge(trace, "disabled", created)
 
     def guarded(number):
         try:
@@ -209,7 +209,7 @@ class Disk:
             self.copies[of] = (self.copies[of][0] if of in self.copies else dict(self.promised), True)
         elif word == "appearing":
             # A change during the copy may be in it or not: a valid credential may be deleted, but its row exists.
-            self.copies[of] = ({name: "unknown" if state in ("lives", "disabled") else state for name, state in self.promised.items()}, False)
+            self.copies[of] = ({name: "unknown" if state in ("valid", "disabled") else state for name, state in self.promised.items()}, False)
         elif word == "restoring":
             self.instead = as_restored(self.copies[of][0])
         elif word == "restored":
@@ -235,7 +235,7 @@ class Disk:
 
 def as_restored(promised):
     """A restore revokes the only token, alice's."""
-    return {name: "gone" if state == "token" else state for name, state in promised.items()}
+    return {name: "revoked" if state == "token" else state for name, state in promised.items()}
 
 
 def rename(names, change):
@@ -273,13 +273,13 @@ def missing_from(path, promised):
     for name, state in promised.items():
         if state == "user":
             so = name in users
-        elif state == "gone":
+        elif state == "revoked":
             so = name not in found
         elif name not in found:
             so = False
         else:
             ended, disabled = found[name]
-            so = {"unknown": True, "lives": not ended and not disabled, "token": not ended, "ended": ended, "disabled": disabled}[state]
+            so = {"unknown": True, "valid": not ended and not disabled, "token": not ended, "deleted": ended, "disabled": disabled}[state]
         if not so:
             lost.append(f"{name} {state}")
     return "missing", lost
@@ -304,9 +304,9 @@ def look(disk, keycroft, mode, chance):
         if lost:
             return f"{how}: {len(lost)}, {lost[0]}"
         shutil.rmtree(copy)
-        said = subprocess.run([keycroft, "check", "--db", db], capture_output=True, text=True, timeout=120)
-        if said.returncode != 0:
-            return f"damaged: the program says {said.stdout} {said.stderr}"
+        output = subprocess.run([keycroft, "check", "--db", db], capture_output=True, text=True, timeout=120)
+        if output.returncode != 0:
+            return f"damaged: keycroft check reports {output.stdout} {output.stderr}"
         for name, (promised, is_sure) in disk.copies.items():
             if os.path.exists(os.path.join(folder, name)):
                 how, lost = missing_from(os.path.join(folder, name), promised)

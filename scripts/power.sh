@@ -62,7 +62,7 @@ power_trace() {
     wait "$writing"
     watched "$keycroft" backup "$power/whole.db" --db "$power/keycroft.db" 2>/dev/null
     promise whole whole.db
-    ends_well >/dev/null
+    stops_cleanly >/dev/null
     serve_watched
     write_load "$1" third
     write_load "$1" killed &
@@ -73,7 +73,7 @@ power_trace() {
     wait "$writing"
     serve_watched
     write_load "$1" last
-    ends_well >/dev/null
+    stops_cleanly >/dev/null
 }
 
 # restore_trace SECONDS: another: backed up, killed while it was written to, the backup put back over it, and beside it; gone on with.
@@ -103,7 +103,7 @@ restore_trace() {
     promise token "$(echo "$secret" | cut -d_ -f2)"
     serve_watched
     write_load "$1" after
-    ends_well >/dev/null
+    stops_cleanly >/dev/null
     promise mark end
 }
 

@@ -47,8 +47,8 @@ def verify():
         s.close()
     except OSError:
         return None
-    good = answer.startswith(b"HTTP/1.1 204") and b"remote-user: alice" in answer.lower() and answer.count(b"HTTP/1.1") == 1
-    return (time.perf_counter() - begin) * 1000 if good else None
+    is_valid = answer.startswith(b"HTTP/1.1 204") and b"remote-user: alice" in answer.lower() and answer.count(b"HTTP/1.1") == 1
+    return (time.perf_counter() - begin) * 1000 if is_valid else None
 
 
 def post(headers, body):
@@ -139,7 +139,7 @@ def send_vectors(log):
 
 def crowd(number):
     alone = sorted(filter(None, (verify() for _ in range(100))))
-    made = []
+    created = []
     page = f"GET /login HTTP/1.1\r\n{HOST}\r\n"
     for kind, first in (
         ("head", f"GET /healthz HTTP/1.1\r\n{HOST}X-A: "),
@@ -154,21 +154,21 @@ def crowd(number):
                 s.send(first.encode())
             except OSError:
                 pass
-            made.append((kind, s))
+            created.append((kind, s))
     times, failed = [], 0
     end = time.monotonic() + 14
     while time.monotonic() < end:
         took = verify()
         failed += took is None
         times.append(took or 10_000)
-        for kind, s in made if len(times) % 20 == 0 else ():
+        for kind, s in created if len(times) % 20 == 0 else ():
             if kind != "reader":
                 try:
                     s.send(b"a")
                 except OSError:
                     pass
         time.sleep(0.02)
-    for _, s in made:
+    for _, s in created:
         s.close()
     times.sort()
     p99, before = times[int(len(times) * 0.99)], alone[int(len(alone) * 0.99)]

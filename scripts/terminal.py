@@ -59,7 +59,7 @@ class Lab:
 
 
 class Terminal:
-    """A program at a terminal of its own."""
+    """A program at its own terminal."""
 
     def __init__(self, command, folder, env, columns, rows=24):
         self.pid, self.fd = pty.fork()
@@ -70,7 +70,7 @@ class Terminal:
         self.text = ""
 
     def read(self):
-        """What came meanwhile; False at the end."""
+        """The output since the last call; False at the end."""
         ready, _, _ = select.select([self.fd], [], [], PATIENCE)
         if not ready:
             raise TimeoutError(self.text)
@@ -87,7 +87,7 @@ class Terminal:
         return words in self.text
 
     def hidden(self):
-        """Waits until what is typed is not shown."""
+        """Waits until typed text is not echoed."""
         end = time.monotonic() + PATIENCE
         while termios.tcgetattr(self.fd)[3] & termios.ECHO and time.monotonic() < end:
             time.sleep(0.01)
@@ -96,7 +96,7 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def end(self):
-        """The exit code as a shell says it."""
+        """The exit code as a shell reports it."""
         while self.read():
             pass
         _, status = os.waitpid(self.pid, 0)
@@ -137,7 +137,7 @@ def prompts(lab):
 
 
 def rotations(lab):
-    """A key that is in use: every question about it tells its use, also after a rotation; none is answered by itself."""
+    """A key that is in use: every question about it shows its use, also after a rotation; none is answered by default."""
     secret = lab.run("api-key", "create", "gate", "--expires=30d").stdout.strip()
 
     def state():

@@ -28,13 +28,13 @@ line() {
 # outside BAR WHAT SCRIPT: a script of test.d/, as one line.
 outside() {
     local code=0
-    timeout 900 "$root/scripts/test.d/$3" >"$work/said" 2>&1 || code=$?
+    timeout 900 "$root/scripts/test.d/$3" >"$work/output" 2>&1 || code=$?
     if [ "$code" = 77 ]; then
-        echo "$1: $2: left out on this machine ($(grep '^missing:' "$work/said" | tail -1))"
+        echo "$1: $2: left out on this machine ($(grep '^missing:' "$work/output" | tail -1))"
         return 0
     fi
     # Success without a single check counts as a failure.
-    grep -q '^ok ' "$work/said" && ! grep -q '^FAILED ' "$work/said" || code=1
-    [ "$code" = 0 ] || grep -A10 '^FAILED ' "$work/said" | head -60 >&2
-    line "$1" "$2: $(grep -c '^ok ' "$work/said" || true) checks" "$code"
+    grep -q '^ok ' "$work/output" && ! grep -q '^FAILED ' "$work/output" || code=1
+    [ "$code" = 0 ] || grep -A10 '^FAILED ' "$work/output" | head -60 >&2
+    line "$1" "$2: $(grep -c '^ok ' "$work/output" || true) checks" "$code"
 }

@@ -50,7 +50,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Invalid`] when the present password or the proof is wrong or the new password is too weak;
-    /// [`Error::AgainstPolicy`] without the factor that policy demands; [`Error::TooMany`].
+    /// [`Error::AgainstPolicy`] without the factor that policy requires; [`Error::TooMany`].
     pub fn change_password(
         &self,
         caller: &Caller,

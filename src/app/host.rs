@@ -258,7 +258,7 @@ impl App {
             .map(|_| ())
     }
 
-    /// Enrolls a host with a code, which is spent only on success.
+    /// Enrolls a host with a code, which is used up only on success.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the code is invalid; [`Error::Conflict`] for a name in use.

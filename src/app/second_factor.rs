@@ -188,7 +188,7 @@ impl App {
     /// Removes the authenticator app of the caller.
     ///
     /// # Errors
-    /// [`Error::PasswordNeeded`]; [`Error::NotFound`]; [`Error::AgainstPolicy`] for the last factor when one is demanded.
+    /// [`Error::PasswordNeeded`]; [`Error::NotFound`]; [`Error::AgainstPolicy`] for the last factor when one is required.
     pub fn remove_totp(&self, caller: &Caller) -> Result<(), Error> {
         require_session(caller)?;
         let permit =

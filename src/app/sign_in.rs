@@ -67,7 +67,7 @@ pub struct PendingSignIn {
     pub user: User,
     /// The hash that it matched.
     pub(super) hash: String,
-    /// None at all: policy demands one, which is set up now.
+    /// None at all: policy requires one, which is set up now.
     pub factors: SecondFactors,
 }
 
@@ -115,7 +115,7 @@ impl App {
             self.limits().release(&limits);
             // In a browser that signed in before, only a wrong factor leaves an event.
             let is_known = match &digest {
-                Some(browser) => self.read.knows_browser(browser, pending.user.id, now)?,
+                Some(browser) => self.read.is_known_browser(browser, pending.user.id, now)?,
                 None => false,
             };
             if !is_known {
@@ -251,7 +251,7 @@ impl App {
         let begun = self.store().write(permit, move |write| {
             write.store_counters(counters)?;
             let is_new_device = match &digest {
-                Some(digest) => !write.knows_browser(digest, owner, now)?,
+                Some(digest) => !write.is_known_browser(digest, owner, now)?,
                 None => true,
             };
             if let Some(digest) = &digest {
@@ -331,7 +331,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is wrong or missing; [`Error::AgainstPolicy`] for a user without the factor that policy
-    /// demands; [`Error::TooMany`].
+    /// requires; [`Error::TooMany`].
     pub fn confirm(&self, caller: &Caller, confirmation: Confirmation) -> Result<(), Error> {
         let user = caller.user()?.clone();
         let (origin, now) = (caller.origin.clone(), caller.now);
@@ -435,7 +435,7 @@ impl App {
         now: Time,
     ) -> Result<Vec<RateLimit>, Error> {
         if let (Some(browser), Some(user)) = (browser, user)
-            && self.read.knows_browser(browser, user.id, now)?
+            && self.read.is_known_browser(browser, user.id, now)?
         {
             let limit = self.browser_limit(browser, user);
             if !self.limits().is_locked(&limit) {

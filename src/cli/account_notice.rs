@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use super::{notice_channel, notice_preference};
 use crate::terminal::exit::{Failure, NOT_FOUND, USAGE};
 use crate::terminal::output::{self, Cell, write_stderr};

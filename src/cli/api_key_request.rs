@@ -13,7 +13,7 @@ use crate::wire::ApiKeyOut;
 /// Own API keys or those of a service, for acts that another user's keys don't allow.
 #[derive(Args, Clone, Debug, Default)]
 pub struct OwnOrService {
-    /// API keys of a service (admin)
+    /// Service that owns the API key (admin)
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
 }
@@ -34,7 +34,7 @@ pub fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
 
 /// The last use of an API key or a token.
 #[derive(Deserialize)]
-struct LastUse {
+struct LastUseFields {
     #[serde(rename = "last_used_at")]
     at: Option<String>,
     #[serde(rename = "last_used_from")]
@@ -47,7 +47,7 @@ struct LastUse {
 pub fn last_used(client: &Client, path: &str, id: &str) -> String {
     let key = client
         .get(&format!("{path}/{id}"))
-        .and_then(|answer| answer.parse::<LastUse>());
+        .and_then(|answer| answer.parse::<LastUseFields>());
     match key.ok().and_then(|key| Some((key.at?, key.from, key.by))) {
         None => "no recorded use".to_owned(),
         Some((at, from, by)) => {

@@ -9,7 +9,7 @@ use super::completion::CompletedNames;
 use super::lookup::find_id;
 use crate::terminal::exit::{Failure, USAGE};
 use crate::terminal::output::Out;
-use crate::terminal::prompt::{ask_line, is_interactive};
+use crate::terminal::prompt::{is_interactive, prompt_line};
 use crate::wire::RotateIn;
 
 #[derive(Args)]
@@ -89,7 +89,7 @@ fn choose_grace(client: &Client, path: &str, id: &str, given: &str) -> Result<Va
         "Rotate {given} ({id}; {used}). How long does the old secret stay valid?\n\
          A duration up to 7d, or \"now\" to revoke it [{PLANNED}]: "
     );
-    Ok(match ask_line(&question)?.trim() {
+    Ok(match prompt_line(&question)?.trim() {
         "" => json!(PLANNED),
         "now" => json!(REVOKE_NOW),
         duration => json!(duration),

@@ -12,7 +12,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use serde::Deserialize;
 
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::client::connection::Remote;
 
 /// A shell waits no longer for names.

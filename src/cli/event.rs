@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::clock::Clock;
 use crate::model::text::percent_encode;
 use crate::model::time::{Time, parse_duration};
@@ -17,7 +17,7 @@ const PART: usize = 200;
 const LIST: usize = 50;
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct EventArguments {
     #[command(flatten)]
     place: TargetArguments,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, USAGE};
@@ -15,7 +15,7 @@ use crate::terminal::output::{self, Cell, write_stderr};
 use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct GroupArguments {
     #[command(flatten)]
     place: TargetArguments,
@@ -175,7 +175,7 @@ fn report_done(client: &Client, json: &str, words: &str) -> Result<(), Failure> 
 }
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct ServiceArguments {
     #[command(flatten)]
     place: TargetArguments,
@@ -240,7 +240,7 @@ enum ServiceCommand {
         /// Give a permission to every user of a role, such as member=slurm:submit; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         give: Vec<String>,
-        /// Take a permission from a role; users who have it one by one keep it; repeatable
+        /// Remove a permission from a role; users who have it individually keep it; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         take: Vec<String>,
     },

@@ -5,7 +5,7 @@ mod admin;
 use clap::{Args, Subcommand};
 
 use super::completion::CompletedNames;
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::host::{authorized_keys, check, enroll, folder, logins, rotate, sync};
 use crate::terminal::exit::Failure;
 

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
 use crate::terminal::output::{self, Cell, Out, write_stderr};
@@ -22,7 +22,7 @@ const PATH: &str = "/api/v1/notices/channels";
 const TEST_TIME: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct NoticeChannelArguments {
     #[command(flatten)]
     place: TargetArguments,

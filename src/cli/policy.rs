@@ -4,13 +4,13 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::client::Client;
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::terminal::exit::{Failure, INVALID, USAGE};
 use crate::terminal::output::{self, Cell, Progress, write_stderr};
 use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct PolicyArguments {
     #[command(flatten)]
     place: TargetArguments,
@@ -188,7 +188,7 @@ fn print(client: &Client, text: &str) -> Result<(), Failure> {
 }
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct SweepArguments {
     #[command(flatten)]
     place: TargetArguments,

@@ -65,7 +65,7 @@ enum SshKeyCommand {
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Add the keys of an `authorized_keys` file, or of those in a folder of home directories
+    /// Add the keys of an `authorized_keys` file, or of all those in a folder of home directories
     Import(ImportSshKeys),
 }
 

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn everywhere_is_reached_at_home() {
+    fn wildcard_address_is_probed_on_loopback() {
         let reached = |text: &str| reachable(text.parse().unwrap()).to_string();
         assert_eq!(reached("0.0.0.0:80"), "127.0.0.1:80");
         assert_eq!(reached("[::]:80"), "[::1]:80");

@@ -260,7 +260,7 @@ enum SessionCommand {
         #[command(flatten)]
         owner: KeyOwner,
     },
-    /// Sign out of all console sessions
+    /// Sign out all your console sessions
     DeleteOthers {
         /// Sign out without confirmation
         #[arg(short, long)]
@@ -356,7 +356,7 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
             output::record(client.connection.format, &rows)
         }
         SessionCommand::DeleteOthers { yes } => {
-            confirm("Sign out of all console sessions?", yes)?;
+            confirm("Sign out all your console sessions?", yes)?;
             client.delete("/api/v1/sessions")?;
             write_stderr("signed out of all console sessions; API keys and tokens stay");
             Ok(())

@@ -17,7 +17,7 @@ NO_COLOR, CLICOLOR=0  no colors; CLICOLOR_FORCE=1: colors without a terminal, to
 PAGER                 pager for long lists [default: less]; empty: none
 BROWSER               browser for login and open
 
-As the flags of keycroft serve: KEYCROFT_CONFIG, KEYCROFT_LISTEN, KEYCROFT_LOG,
+Same as the flags of keycroft serve: KEYCROFT_CONFIG, KEYCROFT_LISTEN, KEYCROFT_LOG,
 KEYCROFT_PUBLIC_URL, KEYCROFT_TLS_CERT, KEYCROFT_TLS_KEY, KEYCROFT_BEHIND_PROXY,
 KEYCROFT_INSECURE_HTTP, KEYCROFT_SMTP, KEYCROFT_SMTP_FROM,
 KEYCROFT_SMTP_PASSWORD_FILE

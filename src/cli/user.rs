@@ -7,7 +7,7 @@ use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::local::MissingDatabase;
-use super::place::TargetArguments;
+use super::target::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
 use crate::model::user::Username;
@@ -20,7 +20,7 @@ use crate::wire::{
 };
 
 #[derive(Args)]
-#[command(after_help = super::place::HELP)]
+#[command(after_help = super::target::HELP)]
 pub struct UserArguments {
     #[command(flatten)]
     place: TargetArguments,

@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn many_logins_at_once_are_all_kept() {
+    fn simultaneous_logins_are_all_saved() {
         let (_home, folder) = folder();
         std::thread::scope(|scope| {
             for number in 0..32 {

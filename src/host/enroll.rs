@@ -89,7 +89,7 @@ pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Fail
                 .hint("apt-get install openssh-server"),
         );
     }
-    // Before the code is spent.
+    // Before the code is used up.
     let replaced = find_replaced(wanted, &program)?;
     if machine::user(USER).is_none() && wanted.code_file != Path::new("-") {
         // A first enrollment needs the code: without its file, nothing is changed. It can be a pipe, which is read once.
@@ -192,7 +192,7 @@ fn find_user() -> Result<MachineUser, Failure> {
     })
 }
 
-/// Ensures a host credential that the server accepts; spends the code only without one.
+/// Ensures a host credential that the server accepts; uses up the code only without one.
 fn obtain_credential(
     wanted: &EnrollArguments,
     remote: &Remote,
@@ -236,7 +236,7 @@ fn obtain_credential(
         .post("/api/v1/hosts/enroll", &json!({ "name": name }).to_string())
         .map_err(enrollment_failure)?;
     let enrolled: EnrollOut = answer.parse().map_err(Failure::from)?;
-    // Before anything else: the code may be spent, and nobody can have this secret again.
+    // Before anything else: the code may be used up, and nobody can have this secret again.
     folder.write_credential(&Zeroizing::new(enrolled.secret))?;
     let settings = Settings {
         server: address.as_str().to_owned(),

@@ -65,7 +65,7 @@ pub struct ApiKeyDelete {
     pub record: Record,
     pub usage: Vec<UsageDay>,
     /// Valid credentials that it created.
-    pub made: Vec<Record>,
+    pub created: Vec<Record>,
     /// SSH keys that it added: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
     pub input: Input,
@@ -169,13 +169,13 @@ fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, act: &str, note: &Markup) -> M
 
 /// The answer to a repeated form of a new API key or a rotation; `record` is the created key, if it still exists.
 pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) -> Markup {
-    let thing = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
-    let thing = thing.as_ref().map(|(path, name)| (path.as_str(), *name));
+    let item = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
+    let item = item.as_ref().map(|(path, name)| (path.as_str(), *name));
     page(
         frame,
         holder.section(),
         "Already created",
-        &shown_once::already("API key", &holder.path(), thing),
+        &shown_once::already("API key", &holder.path(), item),
     )
 }
 
@@ -273,7 +273,7 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
 pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let record = &view.record;
     let form = html! {
-        (created_credentials(&view.made, &view.ssh_keys, &view.input))
+        (created_credentials(&view.created, &view.ssh_keys, &view.input))
         @if must_type_name(record, frame.now) {
             (Field::text("confirm").label("Type the key's name, since it is in use").required().autofocus().show(&view.input))
         }
@@ -295,15 +295,15 @@ pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
 
 /// The choice to delete what a credential created together with it. Sends `made`: `end`.
 pub(super) fn created_credentials(
-    made: &[Record],
+    created: &[Record],
     ssh_keys: &[(Id, String)],
     input: &Input,
 ) -> Markup {
     html! {
-        @if !made.is_empty() || !ssh_keys.is_empty() {
+        @if !created.is_empty() || !ssh_keys.is_empty() {
             (form::group("made", "It created other credentials that are still valid", input, &html! {
                 ul {
-                    @for made in made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } }
+                    @for created in created { li { (created.kind) " " bdi { (created.name) } " (" code { (created.id) } ")" } }
                     @for (id, name) in ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
                 }
                 (form::Tick { kind: "checkbox", name: "made", value: "end", words: "Also delete them", on: input.has("made", "end") }.show())

@@ -6,7 +6,7 @@ use super::holder::Holder;
 use super::layout::{Frame, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::when::relative;
-use super::{chart, permission, standing};
+use super::{chart, permission, status_badge};
 use crate::model::credential::{Record, State, UsageDay};
 use crate::model::list::{Column, Status};
 use crate::model::permission::Permissions;
@@ -146,7 +146,7 @@ pub(super) fn name(
 pub(super) fn cells(row: &ApiKeyRow, now: Time) -> Markup {
     let record = &row.record;
     html! {
-        td.state { (standing::pill(record, now)) }
+        td.state { (status_badge::pill(record, now)) }
         (list::expires(record.expires_at, now))
         (list::last_used(record.last_use.as_ref(), now))
         td.num.low { (chart::small(&row.usage, now)) }

@@ -8,7 +8,7 @@ use super::holder::Holder;
 use super::layout::{Frame, page};
 use super::table::{address, last_use};
 use super::when::{end, exact, expiry, length, time};
-use super::{chart, event, permission_form, standing};
+use super::{chart, event, permission_form, status_badge};
 use crate::model::credential::{Grace, Kind, LastUse, Record, RejectReason, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
@@ -40,7 +40,7 @@ pub struct ApiKeyPage {
     pub usage: Vec<UsageDay>,
     pub creator: Creator,
     /// Valid credentials that it created.
-    pub made: Vec<Record>,
+    pub created: Vec<Record>,
     /// SSH keys that it added: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
     /// Each check, and which of them fails.
@@ -55,7 +55,7 @@ pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let content = html! {
         div.head {
-            div.bar { h1 { (record.name) } (standing::pill(record, frame.now)) }
+            div.bar { h1 { (record.name) } (status_badge::pill(record, frame.now)) }
             div.actions { (buttons(frame, view)) }
         }
         p.lead {
@@ -76,7 +76,7 @@ pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
         }
         (chart::section(&view.usage, frame.now))
         (explain::section(&holder.path_of(record.id, ""), &view.chain))
-        @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
+        @if !view.created.is_empty() || !view.ssh_keys.is_empty() {
             section { h2 { "Created credentials" } (created(frame, view)) }
         }
         section {
@@ -99,8 +99,8 @@ fn created(frame: &Frame, view: &ApiKeyPage) -> Markup {
     };
     html! {
         ul {
-            @for made in &view.made {
-                li { (made.kind) " " (named(&path(made), &made.name)) " · " (expiry(made.expires_at, frame.now)) }
+            @for created in &view.created {
+                li { (created.kind) " " (named(&path(created), &created.name)) " · " (expiry(created.expires_at, frame.now)) }
             }
             @for (id, name) in &view.ssh_keys {
                 @let path = if matches!(view.holder, Holder::Me) { format!("/ssh-keys/{id}") } else { String::new() };

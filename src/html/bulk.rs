@@ -9,7 +9,7 @@ use super::when::{counted, time_or_never};
 use crate::model::list::List;
 use crate::model::time::Time;
 
-/// One of the things to delete.
+/// A row of an object to delete.
 #[derive(Debug, Clone)]
 pub struct BulkRow {
     pub id: String,
@@ -55,8 +55,8 @@ impl BulkDelete {
 /// Sends `pick` for each again, and `confirm`, their number.
 pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
     let count = view.rows.len();
-    let things = counted(count, view.list.noun());
-    let act = format!("{} {things}", deletion_verb(view.list));
+    let count = counted(count, view.list.noun());
+    let act = format!("{} {count}", deletion_verb(view.list));
     let title = format!("{act}?");
     let label = format!("Type {count} to confirm");
     let effect = match view.list {

@@ -17,7 +17,7 @@ use crate::model::user_agent;
 
 /// The confirmation of a device login.
 #[derive(Debug, Clone)]
-pub struct DeviceAsk {
+pub struct DeviceConfirmation {
     /// `BCDF-GHJK`, as the device shows it.
     pub user_code: String,
     /// The reported name of the computer.
@@ -66,7 +66,7 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
 }
 
 /// The answer to a code: the device. Sends `code`, `expires_in`, `access` and the rows to `/device/approve`, `code` to `/device/refuse`.
-pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
+pub fn confirm_device(frame: &Frame, view: &DeviceConfirmation) -> Markup {
     let elsewhere = matches!((view.address, view.here), (Some(there), Some(here)) if !same_network(there, here));
     let given = view.requested.as_ref().map(|_| &view.offered);
     let content = html! {

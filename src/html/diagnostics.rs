@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section, page};
-use super::standing::badge;
+use super::status_badge::badge;
 
 /// One fact.
 #[derive(Debug, Clone)]

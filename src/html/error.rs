@@ -6,7 +6,7 @@ use super::layout::{Visitor, either};
 
 /// An error for a page.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct ProblemView {
     /// The status of the answer.
     pub status: u16,
     /// A short title.
@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 /// The page of an error.
-pub fn error_page(visitor: Visitor<'_>, problem: &Problem) -> Markup {
+pub fn error_page(visitor: Visitor<'_>, problem: &ProblemView) -> Markup {
     let content = html! {
         h1 { (problem.title) }
         p { (problem.detail) }

@@ -6,7 +6,7 @@ pub use super::event_sentence::Names;
 use super::event_sentence::{actor, changes, sentence};
 use super::form::{Input, hidden, summary};
 use super::layout::{Frame, Section, heading, page};
-use super::standing::badge;
+use super::status_badge::badge;
 use super::table::address;
 use super::when::{date, hour};
 use crate::model::event::{Event, Outcome};

@@ -350,8 +350,8 @@ fn member(event: &Event, action: &str, is_done: bool, names: &Names) -> Markup {
     let verb = if is_done { past } else { infinitive };
     html! {
         @if !is_done { "tried to " }
-        (verb) " " (thing(&event.target_name, user_link(&event.target_name, names)))
-        " " (to) " group " (thing(&event.target_id, admin_link("groups", &event.target_id, names)))
+        (verb) " " (linked_name(&event.target_name, user_link(&event.target_name, names)))
+        " " (to) " group " (linked_name(&event.target_id, admin_link("groups", &event.target_id, names)))
     }
 }
 
@@ -376,7 +376,7 @@ fn target(event: &Event, names: &Names) -> Markup {
     } else {
         &event.target_name
     };
-    thing(name, link)
+    linked_name(name, link)
 }
 
 /// ` of NAME`, of a thing that belongs to neither the actor nor the person at the page.
@@ -385,10 +385,10 @@ fn owner(event: &Event, names: &Names) -> Markup {
     let others =
         owner.filter(|owner| Some(*owner) != event.actor_user && Some(*owner) != names.viewer);
     let name = others.and_then(|owner| names.users.get(&owner));
-    html! { @if let Some(name) = name { " of " (thing(name, user_link(name, names))) } }
+    html! { @if let Some(name) = name { " of " (linked_name(name, user_link(name, names))) } }
 }
 
-fn thing(name: &str, link: Option<String>) -> Markup {
+fn linked_name(name: &str, link: Option<String>) -> Markup {
     html! {
         @match link {
             Some(link) => a href=(link) { b { bdi { (name) } } },
@@ -435,11 +435,11 @@ pub(super) fn changes(event: &Event) -> Vec<(String, String)> {
         Some(was) => (word.clone(), format!("{was} → {value}")),
         None => (word.clone(), value.clone()),
     });
-    let gone = before
+    let removed = before
         .iter()
         .filter(|(word, _)| !after.iter().any(|(key, _)| key == word));
     changed
-        .chain(gone.map(|(word, was)| (word.clone(), format!("{was} → nothing"))))
+        .chain(removed.map(|(word, was)| (word.clone(), format!("{was} → nothing"))))
         .collect()
 }
 
@@ -447,7 +447,7 @@ pub(super) fn changes(event: &Event) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn said(event: &Event, names: &Names) -> String {
+    fn sentence_of(event: &Event, names: &Names) -> String {
         let markup = sentence(event, names).into_string();
         let mut text = String::new();
         let mut within = false;
@@ -497,13 +497,13 @@ mod tests {
             "4k2m9x0q7w1z",
             "nightly backup",
         );
-        assert_eq!(said(&key, &names), "rotated API key nightly backup");
+        assert_eq!(sentence_of(&key, &names), "rotated API key nightly backup");
         let others = Event {
             target_owner: Some(UserId(2)),
             ..key.clone()
         };
         assert_eq!(
-            said(&others, &names),
+            sentence_of(&others, &names),
             "rotated API key nightly backup of bob"
         );
         let markup = sentence(&others, &names).into_string();
@@ -513,7 +513,7 @@ mod tests {
             ..key
         };
         assert_eq!(
-            said(&rejected, &names),
+            sentence_of(&rejected, &names),
             "tried to rotate API key nightly backup"
         );
         for (event, words) in [
@@ -542,7 +542,7 @@ mod tests {
                 "totp.enroll user bob",
             ),
         ] {
-            assert_eq!(said(&event, &names), words);
+            assert_eq!(sentence_of(&event, &names), words);
         }
     }
 

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::shown_once::{field, paste};
-use super::standing::badge;
+use super::status_badge::badge;
 use super::when::{length, time, time_or_never, utc};
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::{Time, short};
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn clock_difference_is_shown_in_words() {
-        let said = |clock_ahead_seconds| {
+        let clock_text = |clock_ahead_seconds| {
             let host = HostFacts {
                 id: "abcdefghijkl".into(),
                 name: "gpu1".into(),
@@ -302,7 +302,7 @@ mod tests {
             (Some(-90), "90 seconds behind the", true),
             (Some(i64::MIN), " behind the", true),
         ] {
-            let (words, off) = said(ahead);
+            let (words, off) = clock_text(ahead);
             assert!(words.contains(part), "{ahead:?}: {words}");
             assert_eq!(off, is_off, "{ahead:?}");
         }

@@ -6,7 +6,7 @@ use super::api_key_list::{self, ApiKeyRow};
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, Head, ListPlace, plain, sorted};
 use super::ssh_key_list::{self, SshKeyRow};
-use super::{session, standing};
+use super::{session, status_badge};
 use crate::model::credential::Kind;
 use crate::model::list::{Column, List};
 use crate::model::permission::Permissions;
@@ -14,14 +14,14 @@ use crate::model::user_agent;
 
 /// A row of the inventory.
 #[derive(Debug, Clone)]
-pub enum InventoryThing {
+pub enum InventoryItem {
     Credential(Box<ApiKeyRow>),
     SshKey(Box<SshKeyRow>),
 }
 
 #[derive(Debug, Clone)]
 pub struct InventoryRow {
-    pub thing: InventoryThing,
+    pub item: InventoryItem,
     /// Name of the user or service; empty when it is gone.
     pub owner: String,
     pub owner_path: Option<String>,
@@ -145,13 +145,13 @@ const fn columns(list: List) -> &'static [Head] {
 
 fn list_row(frame: &Frame, view: &Inventory, row: &InventoryRow) -> Markup {
     let now = frame.now;
-    let (id, name) = match &row.thing {
-        InventoryThing::Credential(one) if one.record.kind == Kind::Session => {
+    let (id, name) = match &row.item {
+        InventoryItem::Credential(one) if one.record.kind == Kind::Session => {
             let device = user_agent::device(one.record.user_agent.as_deref());
             (one.record.id, device)
         }
-        InventoryThing::Credential(one) => (one.record.id, one.record.name.clone()),
-        InventoryThing::SshKey(one) => (one.key.id, one.key.name.clone()),
+        InventoryItem::Credential(one) => (one.record.id, one.record.name.clone()),
+        InventoryItem::SshKey(one) => (one.key.id, one.key.name.clone()),
     };
     let owner = html! {
         td.when { @if let Some(path) = &row.owner_path { a href=(path) { (row.owner) } } @else { bdi { (row.owner) } } }
@@ -159,22 +159,22 @@ fn list_row(frame: &Frame, view: &Inventory, row: &InventoryRow) -> Markup {
     html! {
         tr {
             @if row.is_deletable { (list::pick(id.as_str(), &name)) } @else { td.pick {} }
-            @match &row.thing {
-                InventoryThing::SshKey(one) => {
+            @match &row.item {
+                InventoryItem::SshKey(one) => {
                     (ssh_key_list::name(&one.key, row.path.as_ref()))
                     (owner)
                     td.low { (ssh_key_list::fingerprint(&one.key)) }
                     (ssh_key_list::cells(one, now))
                 }
-                InventoryThing::Credential(one) if one.record.kind == Kind::Session => {
+                InventoryItem::Credential(one) if one.record.kind == Kind::Session => {
                     th.name scope="row" { @if let Some(path) = &row.path { a href=(path) { (name) } } @else { bdi { (name) } } small { (id) } }
                     (owner)
-                    td.state { (standing::pill(&one.record, now)) }
+                    td.state { (status_badge::pill(&one.record, now)) }
                     (list::expires(one.record.expires_at, now))
                     (session::active(&one.record, frame))
                     (list::created(one.record.created_at))
                 }
-                InventoryThing::Credential(one) => {
+                InventoryItem::Credential(one) => {
                     (api_key_list::name(&one.record, row.path.as_ref(), &view.offered, now))
                     (owner)
                     (api_key_list::cells(one, now))

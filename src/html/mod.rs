@@ -45,7 +45,7 @@ mod shown_once;
 pub mod sign_in;
 pub mod ssh_key;
 pub mod ssh_key_list;
-pub mod standing;
+pub mod status_badge;
 pub mod table;
 pub mod token;
 mod token_list;

@@ -7,7 +7,7 @@ use super::layout::{Frame, Section, page};
 use super::list;
 use super::session::active;
 use super::ssh_key_list::{self, SshKeyRow};
-use super::standing::{self, badge};
+use super::status_badge::{self, badge};
 use crate::model::credential::Record;
 use crate::model::inventory::{Attention, COUNT_MAX};
 use crate::model::secret::Id;
@@ -95,7 +95,7 @@ pub(super) fn list_section(
 }
 
 fn state(frame: &Frame, record: &Record) -> Markup {
-    html! { td.state { (standing::pill(record, frame.now)) } }
+    html! { td.state { (status_badge::pill(record, frame.now)) } }
 }
 
 /// An API key or a token; `end` is the last cell.

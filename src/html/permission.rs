@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_choose_what_they_name() {
+    fn presets_choose_their_permissions() {
         let all = offered();
         let preset = |word: &str| {
             let input = sent(&[("access", word)]);

@@ -6,7 +6,7 @@ use super::layout::{Visitor, either};
 
 /// Operations about one subject.
 #[derive(Debug, Clone)]
-pub struct Subject {
+pub struct ReferenceSubject {
     pub name: String,
     pub description: String,
     pub operations: Vec<Operation>,
@@ -23,17 +23,17 @@ pub struct Operation {
     pub description: String,
     /// A command that can be pasted, with the address of this server.
     pub command: String,
-    pub parameters: Vec<Field>,
-    pub body: Vec<Field>,
+    pub parameters: Vec<ReferenceField>,
+    pub body: Vec<ReferenceField>,
     /// Fields of a successful answer.
-    pub answer: Vec<Field>,
+    pub answer: Vec<ReferenceField>,
     /// Statuses of errors.
     pub errors: Vec<String>,
 }
 
 /// One parameter, or one field of a body or an answer.
 #[derive(Debug, Clone)]
-pub struct Field {
+pub struct ReferenceField {
     pub name: String,
     pub kind: String,
     pub description: String,
@@ -46,7 +46,7 @@ pub struct Reference<'a> {
     /// Address of this server.
     pub server: &'a str,
     pub search: &'a str,
-    pub subjects: &'a [Subject],
+    pub subjects: &'a [ReferenceSubject],
 }
 
 /// Details of so few results are open.
@@ -115,7 +115,7 @@ fn details(operation: &Operation, is_open: bool) -> Markup {
     }
 }
 
-fn fields(title: &str, fields: &[Field]) -> Markup {
+fn fields(title: &str, fields: &[ReferenceField]) -> Markup {
     html! {
         @if !fields.is_empty() {
             p { b { (title) } }

@@ -52,7 +52,7 @@ pub struct SecondStep {
     pub input: Input,
 }
 
-/// Setting up a first factor, which policy demands, before the session begins.
+/// Setting up a first factor, which policy requires, before the session begins.
 #[derive(Clone)]
 pub struct EnrollStep {
     pub next: String,

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::form::button;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
-use super::standing::badge;
+use super::status_badge::badge;
 use super::when::{minute, relative};
 use crate::model::credential::Record;
 use crate::model::list::Column;

@@ -63,17 +63,17 @@ pub(super) fn paste(title: &str, name: &str, text: &str) -> Markup {
 }
 
 /// The answer to a repeated form.
-pub(super) fn already(what: &str, list: &str, thing: Option<(&str, &str)>) -> Markup {
+pub(super) fn already(what: &str, list: &str, item: Option<(&str, &str)>) -> Markup {
     html! {
         h1 { "Already created" }
         p.lead { "This form was sent before. The " (what) " was created then. Its secret cannot be shown again, and no second one was created." }
         p {
             "If you did not save the secret, "
             // Objects with a page can be rotated there; others expire soon.
-            @if thing.is_some() { "rotate the " (what) " to get a new one." } @else { "delete the " (what) " and create another." }
+            @if item.is_some() { "rotate the " (what) " to get a new one." } @else { "delete the " (what) " and create another." }
         }
         div.actions {
-            @if let Some((path, name)) = thing { a.button.primary href=(path) { "Open " bdi { (name) } } }
+            @if let Some((path, name)) = item { a.button.primary href=(path) { "Open " bdi { (name) } } }
             a.button href=(list) { "Back to the list" }
         }
     }

@@ -199,7 +199,7 @@ pub(super) fn new_password(name: &str, input: &Input) -> Markup {
 
 /// The password confirmation before a dangerous act.
 #[derive(Debug, Clone)]
-pub struct PasswordDemand {
+pub struct PasswordConfirmation {
     /// The form that waits; it is sent to its own action together with `current_password`.
     pub kept: SavedForm,
     /// The target of "Cancel".
@@ -211,7 +211,7 @@ pub struct PasswordDemand {
 }
 
 /// The confirmation page: sends the earlier form again, to its own action, with `current_password` added.
-pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
+pub fn password_confirmation(frame: &Frame, view: &PasswordConfirmation) -> Markup {
     let content = html! {
         h1 { "Confirm it's you" }
         p.lead { "Your last confirmation is more than 10 minutes old. Your changes are kept." }

@@ -6,7 +6,7 @@ use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, 
 use super::layout::{Frame, Section, page};
 use super::lifetime;
 use super::shown_once::paste;
-use super::standing::badge;
+use super::status_badge::badge;
 use super::when::{exact, time};
 use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::ssh_key::{SshKeyFacts, kind, option_names};
-use super::standing::badge;
+use super::status_badge::badge;
 use super::when::relative;
 use crate::model::inventory::Weakness;
 use crate::model::list::Column;
@@ -101,10 +101,10 @@ pub(super) fn name(key: &SshKeyFacts, link: Option<&String>) -> Markup {
 
 /// The ends of the fingerprint and the comment: the key's page has all of it.
 pub(super) fn fingerprint(key: &SshKeyFacts) -> Markup {
-    let whole = &key.fingerprint;
-    let short = match (whole.get(..11), whole.get(whole.len().saturating_sub(4)..)) {
+    let full = &key.fingerprint;
+    let short = match (full.get(..11), full.get(full.len().saturating_sub(4)..)) {
         (Some(start), Some(end)) => format!("{start}…{end}"),
-        _ => whole.clone(),
+        _ => full.clone(),
     };
     html! {
         code { (short) }

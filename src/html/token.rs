@@ -40,7 +40,7 @@ pub struct TokenDelete {
     pub record: Record,
     pub usage: Vec<UsageDay>,
     /// The valid credentials it created.
-    pub made: Vec<Record>,
+    pub created: Vec<Record>,
     /// SSH keys that it added: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
 }
@@ -114,7 +114,7 @@ pub fn delete(frame: &Frame, view: &TokenDelete) -> Markup {
         p.lead { "It expires by itself: " (end_in_line(record.expires_at, frame.now)) "." }
         (what_breaks(record, &view.usage, frame.now))
         (post(frame, &format!("/tokens/{}/delete", record.id), &html! {
-            (created_credentials(&view.made, &view.ssh_keys, &Input::default()))
+            (created_credentials(&view.created, &view.ssh_keys, &Input::default()))
             (danger("Delete token", "/tokens"))
         }))
     };

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::api_key_list::name;
 use super::layout::{Frame, Section, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
-use super::standing;
+use super::status_badge;
 use crate::model::credential::Record;
 use crate::model::list::Column;
 use crate::model::permission::Permissions;
@@ -79,7 +79,7 @@ fn list_row(row: &TokenRow, offered: &Permissions, now: Time) -> Markup {
         tr {
             (list::pick(record.id.as_str(), &record.name))
             (name(record, None, offered, now))
-            td.state { (standing::pill(record, now)) }
+            td.state { (status_badge::pill(record, now)) }
             (list::expires(record.expires_at, now))
             (list::last_used(record.last_use.as_ref(), now))
             td.from.low {

@@ -9,7 +9,7 @@ use super::overview::{self, Parts};
 use super::permission_form::singles;
 use super::shown_once;
 use super::ssh_key_list::{self, SshKeyRow};
-use super::standing::{self, badge};
+use super::status_badge::{self, badge};
 use super::table::address;
 use super::when::{exact, time, utc};
 use crate::model::credential::{Kind, Record};
@@ -320,7 +320,7 @@ fn holdings(holdings: &Holdings, frame: &Frame) -> Markup {
         html! {
             tr {
                 th.name scope="row" { b { bdi { (name) } } small { (record.kind.name()) " · " (record.id) } }
-                td.state { (standing::pill(record, now)) }
+                td.state { (status_badge::pill(record, now)) }
                 (list::expires(record.expires_at, now))
                 (list::last_used(record.last_use.as_ref(), now))
             }

@@ -118,12 +118,12 @@ pub fn lifetime(lifetime: Lifetime) -> String {
 /// A duration exactly, in its largest full unit: `30 days`, `24 hours`, `90 seconds`.
 pub fn length(duration: Duration) -> String {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    let whole = |unit: i64| seconds >= unit && seconds % unit == 0;
-    if seconds > 86_400 && whole(86_400) {
+    let is_multiple = |unit: i64| seconds >= unit && seconds % unit == 0;
+    if seconds > 86_400 && is_multiple(86_400) {
         counted(seconds / 86_400, "day")
-    } else if whole(3_600) {
+    } else if is_multiple(3_600) {
         counted(seconds / 3_600, "hour")
-    } else if whole(60) {
+    } else if is_multiple(60) {
         counted(seconds / 60, "minute")
     } else {
         counted(seconds, "second")
@@ -174,7 +174,7 @@ mod tests {
     fn times_are_shown_in_the_largest_fitting_unit() {
         let now = Time::from_unix(100_000_000);
         let day = 86_400;
-        let said = [
+        let cases = [
             (0, "just now"),
             (29, "just now"),
             (-31, "1 minute ago"),
@@ -190,7 +190,7 @@ mod tests {
             (-400 * day, "13 months ago"),
             (3 * 365 * day, "in 3 years"),
         ];
-        for (seconds, words) in said {
+        for (seconds, words) in cases {
             let time = Time::from_unix(now.unix() + seconds);
             assert_eq!(relative(time, now), words, "{seconds}");
         }

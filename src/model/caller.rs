@@ -195,17 +195,17 @@ pub(crate) enum Right {
     /// A valid host credential, checked again inside the transaction, for reports of a host.
     Host(Box<Caller>),
     /// A password that was right, with the second factor that comes with it. The user and the hash are read again inside
-    /// the transaction, which also decides whether the factor is enough and spends it.
+    /// the transaction, which also decides whether the factor is enough and consumes it.
     Password {
         user: UserId,
         hash: String,
         factor: Factor,
     },
-    /// A passkey that verifies its user; checked and spent inside the transaction.
+    /// A passkey that verifies its user; checked and consumed inside the transaction.
     Passkey(Box<PasskeyAnswer>),
     /// A presented secret, identified by form, id and digest alone: it may revoke itself.
     Presented(Presented),
-    /// A code, spent inside the transaction.
+    /// A code, consumed inside the transaction.
     Code {
         presented: Presented,
         purpose: Purpose,
@@ -330,7 +330,7 @@ impl Permit {
         }
     }
 
-    /// For a code, which the act spends.
+    /// For a code, which the act consumes.
     pub fn by_code(
         presented: Presented,
         purpose: Purpose,

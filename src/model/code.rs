@@ -1,4 +1,4 @@
-//! Codes: short-lived secrets that are spent by use. A code is not a credential: it authorizes one act, a limited
+//! Codes: short-lived secrets that are used up. A code is not a credential: it authorizes one act, a limited
 //! number of times.
 
 use std::time::Duration;

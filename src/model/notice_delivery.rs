@@ -79,7 +79,7 @@ pub enum TryResult {
         /// The channel itself does not work: other notices would fail too.
         is_of_channel: bool,
     },
-    /// The receiver refuses the notice for good.
+    /// The receiver rejects the notice permanently.
     Rejected {
         status: Option<u16>,
         detail: String,

@@ -107,28 +107,28 @@ impl Policy {
     /// Checks consistency: defaults within the maximum, tokens and sessions within the limits of every policy.
     pub fn check(&self) -> Result<(), Error> {
         let mut faults = Vec::new();
-        let mut demand = |holds: bool, field: &str, message: &str| {
+        let mut require = |holds: bool, field: &str, message: &str| {
             // One fault per field is enough.
             if !holds && !faults.iter().any(|fault: &FieldError| fault.field == field) {
                 faults.push(FieldError::new(field, message));
             }
         };
-        demand(
+        require(
             self.api_key.default <= self.api_key.max,
             "api_key_lifetime_default",
             "the default must not exceed api_key_lifetime_max",
         );
-        demand(
+        require(
             self.token.max <= TOKEN_LIFETIME_MAX && is_whole_hours(self.token.max),
             "token_lifetime_max",
             "choose full hours from 1h to 24h",
         );
-        demand(
+        require(
             is_whole_hours(self.token.default),
             "token_lifetime_default",
             "choose full hours from 1h to 24h",
         );
-        demand(
+        require(
             self.token.default <= self.token.max,
             "token_lifetime_default",
             "the default must not exceed token_lifetime_max",
@@ -139,36 +139,36 @@ impl Policy {
             (self.session_idle_max, "session_idle_max"),
         ] {
             let fits = lifetime >= least && lifetime <= SESSION_LIFETIME_MAX;
-            demand(fits, field, "choose 5m to 7d");
+            require(fits, field, "choose 5m to 7d");
         }
-        demand(
+        require(
             !self.api_key_lifetimes.is_empty() && self.api_key_lifetimes.len() <= 12,
             "api_key_lifetimes",
             "offer 1 to 12 lifetimes",
         );
-        demand(
+        require(
             !self.ssh_key_types.is_empty(),
             "ssh_key_types",
             "allow at least one type of SSH key",
         );
-        demand(
+        require(
             self.ssh_key_types
                 .iter()
                 .all(|name| SSH_KEY_TYPES.contains(&name.as_str())),
             "ssh_key_types",
             "choose from the types of ssh-keygen, such as ssh-ed25519",
         );
-        demand(
+        require(
             (2_048..=4_096).contains(&self.ssh_rsa_bits_min),
             "ssh_rsa_bits_min",
             "choose 2048 to 4096",
         );
-        demand(
+        require(
             (1..=API_KEYS_MAX).contains(&self.api_keys_max),
             "api_keys_max",
             "choose 1 to 100000",
         );
-        demand(
+        require(
             (1..=SSH_KEYS_MAX).contains(&self.ssh_keys_max),
             "ssh_keys_max",
             "choose 1 to 10000",
@@ -181,7 +181,7 @@ impl Policy {
     }
 
     /// Returns whether a user with this role must have a second factor now.
-    pub fn demands_second_factor(&self, role: Role, now: Time) -> bool {
+    pub fn requires_second_factor(&self, role: Role, now: Time) -> bool {
         self.second_factor.covers(role) && self.second_factor_from.is_none_or(|from| from <= now)
     }
 
@@ -565,14 +565,14 @@ mod tests {
         };
         let later = Time::from_unix(NOW.unix() + 1);
         let everyone = SecondFactorRule::Everyone;
-        for (policy, demanded) in [
+        for (policy, required) in [
             (policy(everyone, None), true),
             (policy(everyone, Some(NOW)), true),
             (policy(everyone, Some(later)), false),
             (policy(SecondFactorRule::Admins, None), false),
             (policy(SecondFactorRule::Optional, None), false),
         ] {
-            assert_eq!(policy.demands_second_factor(Role::Member, NOW), demanded);
+            assert_eq!(policy.requires_second_factor(Role::Member, NOW), required);
         }
     }
 

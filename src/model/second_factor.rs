@@ -1,4 +1,4 @@
-//! Second factors: which ones a user has, how a session was signed in, recovery codes, and what policy demands.
+//! Second factors: which ones a user has, how a session was signed in, recovery codes, and what policy requires.
 
 use zeroize::Zeroizing;
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::beside::{BESIDE, beside, sync_folder};
 use super::create::{UnfinishedDatabase, require_nothing_at};
 use super::file::{self, INSPECTION_BUSY};
 use super::lock::{DatabaseLock, LockRole};
@@ -16,6 +15,7 @@ use super::migrate;
 use super::open_error::OpenError;
 use super::read::Select;
 use super::row::time;
+use super::sidecar::{SIDECAR_ENDINGS, sidecar_path, sync_folder};
 use super::write::Write as WriteAct;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
@@ -142,7 +142,7 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<MigrationCopy, OpenEr
     let mut last = None;
     let free = std::iter::once(name.clone())
         .chain((2..1_000).map(|number| format!("{name}-{number}")))
-        .map(|ending| beside(path, &ending))
+        .map(|ending| sidecar_path(path, &ending))
         .find(|path| {
             let is_free = fs::symlink_metadata(path).is_err();
             if !is_free {
@@ -272,7 +272,7 @@ fn error_text(error: &Error) -> String {
     }
 }
 
-/// Refuses a database that any process has open: that process would go on with the old file, unnoticed.
+/// Rejects a database that any process has open: that process would go on with the old file, unnoticed.
 fn require_unused(path: &Path) -> Result<(), OpenError> {
     use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
     /// The bytes on which every SQLite connection holds a read lock while it is open.
@@ -309,12 +309,12 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         .chars()
         .filter(|character| !matches!(character, '-' | ':'))
         .collect();
-    let aside = beside(path, &format!(".before-{stamp}"));
+    let aside = sidecar_path(path, &format!(".before-{stamp}"));
     let reject =
         |error: std::io::Error| OpenError::new(path, &format!("can't be moved aside: {error}"));
     let mut kept = Vec::new();
     for ending in ["", "-wal", "-journal"] {
-        let (from, to) = (beside(path, ending), beside(&aside, ending));
+        let (from, to) = (sidecar_path(path, ending), sidecar_path(&aside, ending));
         if fs::symlink_metadata(&from).is_ok() {
             if fs::symlink_metadata(&to).is_ok() {
                 return Err(OpenError::new(&to, "a file of this name exists"));
@@ -333,9 +333,9 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
             &format!("its WAL can't be read: {why}"),
         ));
     }
-    for ending in BESIDE {
-        if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            fs::remove_file(beside(path, ending)).map_err(reject)?;
+    for ending in SIDECAR_ENDINGS {
+        if fs::symlink_metadata(sidecar_path(path, ending)).is_ok() {
+            fs::remove_file(sidecar_path(path, ending)).map_err(reject)?;
         }
     }
     // Before the new file is put in place: it would be read with this WAL.
@@ -346,7 +346,8 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
 /// Merges the WAL into the database. A damaged database stays as it is.
 fn merge_wal(path: &Path) -> rusqlite::Result<()> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    let has = |ending| fs::metadata(beside(path, ending)).is_ok_and(|journal| journal.len() > 0);
+    let has =
+        |ending| fs::metadata(sidecar_path(path, ending)).is_ok_and(|journal| journal.len() > 0);
     if !has("") || !has("-wal") && !has("-journal") {
         return Ok(());
     }

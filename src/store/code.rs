@@ -35,7 +35,7 @@ pub struct CodeCreator {
     pub power: Permissions,
 }
 
-/// A spent code.
+/// A used code.
 pub(super) struct UsedCode {
     pub(super) user: Option<UserId>,
     pub(super) groups: String,
@@ -44,7 +44,7 @@ pub(super) struct UsedCode {
 }
 
 impl Select {
-    /// The code with this secret, which stays unspent.
+    /// The code with this secret, which stays unused.
     pub fn code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Code, Error> {
         let rejected = || Error::Unauthenticated {
             sent: SecretSent::Yes,
@@ -130,7 +130,7 @@ impl Select {
             .is_some_and(|digest| digest.matches(&presented.digest)))
     }
 
-    /// Spends one use of a code, within the act that it authorizes.
+    /// Consumes one use of a code, within the act that it authorizes.
     pub(super) fn consume_code(
         &self,
         presented: &Presented,

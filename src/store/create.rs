@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{OpenFlags, params};
 
 use super::WRITER_BUSY;
-use super::beside::{BESIDE, beside, folder_of, sync_folder};
 use super::file::open;
 use super::open_error::OpenError;
 use super::schema::SCHEMA;
+use super::sidecar::{SIDECAR_ENDINGS, folder_of, sidecar_path, sync_folder};
 use crate::model::policy::Policy;
 use crate::model::secret::{Id, random_bytes};
 use crate::model::time::Time;
@@ -24,13 +24,13 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
         .map_err(|why| OpenError::new(path, &format!("it can't be created: {why}")))
 }
 
-/// Refuses a path with a database, or with only a WAL: then the database was moved away.
+/// Rejects a path with a database, or with only a WAL: then the database was moved away.
 pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(OpenError::new(path, "a file of this name exists"));
     }
     for ending in ["-wal", "-shm"] {
-        if fs::symlink_metadata(beside(path, ending)).is_ok() {
+        if fs::symlink_metadata(sidecar_path(path, ending)).is_ok() {
             return Err(OpenError::new(
                 path,
                 &format!(
@@ -49,12 +49,12 @@ pub(super) struct UnfinishedDatabase {
 
 impl UnfinishedDatabase {
     pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
-        Self::create(path, beside(path, &format!(".new-{}", Id::random())))
+        Self::create(path, sidecar_path(path, &format!(".new-{}", Id::random())))
     }
 
     /// The same with a fixed ending, for the holder of the lock. Removes what a killed process left under that name.
     pub(super) fn again(path: &Path, ending: &str) -> Result<Self, OpenError> {
-        let unfinished = beside(path, ending);
+        let unfinished = sidecar_path(path, ending);
         drop(Self {
             path: unfinished.clone(),
         });
@@ -101,8 +101,8 @@ impl UnfinishedDatabase {
 impl Drop for UnfinishedDatabase {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
-        for ending in BESIDE {
-            let _ = fs::remove_file(beside(&self.path, ending));
+        for ending in SIDECAR_ENDINGS {
+            let _ = fs::remove_file(sidecar_path(&self.path, ending));
         }
     }
 }

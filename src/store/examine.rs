@@ -6,7 +6,6 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::beside::{OTHERS, beside, folder_of};
 use super::create::UnfinishedDatabase;
 use super::event::Verdict;
 use super::file::{self, INSPECTION_BUSY};
@@ -14,6 +13,7 @@ use super::migrate;
 use super::open_error::OpenError;
 use super::read::Select;
 use super::schema::SCHEMA;
+use super::sidecar::{OTHERS, folder_of, sidecar_path};
 use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
 use crate::model::time::Time;
@@ -165,7 +165,7 @@ fn space(path: &Path) -> Finding {
 }
 
 fn wal(path: &Path) -> Finding {
-    let bytes = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
+    let bytes = fs::metadata(sidecar_path(path, "-wal")).map_or(0, |wal| wal.len());
     if bytes > WAL_BYTES_MAX {
         let words = format!(
             "{} MiB: a process keeps the database open for reading; find and stop it",

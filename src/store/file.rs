@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::beside::{BESIDE, OTHERS, beside, folder_of};
 use super::open_error::OpenError;
+use super::sidecar::{OTHERS, SIDECAR_ENDINGS, folder_of, sidecar_path};
 use super::{WRITER_BUSY, migrate, search};
 
 /// `application_id` in the header of the database.
@@ -81,7 +81,7 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
         1 => 65_536,
         bytes => bytes,
     };
-    let wal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
+    let wal_bytes = fs::metadata(sidecar_path(path, "-wal")).map_or(0, |wal| wal.len());
     // Last: a server that stops just now extends the database before it removes the WAL.
     let bytes = file.metadata().map_or(0, |file| file.len());
     if wal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
@@ -93,8 +93,8 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
 
 /// Checks the files beside the database as strictly: write access to a WAL is write access to the database.
 fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
-    for ending in BESIDE {
-        let path = beside(path, ending);
+    for ending in SIDECAR_ENDINGS {
+        let path = sidecar_path(path, ending);
         let Ok(found) = fs::symlink_metadata(&path) else {
             continue;
         };
@@ -240,7 +240,7 @@ pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::R
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    // NOFOLLOW refuses a path with any symlink in it. The folders are resolved here, the file itself is not.
+    // NOFOLLOW rejects a path with any symlink in it. The folders are resolved here, the file itself is not.
     let folder = folder_of(path);
     let resolved = fs::canonicalize(folder)
         .unwrap_or_else(|_| folder.to_owned())

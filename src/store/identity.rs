@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
-use super::beside::beside;
+use super::sidecar::sidecar_path;
 use crate::model::error::Error;
 
 /// Device and inode of a file.
@@ -36,7 +36,11 @@ impl FileIdentity {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
             .map_err(io::Error::other)?;
         let mut files = Vec::new();
-        for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        for path in [
+            path.to_owned(),
+            sidecar_path(path, "-wal"),
+            sidecar_path(path, "-shm"),
+        ] {
             let place = place(&path)?;
             files.push((path, place));
         }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use super::beside::{OTHERS, beside};
 use super::open_error::OpenError;
+use super::sidecar::{OTHERS, sidecar_path};
 use crate::model::secret::Id;
 
 /// The name of the lock file is the name of the database with this ending.
@@ -104,7 +104,7 @@ impl DatabaseLock {
 
     /// One attempt, without waiting.
     pub(super) fn try_acquire(path: &Path, role: LockRole) -> Result<LockAttempt, OpenError> {
-        let lock_path = beside(path, ENDING);
+        let lock_path = sidecar_path(path, ENDING);
         let owner = fs::symlink_metadata(path)
             .map_err(|error| OpenError::new(path, &format!("cannot be opened: {error}")))?;
         let mut file = open(&lock_path, &owner).map_err(|error| {
@@ -167,7 +167,7 @@ fn open(lock_path: &Path, owner: &fs::Metadata) -> io::Result<File> {
         opened => return opened,
     }
     // Complete before it gets its name: a file owned by root would lock out the owner of the database.
-    let temporary = beside(lock_path, &format!(".new-{}", Id::random()));
+    let temporary = sidecar_path(lock_path, &format!(".new-{}", Id::random()));
     let created = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -262,8 +262,8 @@ mod tests {
     fn stale_lock_content_is_ignored() {
         let (_folder, path) = database();
         // After a killed server, the content remains and the lock does not.
-        fs::write(beside(&path, ENDING), "server 1\n").unwrap();
-        let file = File::open(beside(&path, ENDING)).unwrap();
+        fs::write(sidecar_path(&path, ENDING), "server 1\n").unwrap();
+        let file = File::open(sidecar_path(&path, ENDING)).unwrap();
         file.lock().unwrap();
         let writes = thread::spawn(move || {
             thread::sleep(Duration::from_millis(30));
@@ -278,18 +278,18 @@ mod tests {
         let (folder, path) = database();
         let target = folder.path().join("target");
         fs::write(&target, "untouched").unwrap();
-        std::os::unix::fs::symlink(&target, beside(&path, ENDING)).unwrap();
+        std::os::unix::fs::symlink(&target, sidecar_path(&path, ENDING)).unwrap();
         assert!(DatabaseLock::acquire(&path, LockRole::Command, Duration::ZERO).is_err());
         assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
-        fs::remove_file(beside(&path, ENDING)).unwrap();
-        fs::create_dir(beside(&path, ENDING)).unwrap();
+        fs::remove_file(sidecar_path(&path, ENDING)).unwrap();
+        fs::create_dir(sidecar_path(&path, ENDING)).unwrap();
         assert!(DatabaseLock::acquire(&path, LockRole::Command, Duration::ZERO).is_err());
     }
 
     #[test]
     fn open_lock_file_is_set_to_private_mode() {
         let (_folder, path) = database();
-        let lock = beside(&path, ENDING);
+        let lock = sidecar_path(&path, ENDING);
         fs::write(&lock, "").unwrap();
         fs::set_permissions(&lock, fs::Permissions::from_mode(0o666)).unwrap();
         drop(DatabaseLock::acquire(&path, LockRole::Command, Duration::ZERO).unwrap());

@@ -6,7 +6,6 @@
 
 mod account_notice;
 mod backup;
-mod beside;
 mod cache;
 mod calendar;
 mod code;
@@ -43,16 +42,17 @@ mod row;
 mod schema;
 mod search;
 mod second_factor;
+mod server_start;
 mod service;
-mod serving;
+mod sidecar;
 mod ssh_key;
 mod sweep;
 mod throttle;
+mod transaction_writes;
 mod usage;
 mod user;
 mod write;
 mod writer;
-mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

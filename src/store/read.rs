@@ -11,7 +11,7 @@ use super::cache::{Cache, VerificationSubject};
 use super::file;
 use super::identity::FileIdentity;
 use super::open_error::OpenError;
-use super::written::TransactionWrites;
+use super::transaction_writes::TransactionWrites;
 use crate::model::credential::Credential;
 use crate::model::error::Error;
 use crate::model::secret::Id;

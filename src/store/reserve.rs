@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
-use super::beside::{beside, folder_of};
+use super::sidecar::{folder_of, sidecar_path};
 
 /// Room for 40 revocations in the WAL alone. As long as the database does not grow, the WAL restarts after each,
 /// without a limit.
@@ -39,8 +39,8 @@ impl Reserve {
     /// The reserve beside `database`, allocated if there is room for it.
     pub(super) fn beside(database: &Path) -> Self {
         let mut reserve = Self {
-            path: beside(database, "-reserve"),
-            wal: beside(database, "-wal"),
+            path: sidecar_path(database, "-reserve"),
+            wal: sidecar_path(database, "-wal"),
             state: ReserveState::Absent,
         };
         if !reserve.is_low() {

@@ -46,15 +46,15 @@ fn wrong_passkey(error: PasskeyError) -> Error {
     Error::field("passkey", error.sentence())
 }
 
-/// The error for a user without the second factor that policy demands.
-fn factor_demanded() -> Error {
+/// The error for a user without the second factor that policy requires.
+fn factor_required() -> Error {
     Error::AgainstPolicy(FieldError::new(
         "code",
         "your organization requires a second factor, and you have none yet; sign out of the console and sign in again to set one up",
     ))
 }
 
-/// A valid proof, as it is written when it is spent.
+/// A valid proof, as it is written when it is consumed.
 enum FactorConsumption {
     TotpStep(i64),
     RecoveryCode(Digest),
@@ -87,7 +87,7 @@ impl Select {
     /// Returns whether a password alone is not enough for this user.
     pub fn needs_second_factor(&self, user: &User, now: Time) -> Result<bool, Error> {
         Ok(self.second_factors(user.id)?.any()
-            || self.policy()?.demands_second_factor(user.role, now))
+            || self.policy()?.requires_second_factor(user.role, now))
     }
 
     /// Requires that a session was confirmed within the last 10 minutes, by the factors that its user must have.
@@ -227,7 +227,7 @@ impl Select {
     /// Checks the factor that comes with a password, without spending it: so that a wrong one does not wait for the writer.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a wrong or missing one; [`Error::AgainstPolicy`] when policy demands one that the user lacks.
+    /// [`Error::Invalid`] for a wrong or missing one; [`Error::AgainstPolicy`] when policy requires one that the user lacks.
     pub fn check_factor(&self, user: &User, factor: &Factor, now: Time) -> Result<(), Error> {
         self.verify_factor(user, factor, now).map(|_| ())
     }
@@ -248,15 +248,15 @@ impl Select {
                 "code",
                 "enter the code of your authenticator app, or a recovery code",
             )),
-            Factor::None if self.policy()?.demands_second_factor(user.role, now) => {
-                Err(factor_demanded())
+            Factor::None if self.policy()?.requires_second_factor(user.role, now) => {
+                Err(factor_required())
             }
             Factor::None => Ok((None, SignInMethod::Password)),
             Factor::New(..) if factors.any() => Err(Error::Conflict(
                 "A second factor was set up meanwhile; sign in with it.".to_owned(),
             )),
             // Without a policy a first factor belongs to a session, which was confirmed.
-            Factor::New(..) if !self.policy()?.demands_second_factor(user.role, now) => {
+            Factor::New(..) if !self.policy()?.requires_second_factor(user.role, now) => {
                 Err(Error::Conflict(
                     "A second factor has become optional; sign in without one.".to_owned(),
                 ))
@@ -278,7 +278,7 @@ impl Select {
         }
     }
 
-    /// Spends the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
+    /// Consumes the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
     pub(super) fn consume_factor(
         &self,
         user: &User,
@@ -325,7 +325,7 @@ impl Select {
         Ok(method)
     }
 
-    /// Spends a passkey that signs in alone: it must have verified its user.
+    /// Consumes a passkey that signs in alone: it must have verified its user.
     pub(super) fn consume_passkey(
         &self,
         user: &User,
@@ -411,7 +411,7 @@ impl Select {
         self.consume_challenge(&new.challenge, new.challenge_expires_at)?;
         if self.second_factors(user)?.passkeys as usize >= PASSKEYS_MAX {
             return Err(Error::Conflict(format!(
-                "You have {PASSKEYS_MAX} passkeys, the most there can be; delete one first."
+                "You have {PASSKEYS_MAX} passkeys, the maximum; delete one first."
             )));
         }
         self.require_free_passkey_name(user, &new.name)?;
@@ -467,7 +467,7 @@ impl Write<'_> {
         }
     }
 
-    /// Spends the factor that comes with a user's password.
+    /// Consumes the factor that comes with a user's password.
     ///
     /// # Errors
     /// As [`Select::check_factor`].
@@ -524,7 +524,7 @@ impl Write<'_> {
     /// Removes the authenticator app of a user.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::AgainstPolicy`] when it is the last factor, and one is demanded.
+    /// [`Error::NotFound`]; [`Error::AgainstPolicy`] when it is the last factor, and one is required.
     pub fn remove_totp(&self, user: &User) -> Result<(), Error> {
         if self.execute("DELETE FROM totp WHERE user_id = ?", [user.id.0])? == 0 {
             return Err(Error::NotFound("authenticator app"));
@@ -561,7 +561,7 @@ impl Write<'_> {
         if self.second_factors(user.id)?.any() {
             return Ok(());
         }
-        if self.policy()?.demands_second_factor(user.role, self.now) {
+        if self.policy()?.requires_second_factor(user.role, self.now) {
             return Err(Error::AgainstPolicy(FieldError::new(
                 "",
                 "your organization requires a second factor; add another one before you remove this one",

@@ -24,7 +24,7 @@ pub(super) const COLUMNS_COUNT: usize = 20;
 pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
 
 /// A row of the table: its number, and the key unless it is damaged.
-pub(super) type SshKeyRow = (i64, Option<SshKey>);
+pub(super) type NumberedSshKey = (i64, Option<SshKey>);
 
 fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<KeyHostUse>> {
     match (time(row, at)?, row.get(at + 1)?) {
@@ -34,7 +34,7 @@ fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<KeyHostUse>> {
 }
 
 /// Reads any row without an error: one damaged row must not hide all others.
-pub(super) fn read_found(row: &Row<'_>) -> rusqlite::Result<SshKeyRow> {
+pub(super) fn read_found(row: &Row<'_>) -> rusqlite::Result<NumberedSshKey> {
     let number = row.get(0)?;
     let key = read_ssh_key(row).ok();
     if key.is_none() {

@@ -17,7 +17,7 @@ const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
 /// When a counter loses its effect; those with 100 attempts in a row never do. Must match the index and
 /// `model::rate_limit`.
 const THROTTLE_END: &str = "in_a_row < 100 AND since + max(3600, 86400 * in_a_row)";
-/// How long spent challenges are kept after their expiration, in case the clock goes back.
+/// How long used challenges are kept after their expiration, in case the clock goes back.
 const CHALLENGE_KEPT_SECONDS: i64 = 86_400;
 /// How long confirmed notices are kept, in seconds.
 const NOTICE_KEPT_SECONDS: i64 = 90 * 86_400;

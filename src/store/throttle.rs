@@ -109,7 +109,12 @@ impl Select {
     }
 
     /// Returns whether `user` signed in before in the browser with this cookie.
-    pub fn knows_browser(&self, digest: &Digest, user: UserId, now: Time) -> Result<bool, Error> {
+    pub fn is_known_browser(
+        &self,
+        digest: &Digest,
+        user: UserId,
+        now: Time,
+    ) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM known_browsers WHERE digest = ? AND user_id = ? AND expires_at > ?";
         Ok(self.count(sql, params![digest.as_bytes(), user.0, now.unix()])? > 0)
     }

@@ -20,13 +20,13 @@ pub struct Write<'a> {
     pub now: Time,
     /// The permissions of the caller inside this transaction. Operators and codes have no limit.
     pub power: Power,
-    /// The user whom the spent code concerns.
+    /// The user whom the used code concerns.
     pub code_user: Option<UserId>,
     /// How the holder of the password or passkey behind the act proved who they are.
     pub method: Option<SignInMethod>,
-    /// The groups that the spent code gives.
+    /// The groups that the used code gives.
     pub code_groups: String,
-    /// The username of the admin who created the spent code; `None`: the operator.
+    /// The username of the admin who created the used code; `None`: the operator.
     pub code_creator: Option<String>,
 }
 

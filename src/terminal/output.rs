@@ -19,7 +19,7 @@ pub use progress::Progress;
 use terminal::Terminal;
 
 /// Writes `text` to standard error without a line end: for prompts.
-pub fn ask(text: &str) {
+pub fn print_prompt(text: &str) {
     let mut err = io::stderr().lock();
     let _ = write!(err, "{}", sanitize(text)).and_then(|()| err.flush());
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;
 
 use super::exit::{FAILED, Failure, INTERRUPTED, INVALID, USAGE};
-use super::output::ask;
+use super::output::print_prompt;
 use super::text_file;
 use crate::model::text::is_same_name;
 
@@ -46,7 +46,7 @@ fn answer_is(
             Failure::new(USAGE, "refusing to continue without confirmation").hint("pass --yes"),
         );
     }
-    if is_right(ask_line(question)?.trim()) {
+    if is_right(prompt_line(question)?.trim()) {
         Ok(())
     } else {
         Err(nothing_done())
@@ -58,8 +58,8 @@ fn nothing_done() -> Failure {
 }
 
 /// Asks for one line on the terminal.
-pub fn ask_line(question: &str) -> Result<String, Failure> {
-    ask(question);
+pub fn prompt_line(question: &str) -> Result<String, Failure> {
+    print_prompt(question);
     let mut text = String::new();
     let read = std::io::stdin()
         .lock()

@@ -615,7 +615,7 @@ fn unused_ssh_keys(site: &Site, word: &str) -> Vec<String> {
 }
 
 #[test]
-fn ssh_key_counts_as_unused_only_where_its_use_would_be_recorded() {
+fn ssh_key_is_unused_only_where_its_use_is_recorded() {
     let mut site = Site::new();
     site.set_password("alice");
     let day = 86_400;

@@ -349,7 +349,7 @@ fn untrusted_forwarding_proxy_is_reported_once() {
 
 /// Behind a proxy that terminates TLS, browsers name an origin that the server can only know from --public-url.
 #[test]
-fn missing_public_url_is_named_at_start_and_with_each_rejected_origin() {
+fn missing_public_url_is_named_at_start_and_with_origins() {
     let folder = tempfile::tempdir().unwrap();
     let serve = |arguments: &[&str], origin: &str| {
         let mut command = command(folder.path());

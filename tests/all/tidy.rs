@@ -1,6 +1,6 @@
 //! Enforces the rules of ARCHITECTURE.md: words and their layers, and the form of files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -373,6 +373,57 @@ fn layer_tables_catch_violations() {
         "app/user.rs",
         "#[cfg(test)]\nmod tests;\nfn a() { b.unwrap(); }"
     ));
+}
+
+/// Names of functions that a search cannot find. With an object (`find_route`) it can.
+const VAGUE: &[&str] = &[
+    "find", "show", "list", "answer", "of", "shown", "part", "again", "some", "once",
+];
+
+/// The kind and name of an item that begins on this line without indentation.
+fn item(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix("pub").map_or(line, |rest| {
+        let rest = rest.strip_prefix('(').map_or(rest, |scope| {
+            scope.split_once(')').map_or(scope, |(_, rest)| rest)
+        });
+        rest.trim_start()
+    });
+    let line = line.strip_prefix("const ").unwrap_or(line);
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    let (kind, rest) = line.split_once(' ')?;
+    let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+    ["fn", "struct", "enum", "trait", "type"]
+        .contains(&kind)
+        .then_some((kind, &rest[..end]))
+}
+
+#[test]
+fn functions_have_an_object_and_types_one_name() {
+    let mut types: BTreeMap<String, String> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (file, text) in shipped() {
+        for (_, line) in code(&text) {
+            match item(line) {
+                Some(("fn", name)) if VAGUE.contains(&name) => {
+                    found.push(format!("src/{file}: fn {name} has no object"));
+                }
+                Some((kind, name)) if kind != "fn" => {
+                    if let Some(first) = types.insert(name.to_owned(), file.clone()) {
+                        found.push(format!("src/{file}: {name} is also in src/{first}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+    assert!(types.len() > 500, "only {} types were found", types.len());
+    assert_eq!(
+        item("pub(super) const fn find(a: u8) {"),
+        Some(("fn", "find"))
+    );
+    assert_eq!(item("pub struct Row<'a> {"), Some(("struct", "Row")));
+    assert_eq!(item("    fn find(&self) {"), None);
 }
 
 #[test]

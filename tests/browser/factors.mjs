@@ -2,7 +2,7 @@
 // authenticators of Chromium's DevTools.
 import { createHmac } from "node:crypto";
 
-import { axe, check, command, demand, equal, freePort, led, profile, quiet, reached, serve } from "./harness.mjs";
+import { axe, check, command, ensure, equal, freePort, led, profile, quiet, reached, serve } from "./harness.mjs";
 
 const ALICE = "alice likes green tea";
 const HERE = "/account/second-factor";
@@ -30,7 +30,7 @@ async function sound(page, what) {
       const { violations } = await page.evaluate(() => window.axe.run());
       equal(violations.map((one) => `${one.id}: ${one.nodes[0].html}`), [], `${what} ${colorScheme} ${forcedColors} ${width}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      demand(wide <= 0, `${what}: ${wide} px to scroll sideways at ${width}`);
+      ensure(wide <= 0, `${what}: ${wide} px to scroll sideways at ${width}`);
     }
   }
   await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });
@@ -66,12 +66,12 @@ export async function all() {
     await page.goto(HERE);
     await press(page, "Set up an app");
     equal(await heading(page), "Set up an authenticator app");
-    demand(await page.getByRole("img", { name: "QR code" }).isVisible(), "the picture");
+    ensure(await page.getByRole("img", { name: "QR code" }).isVisible(), "the picture");
     await page.getByText("Enter the key by hand").click();
     seed = await page.locator("#seed").innerText();
     await page.getByLabel("6-digit code").fill("000000");
     await press(page, "Turn on");
-    demand((await page.getByRole("alert").innerText()).includes("wrong"), "a wrong code");
+    ensure((await page.getByRole("alert").innerText()).includes("wrong"), "a wrong code");
     equal(await page.locator("#seed").textContent(), seed, "the key stays");
     await page.getByLabel("6-digit code").fill(code(seed));
     await press(page, "Turn on");
@@ -88,7 +88,7 @@ export async function all() {
     await page.getByLabel("Code", { exact: true }).fill(code(seed, 1));
     await press(page, "Sign in");
     equal(await heading(page), "Sessions");
-    demand(await page.getByText("by password and code").isVisible(), "the list says how");
+    ensure(await page.getByText("by password and code").isVisible(), "the list says how");
     await signOut(page);
     await page.goto("/login");
     await page.getByLabel("Username").fill("alice");
@@ -97,14 +97,14 @@ export async function all() {
     await page.getByLabel("Code", { exact: true }).fill(codes[0].toUpperCase());
     await press(page, "Sign in");
     await page.goto(HERE);
-    demand(await page.getByText("9 of 10 are left").isVisible(), "one is used");
+    ensure(await page.getByText("9 of 10 are left").isVisible(), "one is used");
     quiet(context);
     await context.close();
   });
 
   const context = await profile(url);
   const page = await context.newPage();
-  await check("second factor: both steps by keyboard; sound in every mode", async () => {
+  await check("second factor: both steps by keyboard; correct in every mode", async () => {
     await page.goto("/login");
     await page.getByLabel("Username").focus();
     await page.keyboard.type("alice");
@@ -132,14 +132,14 @@ export async function all() {
     await sound(page, "the form of a passkey");
     await led(page, () => page.getByRole("button", { name: "Add a passkey" }).click());
     await page.waitForURL(/done=passkey/);
-    demand(await page.getByRole("rowheader", { name: "laptop" }).isVisible(), "it is listed");
+    ensure(await page.getByRole("rowheader", { name: "laptop" }).isVisible(), "it is listed");
     await signOut(page);
     await page.goto("/login");
     await sound(page, "the sign-in page");
     await led(page, () => page.getByRole("button", { name: "Sign in with a passkey" }).click());
     await page.waitForURL((at) => !at.pathname.startsWith("/login"));
     await page.goto("/sessions");
-    demand(await page.getByText("by passkey").isVisible(), "the list says how");
+    ensure(await page.getByText("by passkey").isVisible(), "the list says how");
     quiet(context);
   });
 
@@ -151,7 +151,7 @@ export async function all() {
     await sound(page, "the form of a name");
     await page.getByLabel("Name").fill("blue");
     await led(page, () => page.getByLabel("Name").press("Enter"));
-    demand(await page.getByRole("rowheader", { name: "blue" }).isVisible(), "the new name");
+    ensure(await page.getByRole("rowheader", { name: "blue" }).isVisible(), "the new name");
     const plain = await profile(url, { javaScriptEnabled: false });
     await plain.addCookies(await context.cookies());
     const other = await plain.newPage();
@@ -162,7 +162,7 @@ export async function all() {
     await other.keyboard.press("Control+A");
     await other.keyboard.type("laptop");
     await led(other, () => other.keyboard.press("Enter"));
-    demand(await other.getByRole("rowheader", { name: "laptop" }).isVisible(), "the old name again");
+    ensure(await other.getByRole("rowheader", { name: "laptop" }).isVisible(), "the old name again");
     quiet(plain);
     await plain.close();
     quiet(context);
@@ -175,7 +175,7 @@ export async function all() {
     await page.getByRole("alert").getByText("already has a passkey").waitFor();
   });
 
-  await check("passkey: as a second factor, and after a cancelled try", async () => {
+  await check("passkey: as a second factor, and after a canceled attempt", async () => {
     await signOut(page);
     await page.goto("/login");
     await page.getByLabel("Username").fill("alice");
@@ -185,7 +185,7 @@ export async function all() {
     await led(page, () => page.getByRole("button", { name: "Use a passkey" }).click());
     await page.waitForURL((at) => !at.pathname.startsWith("/login"));
     await page.goto("/sessions");
-    demand(await page.getByText("by password and passkey").first().isVisible(), "the list says how");
+    ensure(await page.getByText("by password and passkey").first().isVisible(), "the list says how");
     // An unverified user: the browser refuses before we do.
     await signOut(page);
     await page.goto("/login");
@@ -196,10 +196,10 @@ export async function all() {
     await page.waitForURL((at) => !at.pathname.startsWith("/login"));
   });
 
-  await check("passkey: a deleted one is refused, though the device still has it", async () => {
+  await check("passkey: a deleted one is rejected, although the device still has it", async () => {
     await page.goto(HERE);
     await press(page, "Delete passkey laptop");
-    demand(await page.getByRole("status").first().isVisible(), "it says so");
+    ensure(await page.getByRole("status").first().isVisible(), "it says so");
     await device.session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: device.authenticatorId });
     const key = await authenticator(page, { transport: "usb" });
     await press(page, "Add a passkey");
@@ -221,8 +221,8 @@ export async function all() {
     await signOut(page);
     await page.goto("/login");
     await led(page, () => page.getByRole("button", { name: "Sign in with a passkey" }).click());
-    demand((await page.getByRole("alert").first().innerText()).includes("not registered"), "it says why");
-    demand(new URL(page.url()).pathname.startsWith("/login"), "and lets nobody in");
+    ensure((await page.getByRole("alert").first().innerText()).includes("not registered"), "it says why");
+    ensure(new URL(page.url()).pathname.startsWith("/login"), "and lets nobody in");
   });
   await context.close();
 
@@ -278,10 +278,10 @@ export async function all() {
       await page.keyboard.type(codes[9]);
       await enter();
       await page.goto(HERE);
-      demand(await page.getByText("9 of 10 are left").isVisible(), "one is used");
+      ensure(await page.getByText("9 of 10 are left").isVisible(), "one is used");
       await reached(page, /^Remove the app$/);
       await enter();
-      demand((await page.getByRole("alert").innerText()).includes("requires a second factor"), "the last one stays");
+      ensure((await page.getByRole("alert").innerText()).includes("requires a second factor"), "the last one stays");
       quiet(context);
       await context.close();
     });

@@ -40,7 +40,7 @@ export function equal(found, wanted, what = "") {
   }
 }
 
-export function demand(condition, what) {
+export function ensure(condition, what) {
   if (!condition) throw new Error(what);
 }
 
@@ -58,15 +58,15 @@ export function serve(name, flags = [], port = 0) {
   const child = spawn(process.env.KEYCROFT_BIN, args, { stdio: ["ignore", "ignore", "pipe"] });
   servers.push(child);
   return new Promise((resolve, reject) => {
-    let said = "";
-    const late = setTimeout(() => reject(new Error(`the server did not start: ${said}`)), 30_000);
-    child.on("exit", () => reject(new Error(`the server ended: ${said}`)));
+    let output = "";
+    const late = setTimeout(() => reject(new Error(`the server did not start: ${output}`)), 30_000);
+    child.on("exit", () => reject(new Error(`the server ended: ${output}`)));
     child.stderr.on("data", (data) => {
-      said += data;
-      const url = /listening on (\S+)\n/.exec(said)?.[1];
+      output += data;
+      const url = /listening on (\S+)\n/.exec(output)?.[1];
       if (!url) return;
       clearTimeout(late);
-      resolve({ url, db, setUp: /create one within an hour at (\S+)/.exec(said)?.[1], log: () => said });
+      resolve({ url, db, setUp: /create one within an hour at (\S+)/.exec(output)?.[1], log: () => output });
     });
   });
 }
@@ -157,8 +157,8 @@ export async function reached(page, wanted) {
       return { label: (label ?? "").trim(), body: one === document.body, seen, inside };
     });
     if (at.body) continue;
-    demand(at.seen, `the focus on "${at.label}" can't be seen`);
-    demand(at.inside, `the focus on "${at.label}" is out of view`);
+    ensure(at.seen, `the focus on "${at.label}" can't be seen`);
+    ensure(at.inside, `the focus on "${at.label}" is out of view`);
     if (wanted.test(at.label)) return;
   }
   throw new Error(`no way to ${wanted} by keyboard`);

@@ -1,5 +1,5 @@
 // People's ways through the console, each feature of a hosted platform's pages and what ours has besides.
-import { check, command, copied, demand, equal, freePort, led, profile, quiet, reached, serve, signIn, until, verify } from "./harness.mjs";
+import { check, command, copied, ensure, equal, freePort, led, profile, quiet, reached, serve, signIn, until, verify } from "./harness.mjs";
 
 export const ALICE = "alice likes green tea", BOB = "bob likes black coffee";
 
@@ -14,7 +14,7 @@ async function make(page, name, more = async () => {}) {
   await press(page, "Create API key");
   equal(await heading(page), `API key ${name} created`);
   const secret = await page.getByRole("textbox", { name: "Secret" }).inputValue();
-  demand(/^kca_[0-9a-z]{12}_[0-9A-Za-z]{38}$/.test(secret), `a secret: ${secret.slice(0, 5)}`);
+  ensure(/^kca_[0-9a-z]{12}_[0-9A-Za-z]{38}$/.test(secret), `a secret: ${secret.slice(0, 5)}`);
   return secret;
 }
 
@@ -29,7 +29,7 @@ export async function all(site) {
   const alice = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
   const page = await alice.newPage();
 
-  await check("first start: the set-up link makes the first admin, its code leaves the address at once", async () => {
+  await check("first start: the setup link creates the first admin, and its code is removed from the address immediately", async () => {
     await page.goto("/");
     equal(await heading(page), "Set up Keycroft", "the first page explains the link");
     await page.goto(site.setUp);
@@ -54,7 +54,7 @@ export async function all(site) {
     await second.goto(site.setUp);
     equal(await heading(second), "This link is invalid", "it works once");
     await other.close();
-    demand(await page.getByRole("banner").getByRole("link", { name: "alice", exact: true }).isVisible(), "it names who is signed in");
+    ensure(await page.getByRole("banner").getByRole("link", { name: "alice", exact: true }).isVisible(), "it names who is signed in");
   });
 
   // A date in the future on any day of the test.
@@ -62,7 +62,7 @@ export async function all(site) {
   let secret;
   await check("API key: create with name, exact date, permissions, note, addresses; shown once", async () => {
     await page.goto("/api-keys");
-    demand(await page.getByText("No API keys yet").isVisible(), "the empty list says what to do");
+    ensure(await page.getByText("No API keys yet").isVisible(), "the empty list says what to do");
     secret = await make(page, "nightly backup", async () => {
       const offered = await page.getByLabel("Expiration", { exact: true }).locator("option").allInnerTexts();
       equal(offered.map((words) => words.split(" (")[0]), ["7 days", "30 days", "60 days", "90 days", "No expiration", "Choose a date"]);
@@ -86,18 +86,18 @@ export async function all(site) {
     equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
     for (const [title, words] of [["Environment", `export KEYCROFT_TOKEN=${secret}`], ["curl", `curl -H "Authorization: Bearer $KEYCROFT_TOKEN" ${site.url}/api/v1/me`]]) {
       await page.locator("details", { hasText: title }).first().evaluate((one) => (one.open = true));
-      demand((await page.getByText(words).first().innerText()).includes(words), title);
+      ensure((await page.getByText(words).first().innerText()).includes(words), title);
     }
     // One click selects all of it.
     await page.getByRole("textbox", { name: "Secret" }).click();
     equal(await page.evaluate(() => getSelection().toString()), secret);
   });
 
-  await check("shown once: reload, back, forward and a second tab show it never again, and make no second key", async () => {
+  await check("shown once: reload, back, forward and a second tab do not show the secret again and create no second key", async () => {
     const tab = await alice.newPage();
     const shown = await make(tab, "reloaded", () => tab.getByLabel("Read only").check());
     await copied(tab, tab.getByRole("button", { name: "Copy API key" }));
-    const hidden = async (where) => demand(!(await tab.content()).includes(shown.slice(17)), `the secret is there after ${where}`);
+    const hidden = async (where) => ensure(!(await tab.content()).includes(shown.slice(17)), `the secret is there after ${where}`);
     await tab.reload();
     equal(await heading(tab), "Already created");
     await hidden("reload");
@@ -105,17 +105,17 @@ export async function all(site) {
     await hidden("back");
     // Nothing of it was kept, so that the browser has only its own page to show.
     const forward = await tab.goForward().catch((error) => String(error));
-    demand(String(forward).includes("ERR_CACHE_MISS"), `forward: ${forward}`);
+    ensure(String(forward).includes("ERR_CACHE_MISS"), `forward: ${forward}`);
     await tab.close();
     const second = await alice.newPage();
     await second.goto("/api-keys/new");
-    demand(!(await second.content()).includes(shown.slice(17)), "second tab");
+    ensure(!(await second.content()).includes(shown.slice(17)), "second tab");
     await second.goto("/api-keys?q=reloaded");
     equal(await second.locator("tbody tr").count(), 1, "one key");
     await second.close();
   });
 
-  await check("shown once: leaving asks once until it was copied", async () => {
+  await check("shown once: leaving the page needs a confirmation until the secret is copied", async () => {
     alice.asked.length = 0;
     await make(page, "asks");
     await page.locator("h1").click();
@@ -131,7 +131,7 @@ export async function all(site) {
     equal(alice.asked, ["beforeunload"], "it does not ask");
   });
 
-  await check("API key: sending twice at once makes one", async () => {
+  await check("API key: submitting twice at once creates one key", async () => {
     await page.goto("/api-keys/new");
     await page.getByLabel("Name").fill("double click");
     await page.getByRole("button", { name: "Create API key" }).dblclick();
@@ -141,18 +141,18 @@ export async function all(site) {
     equal(await page.locator("tbody tr").count(), 1);
   });
 
-  await check("API key: all account permissions, and none of an admin, unless others are chosen", async () => {
+  await check("API key: all account permissions and no administrative ones by default", async () => {
     await make(page, "harmless");
     await openKey(page, "harmless");
     const words = await page.getByRole("main").innerText();
-    demand(/SSH keys\s+read, write/.test(words) && !/Users and groups|Hosts|Policy/.test(words), words);
+    ensure(/SSH keys\s+read, write/.test(words) && !/Users and groups|Hosts|Policy/.test(words), words);
   });
 
   await check("API key: view, copy its id, edit, uses per day", async () => {
     await openKey(page, "nightly backup");
     const words = await page.getByRole("main").innerText();
     for (const part of ["kept in the vault", "127.0.0.0/8", `${later} 15:04`, "Tokens", "Active", "Would be accepted"]) {
-      demand(words.includes(part), `${part} is missing: ${words}`);
+      ensure(words.includes(part), `${part} is missing: ${words}`);
     }
     await copied(page, page.getByRole("button", { name: /^Copy .*id/ }));
     equal(await page.evaluate(() => navigator.clipboard.readText()), secret.slice(4, 16));
@@ -178,13 +178,13 @@ export async function all(site) {
     await page.getByLabel("Grace period", { exact: true }).selectOption("1h");
     await press(page, "Rotate API key");
     second = await page.getByRole("textbox", { name: "Secret" }).inputValue();
-    demand(second !== secret && second.slice(0, 16) === secret.slice(0, 16), "a new secret, the same id");
+    ensure(second !== secret && second.slice(0, 16) === secret.slice(0, 16), "a new secret, the same id");
     equal([await verify(site.url, secret), await verify(site.url, second)], [204, 204]);
     await page.reload();
-    demand(!(await page.content()).includes(second.slice(17)), "reloading shows it again");
+    ensure(!(await page.content()).includes(second.slice(17)), "reloading shows it again");
     equal([await verify(site.url, secret), await verify(site.url, second)], [204, 204], "reloading rotated again");
     await openKey(page, "nightly backup of node 7");
-    demand((await page.getByRole("main").innerText()).includes("Rotating"), "the page says so");
+    ensure((await page.getByRole("main").innerText()).includes("Rotating"), "the page says so");
     await follow(page, "Rotate");
     await page.getByLabel("Leaked").check();
     await press(page, "Rotate API key");
@@ -193,13 +193,13 @@ export async function all(site) {
     second = third;
   });
 
-  await check("API key: what is refused comes back filled, with a summary that leads to the field", async () => {
+  await check("API key: a rejected form keeps its values, with a summary that links to the field", async () => {
     await page.goto("/api-keys/new");
     await page.getByLabel("Name").fill("harmless");
     await page.getByText("More limits").click();
     await page.getByLabel("Note").fill("what I typed");
     await press(page, "Create API key");
-    demand((await page.title()).startsWith("Error: "), "the title says so");
+    ensure((await page.title()).startsWith("Error: "), "the title says so");
     equal(await page.getByLabel("Note").inputValue(), "what I typed");
     await until(page, () => document.activeElement.closest("[role=alert]") !== null);
     await page.getByRole("alert").getByRole("link", { name: "Name" }).click();
@@ -207,12 +207,12 @@ export async function all(site) {
     equal(await page.getByLabel("Name").getAttribute("aria-invalid"), "true");
   });
 
-  await check("API key: delete says what will break and asks for the name of one in use", async () => {
+  await check("API key: delete lists the recorded uses and requires the typed name of a key in use", async () => {
     await page.goto(`/api-keys/${second.slice(4, 16)}/delete`);
-    demand((await page.getByRole("main").innerText()).includes("from 127.0.0.1"), "from where it was used");
+    ensure((await page.getByRole("main").innerText()).includes("from 127.0.0.1"), "from where it was used");
     await page.getByLabel("Type the key's name").fill("something else");
     await press(page, "Delete API key");
-    demand(await page.getByRole("alert").isVisible(), "a wrong name is refused");
+    ensure(await page.getByRole("alert").isVisible(), "a wrong name is refused");
     equal(await verify(site.url, second), 204);
     await page.getByLabel("Type the key's name").fill("nightly backup of node 7");
     await press(page, "Delete API key");
@@ -221,7 +221,7 @@ export async function all(site) {
     equal(await page.getByRole("rowheader", { name: "nightly backup" }).count(), 0);
   });
 
-  await check("token: generate for 1 to 24 hours, shown once, listed, ended early", async () => {
+  await check("token: generate for 1 to 24 hours, shown once, listed, deleted early", async () => {
     await page.goto("/tokens/new");
     const hours = await page.getByLabel("Expiration", { exact: true }).locator("option").count();
     equal([hours, await page.getByLabel("Expiration", { exact: true }).inputValue()], [24, "24h"], "24 choices, 24 hours preselected");
@@ -229,16 +229,16 @@ export async function all(site) {
     await page.getByLabel("Name").fill("for the laptop");
     await press(page, "Generate token");
     const token = await page.getByRole("textbox", { name: "Secret" }).inputValue();
-    demand(token.startsWith("kct_"), "a token");
+    ensure(token.startsWith("kct_"), "a token");
     equal(await verify(site.url, token), 204);
     await page.goto("/tokens");
-    demand((await page.getByRole("row", { name: /for the laptop/ }).innerText()).includes("in 2 hours"), "2 hours");
+    ensure((await page.getByRole("row", { name: /for the laptop/ }).innerText()).includes("in 2 hours"), "2 hours");
     await led(page, () => page.getByRole("row", { name: /for the laptop/ }).getByRole("link", { name: /Delete/ }).click());
     await press(page, "Delete token");
     equal(await verify(site.url, token), 401);
   });
 
-  await check("sessions: two browsers; the one that is signed out is at sign-in at its next click", async () => {
+  await check("sessions: two browsers; the signed-out one gets the sign-in page at the next click", async () => {
     const other = await profile(site.url, { userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1" });
     const phone = await other.newPage();
     await signIn(phone, "alice", ALICE);
@@ -269,7 +269,7 @@ export async function all(site) {
     await phone.getByLabel("Password").fill(ALICE);
     await press(phone, "Sign in");
     equal(await heading(phone), "Continue");
-    demand(await phone.getByText("from the phone").isVisible(), "the form is shown");
+    ensure(await phone.getByText("from the phone").isVisible(), "the form is shown");
     await press(phone, "Send the form");
     equal(await heading(phone), "API key from the phone created");
     quiet(other);
@@ -281,9 +281,9 @@ export async function all(site) {
     await page.getByLabel("Action").selectOption("api-key.rotate");
     await press(page, "Filter");
     equal(await page.locator(".log .result").count(), 2);
-    demand((await page.locator(".log .name").last().innerText()).startsWith("alice rotated API key nightly backup"), "a sentence");
+    ensure((await page.locator(".log .name").last().innerText()).startsWith("alice rotated API key nightly backup"), "a sentence");
     await page.goto(`/events?target=${secret.slice(4, 16)}`);
-    demand((await page.locator(".log .result").count()) > 5, "all that happened to the key, and it alone");
+    ensure((await page.locator(".log .result").count()) > 5, "all that happened to the key, and it alone");
     equal(await page.locator(".log tr:has(.result)").filter({ hasNotText: "nightly backup" }).count(), 0);
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "JSON lines" }).click()]);
     equal(download.suggestedFilename(), "keycroft-events.jsonl");
@@ -301,7 +301,7 @@ export async function all(site) {
     await page.getByLabel("Current password").fill(ALICE);
     await page.getByLabel("New password").fill(`${ALICE} now`);
     await led(page, () => page.getByRole("button", { name: "Change password" }).click());
-    demand((await page.getByRole("status").innerText()).startsWith("Your password is changed"), "it says so");
+    ensure((await page.getByRole("status").innerText()).startsWith("Your password is changed"), "it says so");
     await page.getByLabel("Current password").fill(`${ALICE} now`);
     await page.getByLabel("New password").fill(ALICE);
     await led(page, () => page.getByRole("button", { name: "Change password" }).click());
@@ -309,7 +309,7 @@ export async function all(site) {
 
   const guest = await profile(site.url);
   const his = await guest.newPage();
-  await check("users: invite; the invited person chooses a password and is in", async () => {
+  await check("users: invite; the invited person chooses a password and is signed in", async () => {
     await page.goto("/admin/new-user");
     await page.getByLabel("Username").fill("bob");
     await page.getByLabel("Display name").fill("Bob the Builder");
@@ -326,10 +326,10 @@ export async function all(site) {
     equal(await his.getByText("Administration").count(), 0);
     await his.goto("/admin/users");
     equal(await heading(his), "Forbidden");
-    demand((await his.getByRole("main").innerText()).includes("users:read"), "it names what is missing");
+    ensure((await his.getByRole("main").innerText()).includes("users:read"), "it names what is missing");
   });
 
-  await check("users: role, permissions, disable, enable, reset, each felt at the next click", async () => {
+  await check("users: role, permissions, disable, enable, reset, each effective at the next click", async () => {
     await page.goto("/admin/users/bob");
     await page.getByLabel("Admin", { exact: false }).first().check();
     await press(page, "Save");
@@ -342,7 +342,7 @@ export async function all(site) {
     await his.reload();
     equal(await heading(his), "Forbidden");
     await his.goto("/api-keys/new");
-    demand(await his.getByLabel("Introspection: write").count(), "what was granted is offered");
+    ensure(await his.getByLabel("Introspection: write").count(), "what was granted is offered");
     await page.goto("/admin/users/bob");
     await press(page, "Disable");
     await his.goto("/api-keys");
@@ -352,14 +352,14 @@ export async function all(site) {
     await press(page, "Reset password");
     const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
     await page.reload();
-    demand(!(await page.content()).includes(link.slice(-30)), "reloading shows it again");
+    ensure(!(await page.content()).includes(link.slice(-30)), "reloading shows it again");
     await his.goto(link);
     await his.getByLabel("Password").fill(BOB);
     await press(his, "Set password");
     await signIn(his, "bob", BOB);
   });
 
-  await check("policy: what exceeds it is shown before it is saved; what it forbids is not offered", async () => {
+  await check("policy: exceeding credentials are shown before saving; forbidden values are not offered", async () => {
     const endless = await (async () => {
       await his.goto("/api-keys/new");
       await his.getByLabel("Name").fill("for ever");
@@ -376,11 +376,11 @@ export async function all(site) {
     for (const unwanted of ["90 days", "No expiration"]) await page.getByRole("group", { name: "Offered lifetimes" }).getByLabel(unwanted).uncheck();
     await set("token_lifetime_max", "8", "hours");
     await set("token_lifetime_default", "8", "hours");
-    demand(await page.getByRole("button", { name: "Save policy" }).evaluate((one) => one.getBoundingClientRect().bottom <= innerHeight), "Save is in view");
+    ensure(await page.getByRole("button", { name: "Save policy" }).evaluate((one) => one.getBoundingClientRect().bottom <= innerHeight), "Save is in view");
     await press(page, "Save policy");
     const words = await page.getByRole("main").innerText();
-    demand(words.includes("for ever") && words.includes("bob"), `what exceeds it: ${words}`);
-    demand(/api-keys/.test(await page.getByRole("main").getByRole("link", { name: "for ever" }).getAttribute("href")), "it links to the key");
+    ensure(words.includes("for ever") && words.includes("bob"), `what exceeds it: ${words}`);
+    ensure(/api-keys/.test(await page.getByRole("main").getByRole("link", { name: "for ever" }).getAttribute("href")), "it links to the key");
     await press(page, "Save policy");
     equal(await page.getByRole("status").innerText(), "Policy saved.");
     equal(await verify(site.url, endless), 204, "what exists goes on");
@@ -391,10 +391,10 @@ export async function all(site) {
     await page.goto("/admin/policy");
     await page.locator("[name=api_key_lifetime_choice]").selectOption("Always the default");
     await press(page, "Preview");
-    demand(await page.getByText("1 change: API key lifetime users choose to always the default").isVisible(), "the change in words");
+    ensure(await page.getByText("1 change: API key lifetime users choose to always the default").isVisible(), "the change in words");
     await press(page, "Save policy");
     await his.goto("/api-keys/new");
-    demand(await his.getByText("Expires after 30 days (set by policy)").isVisible(), "a sentence in place of the choice");
+    ensure(await his.getByText("Expires after 30 days (set by policy)").isVisible(), "a sentence in place of the choice");
     await page.goto("/admin/policy");
     await page.locator("[name=api_key_lifetime_choice]").selectOption("Users choose");
     await press(page, "Save policy");
@@ -407,7 +407,7 @@ export async function all(site) {
     await led(page, () => page.getByRole("main").getByRole("button", { name: /Add/ }).click());
     await follow(page, "Add members");
     await led(page, () => page.getByRole("button", { name: "Add bob" }).click());
-    demand(await page.getByRole("button", { name: "Remove bob" }).count(), "bob is in it");
+    ensure(await page.getByRole("button", { name: "Remove bob" }).count(), "bob is in it");
     await page.goto("/admin/new-service");
     await page.getByLabel("Name").fill("slurm");
     await page.getByLabel("Permissions").fill("slurm:submit\nslurm:cancel");
@@ -423,7 +423,7 @@ export async function all(site) {
     equal(await verify(site.url, key), 401);
   });
 
-  await check("users: offboard, then delete; the person is out of all at once", async () => {
+  await check("users: offboard, then delete; the person is signed out everywhere", async () => {
     await page.goto("/admin/users/bob/offboard");
     await page.getByLabel("Type the username").fill("bob");
     await press(page, "Offboard");
@@ -434,10 +434,10 @@ export async function all(site) {
     await press(page, "Delete user");
     equal(await page.getByRole("rowheader", { name: "bob" }).count(), 0);
     await page.goto("/admin/users/alice");
-    demand(await page.getByText("The last admin can't be demoted, disabled or deleted.").isVisible(), "the last admin stays");
+    ensure(await page.getByText("The last admin can't be demoted, disabled or deleted.").isVisible(), "the last admin stays");
   });
 
-  await check("the browser had nothing to complain about", async () => {
+  await check("the browser reported no errors", async () => {
     quiet(alice);
     quiet(guest);
   });
@@ -497,7 +497,7 @@ export async function withoutScript(site) {
 
 /** From creation to deletion without a pointer; what has the focus is always seen. */
 export async function byKeyboard(site) {
-  await check("by keyboard only: sign in, create, copy, delete, sign out; the focus is seen at every step", async () => {
+  await check("by keyboard only: sign in, create, copy, delete, sign out; the focus is visible at every step", async () => {
     const context = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     const key = (name) => page.keyboard.press(name);
@@ -559,7 +559,7 @@ export async function onPlainHttp() {
     const flags = ["--public-url", `http://keys.lab:${port}`, "--insecure-http"];
     const site = await serve("lab", flags, port);
     const url = `http://keys.lab:${port}`;
-    demand(site.setUp.startsWith(`${url}/setup?code=`), site.setUp);
+    ensure(site.setUp.startsWith(`${url}/setup?code=`), site.setUp);
     const context = await profile(url);
     const page = await context.newPage();
     await page.goto(site.setUp);

@@ -1,5 +1,5 @@
 // Every page there is, found by following links: no fault that axe knows of, and nothing to scroll sideways at 320 pixels.
-import { axe, check, command, demand, led, profile, quiet, signIn } from "./harness.mjs";
+import { axe, check, command, ensure, led, profile, quiet, signIn } from "./harness.mjs";
 import { ALICE } from "./journeys.mjs";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -34,7 +34,7 @@ export async function fill(site) {
     const answer = await fetch(`${site.url}/api/v1${path}`, {
       method, headers: { Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) }, body: JSON.stringify(body),
     });
-    demand(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
+    ensure(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
     return answer.status === 204 ? null : answer.json();
   };
   const many = async (count, act) => {
@@ -48,17 +48,17 @@ export async function fill(site) {
   await ask("PATCH", "/me", { display_name: word(0) });
   await ask("PATCH", "/policy", { api_key_lifetime_max: "never" });
   await many(200, async (number) => {
-    const made = await ask("POST", "/api-keys", {
+    const created = await ask("POST", "/api-keys", {
       name: named(number), note: word(number + 1), expires_in: ["never", "2d", "30d", "1h"][number % 4],
       allowed_addresses: number % 7 ? [] : ["10.0.0.0/8", "2001:db8:1234:5678::/64", "127.0.0.0/8"],
       permissions: number % 3 ? ["tokens:read", "account:read"] : undefined,
     });
     if (number % 5 === 0) {
-      await fetch(`${site.url}/verify`, { headers: { Authorization: `Bearer ${made.secret}`, "User-Agent": encodeURI(word(number)) } });
+      await fetch(`${site.url}/verify`, { headers: { Authorization: `Bearer ${created.secret}`, "User-Agent": encodeURI(word(number)) } });
     }
-    if (number % 11 === 0) await ask("PATCH", `/api-keys/${made.id}`, { disabled: true });
-    if (number % 13 === 0) await ask("POST", `/api-keys/${made.id}/rotate`, { grace: "1h" });
-    if (number % 17 === 0) await ask("DELETE", `/api-keys/${made.id}`);
+    if (number % 11 === 0) await ask("PATCH", `/api-keys/${created.id}`, { disabled: true });
+    if (number % 13 === 0) await ask("POST", `/api-keys/${created.id}/rotate`, { grace: "1h" });
+    if (number % 17 === 0) await ask("DELETE", `/api-keys/${created.id}`);
   });
   await many(30, (number) => ask("POST", "/users", { username: `person-${number}`, display_name: word(number) }));
   await many(25, (number) => ask("POST", "/tokens", { name: named(number) }));
@@ -72,8 +72,8 @@ export async function fill(site) {
   await ask("PATCH", "/users/person-1", { permissions: ["introspect", "slurm:submit"] });
   for (const [number, kind] of ["webhook", "ntfy", "chat", "email"].entries()) {
     const url = kind === "email" ? undefined : "http://127.0.0.1:9/hook";
-    const made = await ask("POST", "/notices/channels", { name: named(number), kind, url });
-    if (kind !== "email") await ask("POST", `/notices/channels/${made.id}/test`, {});
+    const created = await ask("POST", "/notices/channels", { name: named(number), kind, url });
+    if (kind !== "email") await ask("POST", `/notices/channels/${created.id}/test`, {});
   }
 }
 
@@ -131,7 +131,7 @@ async function faults(page) {
 async function look(page, name) {
   await page.evaluate(axe.source);
   const found = await faults(page);
-  demand(found.length === 0, `${name}:\n          ${found.join("\n          ")}`);
+  ensure(found.length === 0, `${name}:\n          ${found.join("\n          ")}`);
 }
 
 export async function all(site) {
@@ -147,7 +147,7 @@ export async function all(site) {
     });
     count += 1;
   }
-  await check("every mode: sign-in that failed", async () => {
+  await check("every mode: a failed sign-in", async () => {
     await page.goto("/login");
     await page.getByLabel("Username").fill(WORDS[0]);
     await page.getByLabel("Password").fill("wrong");
@@ -164,19 +164,19 @@ export async function all(site) {
       continue;
     }
     await check(`every mode: ${name}`, async () => {
-      demand(status === 200 || status === 404, `${path}: ${status}`);
+      ensure(status === 200 || status === 404, `${path}: ${status}`);
       await look(crawler, path);
     });
     count += 1;
   }
-  await check("every link of the pages leads somewhere", () => demand(missing.length === 0, missing.join(" ")));
-  await check("the crawl found the pages", () => demand(count > 35, `only ${count}`));
+  await check("every link of the pages resolves", () => ensure(missing.length === 0, missing.join(" ")));
+  await check("the crawl found the pages", () => ensure(count > 35, `only ${count}`));
   await forms(page);
-  await check("no page complained, nothing was asked of other machines", () => quiet(context));
+  await check("no page reported an error or sent a request to another site", () => quiet(context));
   await context.close();
 }
 
-/** What forms answer: what they made, and what was wrong with them. */
+/** The answers of forms: created objects and rejected fields. */
 async function forms(page) {
   const send = async (path, name, fill) => check(`every mode: ${name}`, async () => {
     await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });

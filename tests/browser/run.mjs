@@ -37,6 +37,6 @@ try {
     await modes.all(site);
   }
 } catch (error) {
-  await check("the tests ran to their end", () => Promise.reject(error));
+  await check("all tests were run", () => Promise.reject(error));
 }
 await finish();

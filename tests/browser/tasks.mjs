@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-import { check, demand, equal, folder, profile, serve, signIn } from "./harness.mjs";
+import { check, ensure, equal, folder, profile, serve, signIn } from "./harness.mjs";
 
 const CLICKS_MAX = 3;
 
@@ -22,7 +22,7 @@ export async function all() {
     await page.goto("/");
     clicks = 0;
     await act();
-    demand(clicks > 0 && clicks <= CLICKS_MAX, `${clicks} clicks`);
+    ensure(clicks > 0 && clicks <= CLICKS_MAX, `${clicks} clicks`);
   });
   const follow = (name) => page.getByRole("link", { name }).first().click();
   const press = (name) => page.getByRole("button", { name }).first().click();
@@ -40,7 +40,7 @@ export async function all() {
     await page.getByLabel(`Type ${keys} to confirm`).fill(String(keys));
     await press(/^Delete \d/);
     await page.getByRole("status").getByText(/API keys? deleted/).waitFor();
-    demand(new URL(page.url()).searchParams.get("owner") === "bob", "the filter is kept");
+    ensure(new URL(page.url()).searchParams.get("owner") === "bob", "the filter is kept");
   });
   await task("see why an API key is rejected", async () => {
     await follow("old laptop");
@@ -74,6 +74,6 @@ export async function all() {
     await press("Sign out Firefox on Linux");
     await page.getByRole("status").getByText("1 session signed out.").waitFor();
     await laptop.goto("/");
-    demand(new URL(laptop.url()).pathname === "/login", "it is signed out");
+    ensure(new URL(laptop.url()).pathname === "/login", "it is signed out");
   });
 }

@@ -195,7 +195,7 @@ pub struct EditHost {
     /// New name
     #[arg(long)]
     name: Option<String>,
-    /// Limit it to members of this group; repeatable; replaces all groups
+    /// Limit the host to members of this group; repeatable; replaces all groups
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     /// Let every user log in
@@ -210,16 +210,16 @@ pub struct EditHost {
     /// Maximum cache age while the server is unreachable, such as 24h; 0s disables the cache
     #[arg(long, value_name = "DURATION")]
     cache_age_max: Option<String>,
-    /// Allowed address of its credential, such as 10.0.0.0/8; repeatable; replaces all
+    /// Allowed address of the host credential, such as 10.0.0.0/8; repeatable; replaces all
     #[arg(long = "address", value_name = "CIDR")]
     addresses: Vec<String>,
-    /// Let its credential be valid everywhere
+    /// Accept the host credential from any address
     #[arg(long, conflicts_with = "addresses")]
     any_address: bool,
     /// Admit nobody, or admit users again; the host stays enrolled
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     paused: Option<bool>,
-    /// Request a rotation of its credential at the next sync, or withdraw the request
+    /// Request a rotation of the host credential at the next sync, or withdraw the request
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     rotate_credential: Option<bool>,
 }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_has_the_headers_of_an_automatic_one() {
+    fn automatic_mail_has_the_expected_headers() {
         let mail = mail("API key ci expires in 7 days");
         for header in [
             "From: Keycroft <keys@lab.example>\r\n",

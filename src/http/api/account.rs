@@ -43,7 +43,7 @@ pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller) -> ApiR
     ok(&NoticeOut::new(&notice))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn edit_account(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: MeIn = body::json(context)?;
     let Some(name) = wanted.display_name else {
         return ok(&account_json(context, caller)?);

@@ -17,7 +17,7 @@ pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     )
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn create_group(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<GroupIn>(context)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
     let once = idempotency_key(context, caller, &bytes)?;
@@ -26,7 +26,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     ))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn delete_group(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     query::reject_parameters(context)?;
     context
         .app()

@@ -24,7 +24,7 @@ pub fn show_host(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     ))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn edit_host(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: HostPatch = body::json(context)?;
     let change = wanted.parse()?;
     let host = context
@@ -33,7 +33,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     ok(&HostOut::new(&host))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn delete_host(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     query::reject_parameters(context)?;
     context.app().delete_host(caller, context.id("host")?)?;
     no_content()

@@ -11,7 +11,7 @@ pub fn show_policy(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     ok(&PolicyOut::new(&context.app().policy(caller)?))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn edit_policy(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: PolicyPatch = body::json(context)?;
     ok(&PolicyOut::new(
         &context.app().change_policy(caller, wanted.parse()?)?,

@@ -34,7 +34,7 @@ pub fn show_service(context: &RequestContext<'_>, caller: &Caller) -> ApiResult 
     })
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn create_service(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<ServiceIn>(context)?;
     let mut faults = FieldErrors::default();
     let name = faults.take("name", parse_service_name(&wanted.name));
@@ -53,7 +53,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     created(&ServiceOut::new(&service))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn edit_service(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let name = context.parameter(0);
     let change = body::json::<ServicePatch>(context)?.parse(name)?;
     let (service, by_role) = context
@@ -62,7 +62,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     ok(&ServiceOut::new(&service).given(&by_role))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn delete_service(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     query::reject_parameters(context)?;
     context
         .app()

@@ -25,7 +25,7 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     list_answer(&page, |key| SshKeyOut::new(key, context.now))
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn add_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<SshKeyIn>(context)?;
     let rules = context.app().present_policy()?.ssh_key_rules();
     let (new, once) = (
@@ -84,7 +84,7 @@ pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     list_page(&logins, part, HostLoginOut::new)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn edit_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: SshKeyPatch = body::json(context)?;
     let rules = context.app().present_policy()?.ssh_key_rules();
     let change = wanted.parse(&rules)?;

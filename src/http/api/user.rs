@@ -38,7 +38,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     )
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn create_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let (wanted, bytes) = body::json_with_bytes::<UserIn>(context)?;
     let once = idempotency_key(context, caller, &bytes)?;
     let invited = context.app().add_user(caller, wanted.parse()?, once)?;
@@ -61,7 +61,7 @@ pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     })
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn edit_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: UserPatch = body::json(context)?;
     ok(&UserOut::new(&context.app().change_user(
         caller,
@@ -70,7 +70,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     )?))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn delete_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     query::reject_parameters(context)?;
     context.app().delete_user(caller, &username(context)?)?;
     no_content()
@@ -112,7 +112,7 @@ pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> ApiRes
     })
 }
 
-pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
+pub fn offboard_user(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let NothingIn {} = body::json(context)?;
     let revoked = context.app().offboard(caller, &username(context)?)?;
     ok(&OffboardOut {

@@ -72,7 +72,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
             password_input
                 .values
                 .retain(|(name, _)| name != "confirm_code");
-            // A user whose factor is demanded but not set up has no field for a code.
+            // A user whose factor is required but not set up has no field for a code.
             let factors = context.app().own_second_factors(caller)?;
             let has_code = factors.is_some_and(|factors| factors.any());
             for error in &mut password_input.errors {

@@ -117,11 +117,11 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
         path: &path,
         fixed: Vec::new(),
     };
-    bulk::delete(context, caller, input, &picked)
+    bulk::delete_picked_items(context, caller, input, &picked)
 }
 
 /// `/api-keys/new`, prefilled by `?name=&permissions=&expires=` or `?from=ID`.
-pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_new_api_key_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let subject = subject(context, caller)?;
     let input = prefilled(context, caller, &subject)?;
     page_response(new_form(context, caller, subject, input, nonce(context))?)
@@ -187,7 +187,7 @@ fn new_form(
     ))
 }
 
-pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
+pub fn create_api_key(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     let subject = subject(context, caller)?;
     if form::is_filled(&mut input, &subject.offered) {
         let nonce = nonce_again(context, caller, &input);
@@ -288,7 +288,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let view = ApiKeyPage {
         chain: explain::chain(context, caller, &subject.scope, KIND, record.id)?,
         usage: app.usage(caller, &subject.scope, KIND, record.id)?,
-        made: app.created_by(caller, &subject.scope, KIND, record.id)?,
+        created: app.created_by(caller, &subject.scope, KIND, record.id)?,
         ssh_keys: app.ssh_keys_created_by(caller, &subject.scope, KIND, record.id)?,
         names: super::event::names(context, caller, &events)?,
         events,
@@ -301,7 +301,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(pages::api_key_page(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     page_response(edit_form(
         context,
@@ -333,7 +333,7 @@ fn edit_form(
     ))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
+pub fn edit_api_key(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     if form::is_filled(&mut input, &subject.offered) {
         return page_response(edit_form(context, caller, subject, record, input)?);
@@ -382,11 +382,11 @@ fn try_edit(
     Ok(())
 }
 
-pub fn disable(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+pub fn disable_api_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     set_disabled(context, caller, Disabled::Yes, "disabled")
 }
 
-pub fn enable(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+pub fn enable_api_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     set_disabled(context, caller, Disabled::No, "enabled")
 }
 
@@ -410,7 +410,7 @@ fn set_disabled(
     done_with(context, &path, word, &format!("API key {}", record.name))
 }
 
-pub fn ask_rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_rotate_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     page_response(rotate_form(
         context,
@@ -443,7 +443,7 @@ fn rotate_form(
     ))
 }
 
-pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn rotate_api_key(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     match try_rotate(context, caller, &subject, &record, &input) {
         Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::rotated)),
@@ -489,7 +489,7 @@ fn try_rotate(
     )?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     page_response(delete_form(
         context,
@@ -510,7 +510,7 @@ fn delete_form(
     let usage = context
         .app()
         .usage(caller, &subject.scope, KIND, record.id)?;
-    let made = context
+    let created = context
         .app()
         .created_by(caller, &subject.scope, KIND, record.id)?;
     let ssh_keys = context
@@ -522,14 +522,14 @@ fn delete_form(
             holder: subject.holder,
             record,
             usage,
-            made,
+            created,
             ssh_keys,
             input,
         },
     ))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
     let typed = input.value("confirm").unwrap_or_default().trim();
     if pages::must_type_name(&record, context.now) && !is_same_name(typed, &record.name) {

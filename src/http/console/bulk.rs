@@ -61,7 +61,7 @@ pub(super) fn ids(input: &Input, noun: &'static str) -> Result<Vec<Id>, Error> {
     Ok(ids)
 }
 
-fn things(
+fn picked_items(
     context: &RequestContext<'_>,
     caller: &Caller,
     picked: &Picked<'_>,
@@ -108,25 +108,25 @@ fn too_many() -> Error {
 }
 
 /// Asks for the number of things, and deletes them once it was typed.
-pub(super) fn delete(
+pub(super) fn delete_picked_items(
     context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
     picked: &Picked<'_>,
 ) -> Answer {
-    let things = things(context, caller, picked, &input)?;
+    let items = picked_items(context, caller, picked, &input)?;
     let back = filtered_list(picked.path, &picked.fixed, &picked.query(&input));
-    if things.is_empty() {
+    if items.is_empty() {
         return done(&back, "nothing-picked");
     }
     match input.value("confirm").map(str::trim) {
-        None => page_response(question(context, caller, (picked, &back), &things, input)),
-        Some(typed) if typed == things.len().to_string() => {
-            let scopes = things
+        None => page_response(question(context, caller, (picked, &back), &items, input)),
+        Some(typed) if typed == items.len().to_string() => {
+            let scopes = items
                 .iter()
                 .map(|owned| scope(picked.holders, &owned.item))
                 .collect::<Result<Vec<CredentialScope>, Error>>()?;
-            for (scope, owned) in scopes.iter().zip(&things) {
+            for (scope, owned) in scopes.iter().zip(&items) {
                 match end(context, caller, scope, &owned.item) {
                     // Somebody was faster; it is gone, as it should be.
                     Ok(()) | Err(Error::NotFound(_)) => {}
@@ -141,14 +141,14 @@ pub(super) fn delete(
                 context,
                 &back,
                 word,
-                &counted(things.len(), picked.list.noun()),
+                &counted(items.len(), picked.list.noun()),
             )
         }
         Some(_) => {
-            let message = format!("type {} to confirm", things.len());
+            let message = format!("type {} to confirm", items.len());
             let problem: Problem = Error::field("confirm", message).into();
             show_again(problem, input, "confirm", |input| {
-                Ok(question(context, caller, (picked, &back), &things, input))
+                Ok(question(context, caller, (picked, &back), &items, input))
             })
         }
     }
@@ -158,7 +158,7 @@ fn question(
     context: &RequestContext<'_>,
     caller: &Caller,
     (picked, back): (&Picked<'_>, &str),
-    things: &[OwnedItem],
+    items: &[OwnedItem],
     input: Input,
 ) -> Markup {
     let row = |owned: &OwnedItem| BulkRow {
@@ -174,14 +174,14 @@ fn question(
         action: format!("{}/delete", picked.path),
         fixed: picked.fixed.clone(),
         query: input.value("query").unwrap_or_default().to_owned(),
-        rows: things.iter().map(row).collect(),
+        rows: items.iter().map(row).collect(),
         input,
     };
     pages::delete(&frame(context, caller), &view)
 }
 
-fn scope(holders: Holders<'_>, thing: &Item) -> Result<CredentialScope, Error> {
-    match (holders, thing.owner()) {
+fn scope(holders: Holders<'_>, item: &Item) -> Result<CredentialScope, Error> {
+    match (holders, item.owner()) {
         (Holders::Of(scope), _) => Ok(scope.clone()),
         (Holders::Everybody, OwnerId::User(user)) => Ok(App::of_user(user)),
         (Holders::Everybody, OwnerId::Service(service)) => Ok(App::of_service(service)),
@@ -194,9 +194,9 @@ fn end(
     context: &RequestContext<'_>,
     caller: &Caller,
     scope: &CredentialScope,
-    thing: &Item,
+    item: &Item,
 ) -> Result<(), Error> {
-    match thing {
+    match item {
         Item::Credential(record) => context
             .app()
             .end(caller, scope, record.kind, record.id, WithDerived::No)

@@ -3,7 +3,7 @@
 use super::{Answer, form, frame, page, page_response, query, show_again};
 use crate::app::DeviceApproval;
 use crate::html::Markup;
-use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
+use crate::html::device::{self as pages, DeviceAnswer, DeviceConfirmation};
 use crate::html::form::Input;
 use crate::html::permission::Presets;
 use crate::http::context::RequestContext;
@@ -61,7 +61,7 @@ fn question(
             .push(("expires_in".to_owned(), lifetime.to_string()));
     }
     let offered = offered(caller, &login);
-    let view = DeviceAsk {
+    let view = DeviceConfirmation {
         user_code: login.user_code.to_string(),
         computer: login.computer,
         program: login.program,
@@ -73,7 +73,7 @@ fn question(
         policy: context.app().present_policy()?,
         input,
     };
-    Ok(pages::ask(&frame(context, caller), &view))
+    Ok(pages::confirm_device(&frame(context, caller), &view))
 }
 
 /// The permissions that a person can give to a device: those requested that the person has.

@@ -52,7 +52,7 @@ pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     Ok(list::csv("groups", &head, groups.rows.iter().map(row)))
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn create_group(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let name = parse_group_name(input.value("name").unwrap_or_default())
         .map_err(|message| Error::field("name", message));
     match name.and_then(|name| context.app().add_group(caller, name, None)) {
@@ -124,7 +124,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )?)
 }
 
-pub fn ask_add_members(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_add_members_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(users_page(
         context,
         caller,
@@ -213,11 +213,11 @@ fn delete_page(
     Ok(pages::delete(&frame(context, caller), &view))
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(delete_page(context, caller, Input::default())?)
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_group(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match context
         .app()
         .delete_group(caller, context.parameter(0).to_owned())

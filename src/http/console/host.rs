@@ -138,7 +138,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit_host(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     match try_edit(context, caller, &input) {
         Ok(host) => {
@@ -271,10 +271,10 @@ fn try_create(
         expires_in: Some(form::filled(input, "expires_in").unwrap_or_default()),
         groups: Some(chosen(input)),
     };
-    let made = context
+    let created = context
         .app()
         .add_enrollment_code(caller, wanted.parse()?, Some(once))?;
-    Ok(made)
+    Ok(created)
 }
 
 pub fn delete_code(context: &RequestContext<'_>, caller: &Caller, _input: Input) -> Answer {
@@ -297,12 +297,12 @@ fn delete_form(
     Ok(pages::delete(&frame(context, caller), &host, &input))
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     page_response(delete_form(context, caller, Input::default())?)
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_host(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     let host = find_host(context, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {

@@ -8,7 +8,7 @@ use crate::app::{Holders, ListExtent, OwnedItem};
 use crate::html::api_key::ApiKeyRow;
 use crate::html::form::Input;
 use crate::html::inventory::{
-    self as pages, Inventory, InventoryRow, InventoryThing, Tab, kind_word,
+    self as pages, Inventory, InventoryItem, InventoryRow, Tab, kind_word,
 };
 use crate::html::list::ListPlace;
 use crate::http::context::RequestContext;
@@ -49,18 +49,18 @@ fn row(
         Item::SshKey(..) => format!("{owner}/ssh-keys/{id}"),
         Item::Credential(_) => format!("/admin/events?target={id}"),
     });
-    let thing = match &owned.item {
-        Item::Credential(record) => InventoryThing::Credential(Box::new(ApiKeyRow {
+    let item = match &owned.item {
+        Item::Credential(record) => InventoryItem::Credential(Box::new(ApiKeyRow {
             usage: usage.remove(&id).unwrap_or_default(),
             record: (**record).clone(),
         })),
-        Item::SshKey(..) => InventoryThing::SshKey(Box::new(ssh_key_row(&owned, now)?)),
+        Item::SshKey(..) => InventoryItem::SshKey(Box::new(ssh_key_row(&owned, now)?)),
     };
     let is_deleted = owned
         .record()
         .is_some_and(|record| record.deletion.is_some());
     Some(InventoryRow {
-        thing,
+        item,
         path: path.filter(|_| !is_deleted),
         is_deletable: !is_deleted,
         owner: owned.owner,
@@ -113,7 +113,11 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Deletes those that were picked in the list.
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_inventory_items(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Answer {
     let (tab, _) = tab(input.value("kind"));
     let word = kind_word(tab).to_owned();
     let picked = bulk::Picked {
@@ -122,5 +126,5 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         path: "/admin/inventory",
         fixed: vec![("kind", word)],
     };
-    bulk::delete(context, caller, input, &picked)
+    bulk::delete_picked_items(context, caller, input, &picked)
 }

@@ -61,9 +61,9 @@ pub const STEP_UP: &str = "with-password";
 /// The answer of a handler.
 pub type Answer = Result<Response, Problem>;
 /// A page for a signed-in user.
-pub type Page = fn(&RequestContext<'_>, &Caller) -> Answer;
+pub type PageHandler = fn(&RequestContext<'_>, &Caller) -> Answer;
 /// An act of a signed-in user.
-pub type Act = fn(&RequestContext<'_>, &Caller, Input) -> Answer;
+pub type ActHandler = fn(&RequestContext<'_>, &Caller, Input) -> Answer;
 
 /// A page as an answer.
 fn page(status: u16, markup: Markup) -> Response {
@@ -260,7 +260,7 @@ fn note_rejection(context: &RequestContext<'_>, caller: &Caller, answer: Answer)
 }
 
 /// Calls `handler` for a page, or redirects to the sign-in.
-pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
+pub fn visit(context: &RequestContext<'_>, handler: PageHandler) -> Answer {
     match signed_in(context)? {
         Some(caller) => note_rejection(context, &caller, handler(context, &caller)),
         None => Ok(see_other(format!(
@@ -272,7 +272,7 @@ pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
 
 /// Calls `handler` for a form, once its origin and token are checked. A form whose session has expired is saved until
 /// its user has signed in again. One that needs a password is saved until it was typed.
-pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
+pub fn send(context: &RequestContext<'_>, handler: ActHandler) -> Answer {
     let input = form::read(context)?;
     let Some(mut caller) = signed_in(context)? else {
         // A user without a session need not sign in to sign out.
@@ -373,7 +373,7 @@ fn show_again(
 
 /// The page of an error, for users and visitors.
 pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
-    let view = html::error::Problem {
+    let view = html::error::ProblemView {
         status: problem.status(),
         title: problem.title().to_owned(),
         detail: if problem.status() == 500 {

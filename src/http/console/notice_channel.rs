@@ -36,7 +36,7 @@ fn find_channel(context: &RequestContext<'_>, caller: &Caller) -> Result<NoticeC
     Ok(context.app().notice_channel(caller, id)?)
 }
 
-pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_new_notice_channel_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::PolicyWrite)?;
     let view = ChannelForm {
         channel: None,
@@ -46,7 +46,11 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(pages::form(&frame(context, caller), &view))
 }
 
-pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn create_notice_channel(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Answer {
     caller.require(BuiltinPermission::PolicyWrite)?;
     let once = idempotency_key(context, caller, &input)?;
     let wanted = NoticeChannelIn {
@@ -89,11 +93,11 @@ fn edit_form(
     Ok(pages::form(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit_notice_channel(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let id = find_channel(context, caller)?.id;
     let wanted = NoticeChannelPatch {
         name: Some(input.value("name").unwrap_or_default().to_owned()),
@@ -118,12 +122,12 @@ pub fn test(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     done(LIST, "test-sent")
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let channel = find_channel(context, caller)?;
     page_response(pages::delete(&frame(context, caller), &channel))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+pub fn delete_notice_channel(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     let channel = find_channel(context, caller)?;
     context.app().delete_notice_channel(caller, channel.id)?;
     done_with(context, LIST, "deleted", &named(&channel))

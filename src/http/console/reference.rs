@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::{Answer, frame, outside, page_response, query, signed_in};
 use crate::html::layout::Visitor;
-use crate::html::reference::{Field, Operation, Reference, Subject, reference_page};
+use crate::html::reference::{
+    Operation, Reference, ReferenceField, ReferenceSubject, reference_page,
+};
 use crate::http::context::RequestContext;
 use crate::model::error::Error;
 use crate::wire::OPENAPI;
@@ -40,7 +42,7 @@ pub fn read(context: &RequestContext<'_>) -> Answer {
 }
 
 /// Keeps the operations that have every word of `search` in their names, paths or fields.
-fn retain_matches(subjects: &mut Vec<Subject>, search: &str) {
+fn retain_matches(subjects: &mut Vec<ReferenceSubject>, search: &str) {
     let search = search.to_lowercase();
     let words: Vec<&str> = search.split_whitespace().collect();
     for subject in subjects.iter_mut() {
@@ -65,8 +67,8 @@ fn retain_matches(subjects: &mut Vec<Subject>, search: &str) {
 }
 
 /// The operations by subject, both in the order of reading.
-fn read_subjects(document: &Value, server: &str) -> Vec<Subject> {
-    let read = |tag: &Value| Subject {
+fn read_subjects(document: &Value, server: &str) -> Vec<ReferenceSubject> {
+    let read = |tag: &Value| ReferenceSubject {
         name: text(&tag["name"]),
         description: text(&tag["description"]),
         operations: read_operations(document, &tag["name"], server),
@@ -105,9 +107,9 @@ fn read_operation(
 ) -> Operation {
     let parameters = items(shared).chain(items(&operation["parameters"]));
     let success = entries(&operation["responses"]).find(|(status, _)| status.starts_with('2'));
-    let mut parameters: Vec<Field> = parameters
+    let mut parameters: Vec<ReferenceField> = parameters
         .map(|parameter| resolve(document, parameter))
-        .map(|parameter| Field {
+        .map(|parameter| ReferenceField {
             name: text(&parameter["name"]),
             kind: type_name(document, &parameter["schema"]),
             description: describe(parameter, resolve(document, &parameter["schema"])),
@@ -139,7 +141,7 @@ fn read_operation(
 }
 
 /// The fields of the first media type; of a list, those of its items. Required ones come first.
-fn read_fields(document: &Value, content: &Value) -> Vec<Field> {
+fn read_fields(document: &Value, content: &Value) -> Vec<ReferenceField> {
     let Some((_, media)) = entries(content).next() else {
         return Vec::new();
     };
@@ -152,8 +154,8 @@ fn read_fields(document: &Value, content: &Value) -> Vec<Field> {
         schema = resolve(document, items);
     }
     let required: Vec<String> = items(&schema["required"]).map(text).collect();
-    let mut fields: Vec<Field> = entries(&schema["properties"])
-        .map(|(name, property)| Field {
+    let mut fields: Vec<ReferenceField> = entries(&schema["properties"])
+        .map(|(name, property)| ReferenceField {
             name: name.clone(),
             kind: type_name(document, property),
             description: describe(property, resolve(document, property)),
@@ -164,7 +166,7 @@ fn read_fields(document: &Value, content: &Value) -> Vec<Field> {
     fields
 }
 
-fn required_first(fields: &mut [Field]) {
+fn required_first(fields: &mut [ReferenceField]) {
     fields.sort_by_key(|field| !field.is_required);
 }
 
@@ -236,12 +238,12 @@ fn text(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn all() -> Vec<Subject> {
+    fn all() -> Vec<ReferenceSubject> {
         let document: Value = serde_json::from_str(OPENAPI).unwrap();
         read_subjects(&document, "http://127.0.0.1:8420")
     }
 
-    fn names(fields: &[Field]) -> Vec<String> {
+    fn names(fields: &[ReferenceField]) -> Vec<String> {
         fields.iter().map(|field| field.name.clone()).collect()
     }
 

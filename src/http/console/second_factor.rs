@@ -9,7 +9,7 @@ use crate::html::form::Input;
 use crate::html::second_factor::{
     self as pages, FactorsPage, Onward, PasskeyPage, StepUpFactors, TotpPage,
 };
-use crate::html::sign_in::{PasswordDemand, SavedForm};
+use crate::html::sign_in::{PasswordConfirmation, SavedForm};
 use crate::html::{self, Markup};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -246,7 +246,7 @@ fn render_rename(
 }
 
 /// `GET /account/second-factor/passkeys/{id}/edit`.
-pub fn ask_rename_passkey(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_rename_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(render_rename(context, caller, Input::default())?)
 }
 
@@ -360,7 +360,7 @@ pub fn confirmation_page(
         .app()
         .own_second_factors(caller)?
         .unwrap_or_default();
-    let view = PasswordDemand {
+    let view = PasswordConfirmation {
         kept: SavedForm {
             action: format!("{}?{STEP_UP}", context.path),
             fields: input.values,
@@ -377,6 +377,6 @@ pub fn confirmation_page(
     };
     Ok(page(
         status,
-        html::sign_in::password_demand(&frame(context, caller), &view),
+        html::sign_in::password_confirmation(&frame(context, caller), &view),
     ))
 }

@@ -187,11 +187,11 @@ pub fn send_enrollment(context: &RequestContext<'_>) -> Answer {
 }
 
 /// A factor from a form, and the recovery codes that come with a new one.
-type Read = (Factor, Option<Vec<String>>);
+type ParsedFactor = (Factor, Option<Vec<String>>);
 
 fn send_step(
     context: &RequestContext<'_>,
-    read: impl FnOnce(&Input, &PendingSignIn, &str) -> Result<Read, Problem>,
+    read: impl FnOnce(&Input, &PendingSignIn, &str) -> Result<ParsedFactor, Problem>,
 ) -> Answer {
     let input = form::read(context)?;
     let (browser, _) = browser(context);

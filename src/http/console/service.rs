@@ -90,7 +90,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_new_service_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::ServicesWrite)?;
     page_response(pages::form(
         &frame(context, caller),
@@ -103,7 +103,7 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn create_service(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_add(context, caller, &input) {
         Ok(service) => {
             let path = format!("/admin/services/{}", service.name);
@@ -171,11 +171,11 @@ fn edit_form(
     ))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit_service(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_edit(context, caller, &input) {
         Ok(service) => {
             let path = format!("/admin/services/{}", service.name);
@@ -248,11 +248,11 @@ fn delete_form(
     ))
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(delete_form(context, caller, Input::default())?)
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_service(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let name = context.parameter(0).to_owned();
     if input.value("confirm").unwrap_or_default().trim() != name {
         return show_again(

@@ -37,7 +37,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Signs out one session by its button, or those that were picked.
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_session(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     const NOT_FOUND: Error = Error::NotFound("session");
     let (one, scope) = (input.value("id"), App::own(caller, KIND)?);
     let ids = match one {
@@ -69,8 +69,8 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     if !own.is_empty() {
         return Ok(super::sign_in::after_sign_out(context));
     }
-    let things = counted(others.len(), "session");
-    done_with(context, &back, "signed-out-there", &things)
+    let count = counted(others.len(), "session");
+    done_with(context, &back, "signed-out-there", &count)
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

@@ -26,7 +26,7 @@ use crate::model::user::{NewUser, Role, User, Username};
 pub(super) const CODE_SECONDS: u64 = 600;
 
 /// `GET /login`.
-pub fn ask_for_password(context: &RequestContext<'_>) -> Answer {
+pub fn show_password_form(context: &RequestContext<'_>) -> Answer {
     let next = super::query(context, "next")
         .as_deref()
         .and_then(safe_path)

@@ -90,7 +90,7 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
         path: "/ssh-keys",
         fixed: Vec::new(),
     };
-    bulk::delete(context, caller, input, &picked)
+    bulk::delete_picked_items(context, caller, input, &picked)
 }
 
 fn new_form(
@@ -105,7 +105,7 @@ fn new_form(
     ))
 }
 
-pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_new_ssh_key_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(new_form(context, caller, Input::default())?)
 }
 
@@ -124,7 +124,7 @@ fn changed_options(input: &Input, present: &KeyOptions) -> Option<SshKeyOptionsI
     (wanted != SshKeyOptionsOut::new(present)).then(|| wanted.into())
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn add_ssh_key(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_add(context, caller, &input) {
         Ok(key) => {
             let path = format!("/ssh-keys/{}", key.id);
@@ -183,11 +183,11 @@ fn edit_form(
     Ok(pages::edit(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_edit_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit_ssh_key(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_edit(context, caller, &input) {
         Ok(key) => {
             let path = format!("/ssh-keys/{}", key.id);
@@ -228,12 +228,12 @@ fn try_edit(
     Ok(context.app().edit_ssh_key(caller, &scope, key.id, change)?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let key = facts(&find_ssh_key(context, caller)?, context.now);
     Ok(page(200, pages::delete(&frame(context, caller), &key)))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+pub fn delete_ssh_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     let key = find_ssh_key(context, caller)?;
     context
         .app()

@@ -64,7 +64,7 @@ pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input
         path: "/tokens",
         fixed: Vec::new(),
     };
-    bulk::delete(context, caller, input, &picked)
+    bulk::delete_picked_items(context, caller, input, &picked)
 }
 
 /// The creator of a token, in words.
@@ -82,7 +82,7 @@ fn creator(record: &Record, creators: &HashMap<Id, Record>) -> String {
     }
 }
 
-pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_new_token_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(new_form(context, caller, Input::default(), nonce(context))?)
 }
 
@@ -104,7 +104,7 @@ fn new_form(
     ))
 }
 
-pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
+pub fn create_token(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     if form::is_filled(&mut input, &caller.power) {
         let nonce = nonce_again(context, caller, &input);
         return page_response(new_form(context, caller, input, nonce)?);
@@ -156,20 +156,20 @@ fn try_create(
         .issue(caller, &App::own(caller, KIND)?, wanted, Some(once))?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (scope, id) = (App::own(caller, KIND)?, context.id(KIND.name())?);
     let record = context.app().credential(caller, &scope, KIND, id)?;
     let app = context.app();
     let view = TokenDelete {
         usage: app.usage(caller, &scope, KIND, id)?,
-        made: app.created_by(caller, &scope, KIND, id)?,
+        created: app.created_by(caller, &scope, KIND, id)?,
         ssh_keys: app.ssh_keys_created_by(caller, &scope, KIND, id)?,
         record,
     };
     page_response(pages::delete(&frame(context, caller), &view))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_token(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let (scope, id) = (App::own(caller, KIND)?, context.id(KIND.name())?);
     let app = context.app();
     let record = app.credential(caller, &scope, KIND, id);

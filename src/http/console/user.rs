@@ -67,7 +67,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_new_user_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     caller.require(BuiltinPermission::UsersWrite)?;
     page_response(pages::new(
         &frame(context, caller),
@@ -78,7 +78,7 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn create_user(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_add(context, caller, &input) {
         Ok(invited) => match invited.code {
             Some(code) => Ok(link(
@@ -243,7 +243,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(one_page(context, caller, Input::default())?)
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit_user(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find_user(context, caller)?;
     match try_edit(context, caller, &user, &input) {
         Ok(_) => named(context, &user, "saved"),
@@ -306,11 +306,11 @@ fn set_disabled(
     }
 }
 
-pub fn disable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn disable_user(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     set_disabled(context, caller, input, Disabled::Yes, "disabled")
 }
 
-pub fn enable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn enable_user(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     set_disabled(context, caller, input, Disabled::No, "enabled")
 }
 
@@ -342,7 +342,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
     }
 }
 
-pub fn ask_reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_reset_second_factor_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let user = find_user(context, caller)?;
     let factors = context.app().second_factors_of(caller, &user)?;
     page_response(pages::reset_second_factor(
@@ -388,7 +388,7 @@ fn end_form(
     ))
 }
 
-pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_offboard_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(end_form(
         context,
         caller,
@@ -397,7 +397,7 @@ pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )?)
 }
 
-pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_delete_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     page_response(end_form(context, caller, Input::default(), pages::delete)?)
 }
 
@@ -424,7 +424,7 @@ fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
     }
 }
 
-pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn offboard_user(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find_user(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().offboard(caller, &user.username)) {
         Ok(_) => named(context, &user, "offboarded"),
@@ -434,7 +434,7 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> 
     }
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete_user(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find_user(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().delete_user(caller, &user.username))
     {

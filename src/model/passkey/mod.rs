@@ -141,7 +141,7 @@ pub struct PasskeyAnswer {
     pub assertion: Assertion,
     /// The user of the challenge, if known before the assertion.
     pub user: Option<UserId>,
-    /// The digest of the challenge, spent with the answer.
+    /// The digest of the challenge, consumed with the answer.
     pub challenge: Digest,
     pub challenge_expires_at: Time,
 }
@@ -185,7 +185,7 @@ pub struct Asserted {
     pub is_user_verified: bool,
 }
 
-/// Why an answer is refused.
+/// Why an answer is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasskeyError {
     Type,

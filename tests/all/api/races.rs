@@ -37,7 +37,7 @@ fn at_once(site: &Site, asked: &[(&str, &str, &str, serde_json::Value)]) -> Vec<
 
 /// `KEYCROFT_TEST_RACES=1000` is the long form.
 #[test]
-fn code_is_spent_once_in_a_race() {
+fn code_is_accepted_once_in_a_race() {
     let site = Site::new();
     let name = Username::parse("bob").unwrap();
     let rounds = std::env::var("KEYCROFT_TEST_RACES").map_or(12, |number| number.parse().unwrap());

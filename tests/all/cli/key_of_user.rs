@@ -45,7 +45,7 @@ fn admin_manages_a_users_key_by_name() {
 
 /// A deletion names what it leaves, of oneself and of others; --with-created deletes all of it, also what that created.
 #[test]
-fn deletion_names_what_a_credential_created_and_takes_it_along() {
+fn deletion_lists_and_deletes_created_credentials() {
     let lab = Lab::signed_in();
     for (owner, flag) in [("alice", ""), ("bob", " --user bob")] {
         let create = |line: &str, token: &str| {

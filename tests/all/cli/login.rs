@@ -183,7 +183,7 @@ fn secrets_are_saved_in_one_private_file() {
 }
 
 #[test]
-fn logout_revokes_a_token_and_forgets_an_api_key() {
+fn logout_revokes_a_token_and_removes_an_api_key() {
     let lab = Lab::signed_in();
     let token = lab.expect_success("auth-token");
     let key = lab.expect_success("api-key create mine --expires never");

@@ -1,4 +1,4 @@
-//! Setup, invitation and reset: the code leaves the URL at once and is spent only by the form.
+//! Setup, invitation and reset: the code leaves the URL at once and is used up only by the form.
 
 use super::browser::Browser;
 use super::markup;

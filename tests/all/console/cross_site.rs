@@ -102,7 +102,7 @@ fn form_needs_the_token_of_its_session() {
 }
 
 #[test]
-fn foreign_host_name_is_not_an_own_origin() {
+fn other_host_name_is_not_an_own_origin() {
     // A foreign page may point its own name to this address (DNS rebinding): all its requests then look same-origin.
     let site = Site::new();
     let mut browser = site.browser();

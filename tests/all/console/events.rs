@@ -195,7 +195,7 @@ fn event_search_continues_after_the_searched_part() {
 }
 
 #[test]
-fn odd_filters_get_a_page() {
+fn unknown_filters_get_a_page() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     for query in [
@@ -225,7 +225,7 @@ fn odd_filters_get_a_page() {
 }
 
 #[test]
-fn quick_range_keeps_what_is_chosen_beside_it() {
+fn quick_range_keeps_the_other_filters() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let page = alice.open("/admin/events?action=api-key&range=24h");
@@ -240,7 +240,7 @@ fn quick_range_keeps_what_is_chosen_beside_it() {
 
 /// The own log has no filter by person: it would tell who exists.
 #[test]
-fn own_events_are_the_same_whoever_is_named() {
+fn own_events_are_equal_for_any_named_user() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let all = sentences(&bob.open("/events"));

@@ -672,7 +672,7 @@ fn downloads_contain_every_row_and_no_formula() {
 }
 
 #[test]
-fn several_members_join_and_leave_a_group_at_once() {
+fn several_members_are_added_and_removed_at_once() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     for number in 0..30 {
@@ -706,7 +706,7 @@ fn several_members_join_and_leave_a_group_at_once() {
 }
 
 #[test]
-fn rows_have_what_the_seeds_ask_for() {
+fn list_rows_link_to_their_actions() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let (id, _) = make(&mut alice, "ci", "30d");

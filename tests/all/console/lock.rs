@@ -127,8 +127,8 @@ fn session_is_locked_by_wrong_confirmations() {
     let confirm = |site: &Site, password: &str| {
         let mut alice = site.browser_with(cookies.clone());
         let page = alice.open("/admin/users/bob");
-        let demand = alice.submit(&page.form("/admin/users/bob/disable"));
-        let form = demand.expect(403).form("/admin/users/bob/disable");
+        let require = alice.submit(&page.form("/admin/users/bob/disable"));
+        let form = require.expect(403).form("/admin/users/bob/disable");
         alice.submit(&form.set("current_password", password)).status
     };
     assert_eq!(confirm(&site, WRONG), 422);
@@ -147,8 +147,8 @@ fn right_confirmation_ends_the_row_of_its_session() {
         let mut alice = site.browser_with(cookies.clone());
         let (page, action) = ("/account/second-factor", "/account/second-factor/totp/new");
         let form = alice.open(page).form(action);
-        let demand = alice.submit(&form);
-        let form = demand.expect(403).form(action);
+        let require = alice.submit(&form);
+        let form = require.expect(403).form(action);
         alice.submit(&form.set("current_password", password)).status
     };
     assert_eq!(confirm(&site, WRONG), 422);
@@ -198,10 +198,10 @@ fn password_is_the_same_password_composed_and_decomposed() {
         browser.sign_in(&name, chosen);
         site.pass(601);
         let form = browser.open("/ssh-keys/new").form("/ssh-keys/new");
-        let demand = browser
+        let require = browser
             .submit(&form.set("public_key", KEYS[number]).set("name", "laptop"))
             .expect(403);
-        let confirmed = demand.form("/ssh-keys/new").set("current_password", other);
+        let confirmed = require.form("/ssh-keys/new").set("current_password", other);
         assert_eq!(browser.submit(&confirmed).status, 303);
         let token = site.token(&name);
         let mut browser = site.browser();

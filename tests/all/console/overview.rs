@@ -33,7 +33,7 @@ fn overview_shows_five_rows_of_each_kind_and_all_counts() {
 }
 
 #[test]
-fn attention_counts_what_its_links_list() {
+fn attention_counts_equal_its_linked_lists() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let mut bob = site.signed_in("bob");
@@ -87,7 +87,7 @@ fn attention_counts_what_its_links_list() {
 }
 
 #[test]
-fn overview_lists_what_can_be_acted_on_before_what_expired_long_ago() {
+fn overview_lists_actionable_items_before_old_expired_ones() {
     const DAY: i64 = 86_400;
     let mut site = Site::new();
     let make = |site: &Site, name: &str, expires: &str| {

@@ -187,7 +187,7 @@ fn saved_form_is_sent_only_to_this_site() {
 }
 
 #[test]
-fn foreign_form_does_no_harm() {
+fn form_of_another_site_changes_nothing() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let token = bob.open("/account").form("/logout");

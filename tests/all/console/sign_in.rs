@@ -128,8 +128,8 @@ fn known_browser_cannot_be_locked_out_by_others() {
         try_wrong(&mut stranger, "alice");
     }
     let page = alice.open("/admin/users/bob");
-    let demand = alice.submit(&page.form("/admin/users/bob/disable"));
-    let form = demand.expect(403).form("/admin/users/bob/disable");
+    let require = alice.submit(&page.form("/admin/users/bob/disable"));
+    let form = require.expect(403).form("/admin/users/bob/disable");
     let page = alice.submit(&form.set("current_password", ALICE));
     assert_eq!(page.status, 303, "{}", page.text());
 }
@@ -140,14 +140,14 @@ fn session_limits_wrong_confirmations() {
     let mut alice = site.signed_in("alice");
     site.pass(601);
     let page = alice.open("/admin/users/bob");
-    let mut demand = alice.submit(&page.form("/admin/users/bob/disable"));
+    let mut require = alice.submit(&page.form("/admin/users/bob/disable"));
     for _ in 0..10 {
-        let form = demand.form("/admin/users/bob/disable");
-        demand = alice.submit(&form.set("current_password", WRONG));
-        assert_eq!(demand.status, 422);
-        assert!(demand.has("this is not your password") && !demand.has(WRONG));
+        let form = require.form("/admin/users/bob/disable");
+        require = alice.submit(&form.set("current_password", WRONG));
+        assert_eq!(require.status, 422);
+        assert!(require.has("this is not your password") && !require.has(WRONG));
     }
-    let form = demand.form("/admin/users/bob/disable");
+    let form = require.form("/admin/users/bob/disable");
     let page = alice.submit(&form.set("current_password", ALICE));
     assert_eq!((page.status, page.header("Retry-After")), (429, Some("60")));
     // The form is still there a minute later.

@@ -16,15 +16,15 @@ const KEY: &str =
 fn require_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, password: &str) -> Page {
     site.pass(601);
     let events = site.count("SELECT count(*) FROM events WHERE outcome = 'done'");
-    let demand = browser.submit(form).expect(403);
-    assert!(demand.has("Confirm it's you"), "{}", demand.text());
+    let require = browser.submit(form).expect(403);
+    assert!(require.has("Confirm it's you"), "{}", require.text());
     assert_eq!(
         site.count("SELECT count(*) FROM events WHERE outcome = 'done'"),
         events,
         "{}: nothing is done before",
         form.action
     );
-    let waiting = demand.form(&form.action);
+    let waiting = require.form(&form.action);
     for (name, value) in &form.fields {
         if name != "form_token" && !name.contains("password") {
             assert!(
@@ -335,11 +335,11 @@ fn password_of_a_new_user_is_never_saved() {
     let form = alice.open("/admin/new-user").form("/admin/new-user");
     let form = form.set("username", "carol").set("how", "password");
     site.pass(601);
-    let demand = alice.submit(&form.set("password", "carol likes cold milk"));
-    assert_eq!(demand.status, 403);
-    assert!(!demand.has("carol likes cold milk"));
+    let require = alice.submit(&form.set("password", "carol likes cold milk"));
+    assert_eq!(require.status, 403);
+    assert!(!require.has("carol likes cold milk"));
     // So the password is required again, with the rest of the form as it was.
-    let form = demand
+    let form = require
         .form("/admin/new-user")
         .set("current_password", ALICE);
     let page = alice.submit(&form);

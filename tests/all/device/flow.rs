@@ -65,7 +65,7 @@ fn device_login_completes() {
         (record.name.as_str(), record.created_by),
         ("keycroft/1 on gpu1", Some(alice.credential().unwrap().id))
     );
-    assert_eq!(lab.polled(&begun), "invalid_grant", "it is spent");
+    assert_eq!(lab.polled(&begun), "invalid_grant", "it is used up");
 
     let events = lab
         .app()

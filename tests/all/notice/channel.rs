@@ -9,7 +9,7 @@ use crate::fixture::Site;
 const CHANNELS: &str = "/api/v1/notices/channels";
 
 #[test]
-fn channel_url_and_signing_key_are_shown_no_further() {
+fn channel_url_and_signing_key_are_not_revealed() {
     let site = Site::new();
     let url = "https://hooks.lab.example/services/T0/B0/s3cr3t";
     let body = json!({"name": "tickets", "kind": "webhook", "url": url});
@@ -89,7 +89,7 @@ fn invalid_channel_is_rejected_with_its_field() {
 }
 
 #[test]
-fn deleted_channel_drops_what_waits_for_it() {
+fn deleted_channel_drops_its_pending_notices() {
     let site = Site::new();
     let (kept, deleted) = (add_channel(&site, "ntfy"), add_channel(&site, "webhook"));
     for id in [&kept, &deleted] {

@@ -121,7 +121,7 @@ fn wanted_notices_are_chosen_and_security_stays() {
     assert_eq!(site.count("SELECT count(*) FROM notice_opt_outs"), 1);
 }
 
-/// The link shows a button and spends nothing; the form in that person's session confirms.
+/// The link shows a button and uses up nothing; the form in that person's session confirms.
 #[test]
 fn address_is_confirmed_by_the_button_behind_the_link() {
     let site = Site::new();
@@ -155,7 +155,7 @@ fn address_is_confirmed_by_the_button_behind_the_link() {
     let page = alice.get("/account/notices/confirm");
     assert_eq!(page.status, 404);
     assert!(!page.has("Confirm the address"), "{}", page.text());
-    // Signed out: the sign-in comes first. Looking spends nothing.
+    // Signed out: the sign-in comes first. Opening it uses up nothing.
     let mut other = site.browser();
     let page = other.get(&link).expect(303);
     assert_eq!(page.header("Location"), Some("/account/notices/confirm"));

@@ -139,7 +139,7 @@ fn changed_clock_repeats_and_loses_no_notice() {
 }
 
 #[test]
-fn first_channel_announces_what_expires_soon() {
+fn first_channel_announces_soon_expiring_credentials() {
     let site = Site::new();
     key(&site, "ci", 3);
     add_members_channel(&site);

@@ -50,7 +50,7 @@ fn wrong_code_adds_no_factor_and_keeps_the_seed() {
 }
 
 #[test]
-fn seed_of_another_session_or_nonce_is_not_taken() {
+fn seed_of_another_session_or_nonce_is_rejected() {
     let site = Site::new();
     let (mut bob, mut other) = (site.signed_in("bob"), site.signed_in("bob"));
     let of_other = press(&mut other, HERE, NEW);
@@ -76,7 +76,7 @@ fn seed_of_another_session_or_nonce_is_not_taken() {
 }
 
 #[test]
-fn seed_of_another_user_of_the_browser_is_not_taken() {
+fn seed_of_another_user_of_the_browser_is_rejected() {
     let site = Site::new();
     require(&site, "everyone", None);
     let mut browser = site.browser();
@@ -127,9 +127,9 @@ fn acts_on_factors_need_a_confirmation() {
     let site = super::passkey::site();
     let mut bob = site.signed_in("bob");
     site.pass(601);
-    let demand = press(&mut bob, HERE, NEW).expect(403);
+    let require = press(&mut bob, HERE, NEW).expect(403);
     let page = bob
-        .submit(&demand.form(NEW).set("current_password", BOB))
+        .submit(&require.form(NEW).set("current_password", BOB))
         .expect(200);
     let phone = Phone::scan(&page, &site.clock);
     bob.submit(&page.form(ADD).set("code", &phone.code()))
@@ -167,16 +167,16 @@ fn further_factor_extends_no_confirmation() {
 }
 
 #[test]
-fn confirmation_requires_password_and_code_and_spends_the_code() {
+fn confirmation_requires_a_password_and_an_unused_code() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, codes) = enroll(&site, &mut bob);
     let action = "/account/second-factor/recovery-codes";
     let confirm = |bob: &mut crate::console::browser::Browser<'_>, password: &str, code: &str| {
         site.pass(601);
-        let demand = press(bob, HERE, action).expect(403);
-        let form = demand.form(action);
-        assert!(form.value("confirm_code").is_some(), "{}", demand.text());
+        let require = press(bob, HERE, action).expect(403);
+        let form = require.form(action);
+        assert!(form.value("confirm_code").is_some(), "{}", require.text());
         bob.submit(
             &form
                 .set("current_password", password)
@@ -212,8 +212,8 @@ fn codes_of_confirmations_are_never_written_into_a_page() {
     enroll(&site, &mut bob);
     site.pass(601);
     let action = "/account/second-factor/recovery-codes";
-    let demand = press(&mut bob, HERE, action).expect(403);
-    let form = demand
+    let require = press(&mut bob, HERE, action).expect(403);
+    let form = require
         .form(action)
         .set("current_password", BOB)
         .set("confirm_code", "135246");
@@ -239,8 +239,8 @@ fn older_session_confirmed_by_password_needs_the_new_factor() {
         );
         assert_eq!(old.submit(&form).status, 403, "{action}");
     }
-    let demand = press(&mut old, HERE, "/account/second-factor/totp/remove").expect(403);
-    let form = demand.form("/account/second-factor/totp/remove");
+    let require = press(&mut old, HERE, "/account/second-factor/totp/remove").expect(403);
+    let form = require.form("/account/second-factor/totp/remove");
     let form = form
         .set("current_password", BOB)
         .set("confirm_code", &phone.code());

@@ -15,7 +15,7 @@ use crate::console::site::Site;
 
 type Change = fn(&mut Parts);
 
-/// Assertions that are refused. Each is signed by the right key.
+/// Assertions that are rejected. Each is signed by the right key.
 const ASSERTIONS: &[(&str, Change)] = &[
     ("type", |parts| parts.kind = "webauthn.create".into()),
     ("empty challenge", |parts| parts.challenge.clear()),
@@ -293,7 +293,7 @@ fn passkey_of_one_user_is_rejected_for_another() {
         .expect(303);
 }
 
-/// Registrations that are refused.
+/// Registrations that are rejected.
 const REGISTRATIONS: &[(&str, Change)] = &[
     ("type", |parts| parts.kind = "webauthn.get".into()),
     ("challenge", |parts| parts.challenge.clear()),

@@ -130,7 +130,7 @@ fn user_disabled_between_the_steps_gets_no_session() {
 }
 
 /// The cookie is not spent by its sign-in. Sent again it gives what the password gives: the question for a factor, and each
-/// factor is spent.
+/// factor is used up.
 #[test]
 fn pending_cookie_sent_again_gives_no_second_session() {
     let site = super::passkey::site();

@@ -166,10 +166,10 @@ fn passkey_confirms_with_or_without_the_password() {
         (UV, "wrong password here", 422),
     ] {
         site.pass(601);
-        let demand = press(&mut bob, HERE, action).expect(403);
+        let require = press(&mut bob, HERE, action).expect(403);
         device.flags = flags;
-        let answer = device.assert(&options(&demand), honest);
-        let form = demand.form(action).set("confirm_passkey", &answer);
+        let answer = device.assert(&options(&require), honest);
+        let form = require.form(action).set("confirm_passkey", &answer);
         let page = bob.submit(&form.clone().set("current_password", password));
         assert_eq!(page.status, status, "{flags} {password}: {}", page.text());
         if status == 200 {
@@ -388,10 +388,10 @@ fn passkey_is_renamed_within_the_rules_of_its_account() {
     assert_eq!(alice.submit(&stolen.set("name", "mine")).status, 404);
     // It needs a confirmation, as every act on factors does.
     site.pass(601);
-    let demand = bob.submit(&form.set("name", "tablet")).expect(403);
+    let require = bob.submit(&form.set("name", "tablet")).expect(403);
     assert_eq!(names(), "old laptop,phone");
-    let answer = one.assert(&options(&demand), honest);
-    let form = demand.form(&link).set("confirm_passkey", &answer);
+    let answer = one.assert(&options(&require), honest);
+    let form = require.form(&link).set("confirm_passkey", &answer);
     bob.submit(&form).expect(303);
     assert_eq!(names(), "tablet,phone");
 }

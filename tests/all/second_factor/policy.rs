@@ -1,4 +1,4 @@
-//! 2F3: no path gives a session or a confirmation without the factor that policy demands.
+//! 2F3: no path gives a session or a confirmation without the factor that policy requires.
 
 use keycroft::model::time::Time;
 
@@ -175,8 +175,8 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         site.pass(601);
         let form = old.open("/ssh-keys/new").form("/ssh-keys/new");
         let form = form.set("name", "key").set("public_key", KEY);
-        let demand = old.submit(&form).expect(403);
-        let form = demand.form("/ssh-keys/new").set("current_password", BOB);
+        let require = old.submit(&form).expect(403);
+        let form = require.form("/ssh-keys/new").set("current_password", BOB);
         let page = old.submit(&form);
         assert!(
             page.has("your organization requires a second factor"),

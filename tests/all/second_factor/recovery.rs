@@ -59,7 +59,7 @@ fn new_recovery_codes_replace_the_old_ones() {
 }
 
 #[test]
-fn recovery_codes_need_a_factor_and_go_with_the_last_one() {
+fn recovery_codes_exist_only_with_a_factor() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let form = bob.open("/account").form("/logout");

@@ -96,7 +96,7 @@ fn reset_of_the_own_second_factor_is_rejected() {
 }
 
 #[test]
-fn operator_resets_the_last_admin_who_lost_the_phone() {
+fn operator_resets_the_factor_of_the_last_admin() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     enroll(&site, &mut alice);

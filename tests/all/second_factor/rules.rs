@@ -145,22 +145,22 @@ fn wrong_passkeys_are_limited_like_wrong_passwords() {
     let before = site.count(events);
     let mut statuses = Vec::new();
     for _ in 0..12 {
-        let demand = press(&mut bob, HERE, action).expect(403);
-        let answer = device.assert(&options(&demand), |parts| parts.flags = 0);
-        let form = demand.form(action).set("confirm_passkey", &answer);
+        let require = press(&mut bob, HERE, action).expect(403);
+        let answer = device.assert(&options(&require), |parts| parts.flags = 0);
+        let form = require.form(action).set("confirm_passkey", &answer);
         statuses.push(bob.submit(&form).status);
     }
     assert_eq!(site.count(events), before + 1, "folded into one");
     assert_eq!(statuses[0], 422);
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
     site.pass(601);
-    let demand = press(&mut bob, HERE, action).expect(403);
-    let answer = device.assert(&options(&demand), honest);
-    let form = demand.form(action).set("confirm_passkey", &answer);
+    let require = press(&mut bob, HERE, action).expect(403);
+    let answer = device.assert(&options(&require), honest);
+    let form = require.form(action).set("confirm_passkey", &answer);
     bob.submit(&form).expect(200);
 }
 
-/// A session that was confirmed by a password alone does not touch a powerful key once a factor is demanded.
+/// A session that was confirmed by a password alone does not touch a powerful key once a factor is required.
 #[test]
 fn powerful_key_of_an_old_session_is_neither_edited_nor_rotated() {
     let site = Site::new();
@@ -285,10 +285,10 @@ fn passkey_answers_sent_again_are_limited() {
     register(&mut bob, &mut device, "key").expect(200);
     site.pass(601);
     let action = "/account/second-factor/recovery-codes";
-    let demand = press(&mut bob, HERE, action).expect(403);
+    let require = press(&mut bob, HERE, action).expect(403);
     // Its counter stays 0: only the challenge shows that it was used.
-    let answer = device.assert(&options(&demand), honest);
-    let form = demand.form(action).set("confirm_passkey", &answer);
+    let answer = device.assert(&options(&require), honest);
+    let form = require.form(action).set("confirm_passkey", &answer);
     let statuses: Vec<u16> = (0..12).map(|_| bob.submit(&form).status).collect();
     assert_eq!(statuses[..2], [200, 422], "{statuses:?}");
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");

@@ -102,7 +102,7 @@ fn code_is_accepted_once_also_in_a_second_tab() {
     let page = send_code(&mut other, &second, &code).expect(401);
     assert!(page.has("used before"), "{}", page.text());
     assert!(!other.is_signed_in());
-    // The one before it is spent with it.
+    // The one before it is used up with it.
     let earlier = phone.code_at(-30);
     send_code(&mut other, &page, &earlier).expect(401);
     site.pass(30);
@@ -193,7 +193,7 @@ fn ten_wrong_codes_a_minute_are_the_limit() {
     let page = send_code(&mut browser, &step, &phone.code());
     assert_eq!(page.status, 429, "{}", page.text());
     assert!(page.header("Retry-After").is_some());
-    // The password step is refused, too, from another browser.
+    // The password step is rejected, too, from another browser.
     assert_eq!(site.browser().sign_in("bob", password("bob")).status, 429);
     // The known browser has a separate budget.
     bob.cookies.remove("keycroft-session");

@@ -55,7 +55,7 @@ fn options_are_stored_shown_and_served() {
 }
 
 #[test]
-fn edited_options_keep_what_is_absent() {
+fn edit_keeps_absent_options() {
     let site = Site::new();
     let key = with_options(&site, &json!({"restrict": true, "command": "id"}))
         .expect(201)

@@ -18,7 +18,7 @@ fn id(secret: &str) -> String {
 
 /// `KEYCROFT_TEST_BACKUPS=50` is the long form.
 #[test]
-fn backup_has_everything_acknowledged_before_it_began() {
+fn backup_contains_every_earlier_acknowledged_write() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);

@@ -167,7 +167,7 @@ fn corrupt_page_is_never_served() {
 }
 
 #[test]
-fn foreign_file_is_rejected_unchanged() {
+fn file_of_another_program_is_rejected_unchanged() {
     let place = Place::empty();
     let other = rusqlite::Connection::open(&place.db).unwrap();
     other

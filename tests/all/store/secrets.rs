@@ -236,7 +236,7 @@ fn secrets_are_in_no_artifact() {
     }
     let reset = stdout_of(&db, &["user", "reset-password", "bob"]);
     let reset = reset.split_once("code=").unwrap().1;
-    search.plant("code that is spent", reset);
+    search.plant("code that is used", reset);
     let session = sign_in(&db);
     search.plant("session", &session);
     let second = sign_in(&db);

@@ -29,7 +29,7 @@ fn pending_request_finishes_at_stop() {
     assert!(idle.is_closed());
     assert!(silent.is_closed());
     assert!(half.is_closed());
-    until("new connections are refused", || {
+    until("new connections are rejected", || {
         TcpStream::connect(server.address).is_err()
     });
     sending.send("k");

@@ -260,7 +260,7 @@ fn request_line_must_have_three_words() {
 }
 
 #[test]
-fn bare_line_feed_or_odd_header_is_rejected() {
+fn bare_line_feed_or_malformed_header_is_rejected() {
     let server = Server::start();
     for request in [
         "GET / HTTP/1.1\nHost: a\n\n",

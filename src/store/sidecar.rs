@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 /// Permission bits of group and others.
 pub(super) const OTHERS: u32 = 0o077;
 /// Files that SQLite keeps beside a database.
-pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(super) const SIDECAR_ENDINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// The path of a file beside another one.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn sidecar_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

@@ -118,7 +118,7 @@ mod tests {
 
     /// Triggers and cascades count as the statement's own writes; WITHOUT ROWID tables too.
     #[test]
-    fn statement_concerns_triggers_and_cascades() {
+    fn statement_subjects_include_triggers_and_cascades() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(include_str!("../../schema.sql"))
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_concerns_drop_everything() {
+    fn too_many_subjects_drop_the_cache() {
         let mut connection = Connection::open_in_memory().unwrap();
         let written = TransactionWrites::watch(&mut connection).unwrap();
         for _ in 0..=SUBJECTS_MAX {
