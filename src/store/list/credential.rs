@@ -239,13 +239,19 @@ mod tests {
 
     /// How SQLite carries out the statements of one page.
     fn plan(owner: Option<OwnerId>, order: Order) -> Vec<String> {
+        plan_of_query(
+            owner,
+            &ListQuery {
+                order,
+                ..ListQuery::new(List::ApiKeys)
+            },
+        )
+    }
+
+    fn plan_of_query(owner: Option<OwnerId>, query: &ListQuery) -> Vec<String> {
         let file = Connection::open_in_memory().unwrap();
         file.execute_batch(SCHEMA).unwrap();
-        let query = ListQuery {
-            order,
-            ..ListQuery::new(List::ApiKeys)
-        };
-        let source = source(owner, Kind::ApiKey, &query, Time::from_unix(1_795_000_000));
+        let source = source(owner, Kind::ApiKey, query, Time::from_unix(1_795_000_000));
         let conditions = source.conditions.join(" AND ");
         let from = source.tables(&format!("{conditions} {}", source.order));
         let counted = format!("SELECT count(*) FROM {FROM} WHERE {conditions}");
@@ -278,6 +284,22 @@ mod tests {
                 for step in of_rows {
                     assert!(step.contains(" COVERING INDEX "), "{column:?}: {steps:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn filters_by_use_read_an_index_alone() {
+        for used in [Used::Recently, Used::Unused, Used::Never] {
+            for owner in [Some(OwnerId::User(UserId(1))), None] {
+                let query = ListQuery {
+                    used: Some(used),
+                    ..ListQuery::new(List::ApiKeys)
+                };
+                let steps = plan_of_query(owner, &query);
+                let mut of_rows = steps.iter().filter(|step| step.starts_with("SEARCH c "));
+                let is_alone = of_rows.all(|step| step.contains(" COVERING INDEX "));
+                assert!(is_alone, "{used:?}: {steps:?}");
             }
         }
     }
