@@ -102,10 +102,10 @@ pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Fail
     let settings = obtain_credential(wanted, remote, &address, &folder)?;
     match refresh(&folder, &settings)? {
         Synced::Fetched { keys } => {
-            write_stderr(&format!("fetched {keys} SSH keys into the cache"))
+            write_stderr(&format!("fetched {keys} SSH keys into the cache"));
         }
         Synced::Unchanged { keys } => {
-            write_stderr(&format!("the cache is up to date with {keys} SSH keys"))
+            write_stderr(&format!("the cache is up to date with {keys} SSH keys"));
         }
     }
     set_sshd_up(wanted, &program, &replaced)?;

@@ -538,7 +538,7 @@ mod tests {
             |options| {
                 options
                     .permitopen
-                    .push(ForwardTarget::parse("x:1").unwrap())
+                    .push(ForwardTarget::parse("x:1").unwrap());
             },
         ];
         for (place, edit) in edits.iter().enumerate() {

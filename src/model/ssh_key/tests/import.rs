@@ -232,7 +232,7 @@ fn supported_options_become_fields() {
 fn pasted_key_with_options_is_accepted() {
     let parse = |text: &str| ImportedKey::parse(text, &KeyRules::default());
     let rejected = |text: &str, rejection| {
-        assert_eq!(parse(text), Err(ImportRejection::Key(rejection)), "{text}")
+        assert_eq!(parse(text), Err(ImportRejection::Key(rejection)), "{text}");
     };
     rejected(
         &format!("restrict {ED25519}\nrestrict {ECDSA_P256}"),
