@@ -54,7 +54,7 @@ mod tests {
                 Some("expires within 14 days: in 14d"),
             ),
             (Kind::ApiKey, 7 * DAY, Some("expires within 7 days: in 7d")),
-            (Kind::ApiKey, DAY, Some("expires within a day: in 1d")),
+            (Kind::ApiKey, DAY, Some("expires within a day: in 24h")),
             (Kind::ApiKey, 0, None),
             (Kind::Token, 601, None),
             (Kind::Token, 600, Some("expires within a day: in 10m")),
