@@ -15,7 +15,7 @@ use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::rate_limit::RateLimit;
 use crate::model::second_factor::{Factor, FactorProof, SecondFactors, SignInMethod};
 use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
-use crate::model::time::{Lifetime, Time};
+use crate::model::time::Time;
 use crate::model::user::{User, Username};
 use crate::store::{NEW_DEVICE, NewRow, RejectedAttempt};
 
@@ -110,7 +110,8 @@ impl App {
             user,
             hash,
         };
-        if pending.factors.any() || self.read.needs_second_factor(&pending.user, now)? {
+        let policy = self.read.policy()?;
+        if pending.factors.any() || policy.demands_second_factor(pending.user.role, now) {
             // The password alone ends no row of failures.
             self.limits().release(&limits);
             // In a browser that signed in before, only a wrong factor leaves an event.
@@ -242,7 +243,7 @@ impl App {
         self.limits().release(&limits);
         let rows = self.failure_rows(&user, digest.as_ref());
         self.limits().end_rows(&rows);
-        let counters = self.limits().stored(&[limits.clone(), rows].concat());
+        let counters = self.limits().stored(&rows);
         let secret = Secret::generate(SecretForm::Credential(Kind::Session));
         let (id, session_digest, owner) = (secret.id(), secret.digest(), user.id);
         let replaced = browser
@@ -262,8 +263,7 @@ impl App {
                 None => None,
             };
             let policy = write.policy()?;
-            let lifetime = policy.session_lifetime;
-            let expires_at = lifetime.min(Lifetime::days(7)).end(now).unwrap_or(now);
+            let expires_at = policy.session_lifetime.end(now).unwrap_or(now);
             write.add_credential(&NewRow {
                 id,
                 kind: Kind::Session,

@@ -54,11 +54,14 @@ fn factor_demanded() -> Error {
     ))
 }
 
-/// A valid proof, as it is written when it is spent.
-enum Spending {
+/// A valid factor, as it is written when it is spent.
+enum Spending<'a> {
+    Nothing,
     TotpStep(i64),
     RecoveryCode(Digest),
-    Passkey(Id, Asserted),
+    Passkey(Id, Asserted, &'a PasskeyAnswer),
+    NewTotp(&'a TotpSeed, i64),
+    NewPasskey(&'a NewPasskey),
 }
 
 impl Select {
@@ -188,12 +191,12 @@ impl Select {
     }
 
     /// Checks a proof without spending it.
-    fn find_proof(
+    fn find_proof<'a>(
         &self,
         user: &User,
-        proof: &FactorProof,
+        proof: &'a FactorProof,
         now: Time,
-    ) -> Result<(Spending, SignInMethod), Error> {
+    ) -> Result<(Spending<'a>, SignInMethod), Error> {
         match proof {
             FactorProof::Code(TypedCode::Totp(code)) => {
                 let found = self.totp(user.id)?;
@@ -214,7 +217,7 @@ impl Select {
             FactorProof::Passkey(answer) => {
                 let (id, asserted) = self.find_asserted(user, answer, now)?;
                 Ok((
-                    Spending::Passkey(id, asserted),
+                    Spending::Passkey(id, asserted, answer),
                     SignInMethod::PasswordAndPasskey,
                 ))
             }
@@ -229,18 +232,15 @@ impl Select {
         self.judge_factor(user, factor, now).map(|_| ())
     }
 
-    fn judge_factor(
+    fn judge_factor<'a>(
         &self,
         user: &User,
-        factor: &Factor,
+        factor: &'a Factor,
         now: Time,
-    ) -> Result<(Option<Spending>, SignInMethod), Error> {
+    ) -> Result<(Spending<'a>, SignInMethod), Error> {
         let factors = self.second_factors(user.id)?;
         match factor {
-            Factor::Proof(proof) => {
-                let (spending, method) = self.find_proof(user, proof, now)?;
-                Ok((Some(spending), method))
-            }
+            Factor::Proof(proof) => self.find_proof(user, proof, now),
             Factor::None if factors.any() => Err(Error::field(
                 "code",
                 "enter the code of your authenticator app, or a recovery code",
@@ -248,7 +248,7 @@ impl Select {
             Factor::None if self.policy()?.demands_second_factor(user.role, now) => {
                 Err(factor_demanded())
             }
-            Factor::None => Ok((None, SignInMethod::Password)),
+            Factor::None => Ok((Spending::Nothing, SignInMethod::Password)),
             Factor::New(..) if factors.any() => Err(Error::Conflict(
                 "A second factor was set up meanwhile; sign in with it.".to_owned(),
             )),
@@ -259,10 +259,8 @@ impl Select {
                 ))
             }
             Factor::New(NewFactor::Totp(seed, code), _) => {
-                match seed.matching_step(code, now, -1) {
-                    Some(_) => Ok((None, SignInMethod::PasswordAndTotp)),
-                    None => Err(wrong_code()),
-                }
+                let step = seed.matching_step(code, now, -1).ok_or_else(wrong_code)?;
+                Ok((Spending::NewTotp(seed, step), SignInMethod::PasswordAndTotp))
             }
             Factor::New(NewFactor::Passkey(passkey), _) => {
                 self.require_fresh_challenge(
@@ -270,12 +268,16 @@ impl Select {
                     passkey.challenge_expires_at,
                     now,
                 )?;
-                Ok((None, SignInMethod::PasswordAndPasskey))
+                Ok((
+                    Spending::NewPasskey(passkey),
+                    SignInMethod::PasswordAndPasskey,
+                ))
             }
         }
     }
 
-    /// Spends the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
+    /// Spends the factor that comes with a password, within the act. The check and the change are in one transaction, so
+    /// that a code or a challenge counts once, in any race.
     pub(super) fn spend_factor(
         &self,
         user: &User,
@@ -284,40 +286,26 @@ impl Select {
     ) -> Result<SignInMethod, Error> {
         let (spending, method) = self.judge_factor(user, factor, now)?;
         match spending {
-            Some(Spending::TotpStep(step)) => {
-                let sql = "UPDATE totp SET last_step = ?1, last_used_at = ?2 WHERE user_id = ?3 AND last_step < ?1";
-                if self.execute(sql, params![step, now.unix(), user.id.0])? != 1 {
-                    return Err(wrong_code());
-                }
+            Spending::Nothing => {}
+            Spending::TotpStep(step) => {
+                let sql = "UPDATE totp SET last_step = ?, last_used_at = ? WHERE user_id = ?";
+                self.execute(sql, params![step, now.unix(), user.id.0])?;
             }
-            Some(Spending::RecoveryCode(digest)) => {
+            Spending::RecoveryCode(digest) => {
                 let sql = "DELETE FROM recovery_codes WHERE user_id = ? AND digest = ?";
-                if self.execute(sql, params![user.id.0, digest.as_bytes()])? != 1 {
-                    return Err(wrong_code());
-                }
+                self.execute(sql, params![user.id.0, digest.as_bytes()])?;
             }
-            Some(Spending::Passkey(id, asserted)) => {
+            Spending::Passkey(id, asserted, answer) => {
                 self.note_passkey_use(id, asserted, now)?;
-            }
-            None => {}
-        }
-        match factor {
-            Factor::Proof(FactorProof::Passkey(answer)) => {
                 self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
             }
-            Factor::New(new, recovery_codes) => {
-                match new {
-                    NewFactor::Totp(seed, code) => {
-                        let step = seed.matching_step(code, now, -1).ok_or_else(wrong_code)?;
-                        self.insert_totp(user.id, seed, step, now)?;
-                    }
-                    NewFactor::Passkey(passkey) => {
-                        self.insert_passkey(user.id, passkey, now)?;
-                    }
-                }
-                self.insert_recovery_codes(user.id, recovery_codes)?;
+            Spending::NewTotp(seed, step) => self.insert_totp(user.id, seed, step, now)?,
+            Spending::NewPasskey(passkey) => {
+                self.insert_passkey(user.id, passkey, now)?;
             }
-            Factor::None | Factor::Proof(FactorProof::Code(_)) => {}
+        }
+        if let Factor::New(_, recovery_codes) = factor {
+            self.insert_recovery_codes(user.id, recovery_codes)?;
         }
         Ok(method)
     }
@@ -329,10 +317,7 @@ impl Select {
         answer: &PasskeyAnswer,
         now: Time,
     ) -> Result<SignInMethod, Error> {
-        let (id, asserted) = self.find_asserted(user, answer, now)?;
-        if !asserted.is_user_verified {
-            return Err(wrong_passkey(PasskeyError::UserVerification));
-        }
+        let (id, asserted) = self.find_verified(user, answer, now)?;
         self.note_passkey_use(id, asserted, now)?;
         self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
         Ok(SignInMethod::Passkey)
@@ -348,12 +333,22 @@ impl Select {
         answer: &PasskeyAnswer,
         now: Time,
     ) -> Result<(), Error> {
-        let (_, asserted) = self.find_asserted(user, answer, now)?;
-        if asserted.is_user_verified {
-            Ok(())
-        } else {
-            Err(wrong_passkey(PasskeyError::UserVerification))
+        self.find_verified(user, answer, now).map(|_| ())
+    }
+
+    /// Checks a passkey that signs in or confirms alone.
+    fn find_verified(
+        &self,
+        user: &User,
+        answer: &PasskeyAnswer,
+        now: Time,
+    ) -> Result<(Id, Asserted), Error> {
+        let found = self.find_asserted(user, answer, now)?;
+        let (_, asserted) = &found;
+        if !asserted.is_user_verified {
+            return Err(wrong_passkey(PasskeyError::UserVerification));
         }
+        Ok(found)
     }
 
     fn note_passkey_use(&self, id: Id, asserted: Asserted, now: Time) -> Result<(), Error> {
@@ -368,13 +363,11 @@ impl Select {
         self.execute(sql, values).map(|_| ())
     }
 
+    /// Spends a challenge that was found to be fresh within the same transaction.
     fn spend_challenge(&self, challenge: &Digest, expires_at: Time) -> Result<(), Error> {
-        let sql = "INSERT OR IGNORE INTO spent_challenges (digest, expires_at) VALUES (?, ?)";
-        if self.execute(sql, params![challenge.as_bytes(), expires_at.unix()])? == 1 {
-            Ok(())
-        } else {
-            Err(wrong_passkey(PasskeyError::Challenge))
-        }
+        let sql = "INSERT INTO spent_challenges (digest, expires_at) VALUES (?, ?)";
+        self.execute(sql, params![challenge.as_bytes(), expires_at.unix()])
+            .map(|_| ())
     }
 
     fn insert_totp(

@@ -5,6 +5,8 @@ mod api;
 mod authenticator;
 mod ceremony;
 mod cookie;
+mod limits;
+mod meanwhile;
 mod passkey;
 mod phone;
 mod policy;

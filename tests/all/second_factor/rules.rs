@@ -135,8 +135,8 @@ fn wrong_passkeys_are_limited_like_wrong_passwords() {
         let page = sign_in(&mut browser, &mut device, |parts| parts.flags = 0);
         statuses.push(page.status);
     }
-    assert_eq!(statuses[0], 401);
-    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert!(statuses[..50].iter().all(|one| *one == 401), "{statuses:?}");
+    assert_eq!(statuses[50..], [429], "{statuses:?}");
     site.pass(601);
     sign_in(&mut browser, &mut device, honest).expect(303);
     site.pass(601);
