@@ -1,4 +1,4 @@
-//! What counts as a failed attempt, which events it leaves, and what ends a row of failures.
+//! Failed attempts of a second factor: their limits, their events, and the end of a row of failures.
 
 use keycroft::app::SignInStep;
 use keycroft::model::event::{Channel, Origin};
