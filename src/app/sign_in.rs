@@ -194,7 +194,7 @@ impl App {
         // Without a name before it, the user handle names the account (Web Authentication, 7.2, step 6).
         let result = match &user {
             Some(user) if answer.assertion.user_handle.is_some() => {
-                self.read.check_passkey(user, &answer, now).and_then(|()| {
+                self.read.check_passkey(user, &answer).and_then(|()| {
                     let permit =
                         Permit::by_passkey(user, answer, Action::SignIn, origin.clone(), now);
                     self.begin_session(permit, user.clone(), limits.clone(), browser)
@@ -339,7 +339,7 @@ impl App {
             Confirmation::Passkey(answer) => {
                 let limits = self.confirmation_limits(&user, caller)?;
                 self.hit(&limits, ATTEMPTS, now)?;
-                if let Err(error) = self.read.check_passkey(&user, &answer, now) {
+                if let Err(error) = self.read.check_passkey(&user, &answer) {
                     self.note_failed_sign_in(Some(&user), None, &limits, origin, now)?;
                     return Err(error);
                 }

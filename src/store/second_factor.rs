@@ -79,12 +79,12 @@ impl Select {
         Ok(found.unwrap_or_default())
     }
 
-    /// The names of enabled users without a second factor, in order: of admins alone, or of everybody.
-    pub fn users_without_second_factor(&self, admins_alone: bool) -> Result<Vec<String>, Error> {
-        let sql = "SELECT u.username FROM users u WHERE u.deleted_at IS NULL AND u.disabled_at IS NULL AND (u.role = 'admin' OR NOT ?) \
+    /// The names of enabled users without a second factor, in order. A deleted user is disabled.
+    pub fn users_without_second_factor(&self) -> Result<Vec<String>, Error> {
+        let sql = "SELECT u.username FROM users u WHERE u.disabled_at IS NULL \
                    AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id) \
                    AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id) ORDER BY u.username";
-        self.all(sql, [admins_alone], |row| row.get(0))
+        self.all(sql, [], |row| row.get(0))
     }
 
     /// Returns whether a password alone is not enough for this user.
@@ -149,31 +149,20 @@ impl Select {
         self.one(&sql, [credential_id], read_passkey)
     }
 
-    fn require_fresh_challenge(
-        &self,
-        challenge: &Digest,
-        expires_at: Time,
-        now: Time,
-    ) -> Result<(), Error> {
+    /// Requires that a challenge was not answered before. Its age was checked with its MAC, at the time of the request.
+    fn require_fresh_challenge(&self, challenge: &Digest) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM spent_challenges WHERE digest = ?";
-        if expires_at <= now || self.count(sql, [challenge.as_bytes()])? > 0 {
+        if self.count(sql, [challenge.as_bytes()])? > 0 {
             return Err(wrong_passkey(PasskeyError::Challenge));
         }
         Ok(())
     }
 
-    fn find_asserted(
-        &self,
-        user: &User,
-        answer: &PasskeyAnswer,
-        now: Time,
-    ) -> Result<(Id, Asserted), Error> {
-        self.require_fresh_challenge(&answer.challenge, answer.challenge_expires_at, now)?;
+    fn find_asserted(&self, user: &User, answer: &PasskeyAnswer) -> Result<(Id, Asserted), Error> {
+        self.require_fresh_challenge(&answer.challenge)?;
         let passkey = self
             .passkey_by_credential(&answer.assertion.credential_id)?
-            .filter(|passkey| {
-                passkey.user == user.id && answer.user.is_none_or(|id| id == user.id)
-            });
+            .filter(|passkey| passkey.user == user.id);
         let passkey = passkey.ok_or_else(|| {
             Error::field(
                 "passkey",
@@ -215,7 +204,7 @@ impl Select {
                 ))
             }
             FactorProof::Passkey(answer) => {
-                let (id, asserted) = self.find_asserted(user, answer, now)?;
+                let (id, asserted) = self.find_asserted(user, answer)?;
                 Ok((
                     Spending::Passkey(id, asserted, answer),
                     SignInMethod::PasswordAndPasskey,
@@ -263,11 +252,7 @@ impl Select {
                 Ok((Spending::NewTotp(seed, step), SignInMethod::PasswordAndTotp))
             }
             Factor::New(NewFactor::Passkey(passkey), _) => {
-                self.require_fresh_challenge(
-                    &passkey.challenge,
-                    passkey.challenge_expires_at,
-                    now,
-                )?;
+                self.require_fresh_challenge(&passkey.challenge)?;
                 Ok((
                     Spending::NewPasskey(passkey),
                     SignInMethod::PasswordAndPasskey,
@@ -317,7 +302,7 @@ impl Select {
         answer: &PasskeyAnswer,
         now: Time,
     ) -> Result<SignInMethod, Error> {
-        let (id, asserted) = self.find_verified(user, answer, now)?;
+        let (id, asserted) = self.find_verified(user, answer)?;
         self.note_passkey_use(id, asserted, now)?;
         self.spend_challenge(&answer.challenge, answer.challenge_expires_at)?;
         Ok(SignInMethod::Passkey)
@@ -327,23 +312,13 @@ impl Select {
     ///
     /// # Errors
     /// [`Error::Invalid`] with the reason.
-    pub fn check_passkey(
-        &self,
-        user: &User,
-        answer: &PasskeyAnswer,
-        now: Time,
-    ) -> Result<(), Error> {
-        self.find_verified(user, answer, now).map(|_| ())
+    pub fn check_passkey(&self, user: &User, answer: &PasskeyAnswer) -> Result<(), Error> {
+        self.find_verified(user, answer).map(|_| ())
     }
 
     /// Checks a passkey that signs in or confirms alone.
-    fn find_verified(
-        &self,
-        user: &User,
-        answer: &PasskeyAnswer,
-        now: Time,
-    ) -> Result<(Id, Asserted), Error> {
-        let found = self.find_asserted(user, answer, now)?;
+    fn find_verified(&self, user: &User, answer: &PasskeyAnswer) -> Result<(Id, Asserted), Error> {
+        let found = self.find_asserted(user, answer)?;
         let (_, asserted) = &found;
         if !asserted.is_user_verified {
             return Err(wrong_passkey(PasskeyError::UserVerification));
@@ -484,11 +459,7 @@ impl Write<'_> {
                 self.insert_totp(user, seed, step, self.now)?;
             }
             NewFactor::Passkey(passkey) => {
-                self.require_fresh_challenge(
-                    &passkey.challenge,
-                    passkey.challenge_expires_at,
-                    self.now,
-                )?;
+                self.require_fresh_challenge(&passkey.challenge)?;
                 self.insert_passkey(user, passkey, self.now)?;
             }
         }

@@ -65,6 +65,19 @@ fn hundred_wrong_passwords_in_a_row_lock_unknown_browsers() {
     }
 }
 
+/// Memory takes 50,000 counters at a start: the longest rows, however old.
+#[test]
+fn long_row_survives_a_restart_with_too_many_counters() {
+    let mut site = Site::new();
+    assert_eq!(site.browser().sign_in("alice", WRONG).status, 401);
+    lengthen_rows(&mut site, 100);
+    let more = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) \
+                INSERT INTO throttle (bucket, since, count, in_a_row) SELECT printf('%032x', i), 4000000000, 1, 1 FROM n";
+    assert_eq!(execute(&site, more), 50_000);
+    site.reopen();
+    assert_eq!(site.browser().sign_in("alice", ALICE).status, 403);
+}
+
 #[test]
 fn known_browser_is_not_affected_and_ends_the_row() {
     let mut site = Site::new();

@@ -7,6 +7,7 @@ mod ceremony;
 mod cookie;
 mod limits;
 mod meanwhile;
+mod pages;
 mod passkey;
 mod phone;
 mod policy;
