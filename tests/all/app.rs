@@ -642,6 +642,14 @@ fn second_factors_are_out_of_reach_of_api_keys() {
     for rejected in [
         app.require_confirmation(&narrow),
         app.require_no_totp(&narrow),
+        // Before the password, which is wrong.
+        app.change_password(
+            &narrow,
+            &Password::typed("not the password").unwrap(),
+            "bob likes cold milk",
+            None,
+            None,
+        ),
     ] {
         assert!(
             matches!(rejected, Err(Error::Forbidden { .. })),

@@ -116,8 +116,7 @@ fn invitation_lets_the_user_choose_a_password() {
         "keycroft-session".into(),
         before["keycroft-session"].clone(),
     );
-    let mut chosen = form.clone().set("password", NEW);
-    chosen.fields.push(("username".into(), "alice".into()));
+    let chosen = form.clone().set("username", "alice").set("password", NEW);
     carol.submit(&chosen).expect(303);
     assert!(carol.open("/account").has("carol"));
     assert!(!alice.is_signed_in());

@@ -143,7 +143,9 @@ fn assertion_is_accepted_once() {
     site.pass(300);
     assert_eq!(spent(), 2);
     assert_eq!(browser.submit(&form).status, 401);
-    site.pass(86_400);
+    site.pass(86_399);
+    assert_eq!(spent(), 2);
+    site.pass(1);
     assert_eq!(spent(), 0);
     assert_eq!(browser.submit(&form).status, 401);
 }

@@ -31,6 +31,21 @@ fn pending_cookie_opens_no_page_and_no_api() {
 }
 
 #[test]
+fn cookie_of_the_browser_is_set_only_when_it_is_missing_or_malformed() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let is_set = |page: crate::console::browser::Page| page.cookie("keycroft-browser").is_some();
+    assert!(is_set(browser.open("/login")));
+    assert!(!is_set(browser.open("/login")));
+    for bad in ["", "aaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaa!"] {
+        browser
+            .cookies
+            .insert("keycroft-browser".into(), bad.into());
+        assert!(is_set(browser.open("/login")), "{bad}");
+    }
+}
+
+#[test]
 fn pending_cookie_expires_after_five_minutes() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");

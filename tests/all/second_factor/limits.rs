@@ -117,6 +117,18 @@ fn missing_factor_without_a_browser_leaves_an_event() {
     assert_eq!(rejected(&site, "LIKE 'second_factor=missing%'"), 1);
 }
 
+/// Each user gets to know a browser alone.
+#[test]
+fn browser_known_for_another_user_is_unknown() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    enroll(&site, &mut bob);
+    let mut alice = site.signed_in("alice");
+    alice.cookies.remove("keycroft-session");
+    first_step(&mut alice, "bob");
+    assert_eq!(rejected(&site, "LIKE 'second_factor=missing%'"), 1);
+}
+
 /// The answer reveals neither the account's state nor its factor.
 #[test]
 fn right_password_of_a_disabled_user_counts_as_wrong() {

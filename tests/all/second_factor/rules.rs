@@ -316,6 +316,34 @@ fn registration_sent_again_is_rejected() {
     assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
 }
 
+/// The same at sign-in, once its user has no factor again.
+#[test]
+fn registration_sent_again_at_sign_in_is_rejected() {
+    let site = site();
+    require(&site, "everyone", None);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let mut device = Authenticator::new(Algorithm::Es256);
+    let answer = device.register(&options(&step), honest);
+    let form = |step: &crate::console::browser::Page| {
+        let mut forms = markup::forms(&step.text()).into_iter();
+        let form = forms.find(|form| form.value("passkey").is_some()).unwrap();
+        form.set("passkey", &answer)
+    };
+    browser.submit(&form(&step)).expect(200);
+    require(&site, "optional", None);
+    let delete = markup::forms(&browser.open(HERE).text())
+        .into_iter()
+        .find(|form| form.action.ends_with("/delete"))
+        .unwrap();
+    browser.submit(&delete).expect(303);
+    require(&site, "everyone", None);
+    browser.cookies.remove("keycroft-session");
+    let step = first_step(&mut browser, "bob");
+    browser.submit(&form(&step)).expect(401);
+    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+}
+
 /// Each algorithm goes with one type and one curve, and an RSA key has 2,048 to 8,192 bits.
 #[test]
 fn key_that_does_not_fit_its_algorithm_is_rejected() {
