@@ -67,7 +67,7 @@ impl App {
         let matched = self.require_password(&user, current, &factor, "current", caller)?;
         let hash = new.hash();
         let keep = caller.session_id();
-        let known = self.reset_failed_attempts(&user, keep.and(browser), caller.now);
+        let known = self.reset_failed_attempts(&user, browser, caller.now);
         self.store().write(
             caller.permit(BuiltinPermission::AccountWrite, Action::PasswordChange)?,
             move |write| {

@@ -71,7 +71,7 @@ impl App {
     /// The names of users without a second factor, for admins.
     pub fn users_without_second_factor(&self, caller: &Caller) -> Result<Vec<String>, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
-        self.read.users_without_second_factor(false)
+        self.read.users_without_second_factor()
     }
 
     /// Returns whether anybody has a passkey here.
@@ -370,7 +370,7 @@ impl App {
                 user_verification,
             },
             digest: Digest::new(challenge),
-            expires_at: at.after(CHALLENGE + Duration::from_secs(1)),
+            expires_at: at.after(CHALLENGE),
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::rate_limit::RateLimit;
 use crate::model::second_factor::{Factor, FactorProof, SecondFactors, SignInMethod};
 use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
-use crate::model::time::{Lifetime, Time};
+use crate::model::time::Time;
 use crate::model::user::{User, Username};
 use crate::store::{NEW_DEVICE, NewRow, RejectedAttempt};
 
@@ -110,7 +110,8 @@ impl App {
             user,
             hash,
         };
-        if pending.factors.any() || self.read.needs_second_factor(&pending.user, now)? {
+        let policy = self.read.policy()?;
+        if pending.factors.any() || policy.requires_second_factor(pending.user.role, now) {
             // The password alone ends no row of failures.
             self.limits().release(&limits);
             // In a browser that signed in before, only a wrong factor leaves an event.
@@ -193,7 +194,7 @@ impl App {
         // Without a name before it, the user handle names the account (Web Authentication, 7.2, step 6).
         let result = match &user {
             Some(user) if answer.assertion.user_handle.is_some() => {
-                self.read.check_passkey(user, &answer, now).and_then(|()| {
+                self.read.check_passkey(user, &answer).and_then(|()| {
                     let permit =
                         Permit::by_passkey(user, answer, Action::SignIn, origin.clone(), now);
                     self.begin_session(permit, user.clone(), limits.clone(), browser)
@@ -242,7 +243,7 @@ impl App {
         self.limits().release(&limits);
         let rows = self.failure_rows(&user, digest.as_ref());
         self.limits().end_rows(&rows);
-        let counters = self.limits().stored(&[limits.clone(), rows].concat());
+        let counters = self.limits().stored(&rows);
         let secret = Secret::generate(SecretForm::Credential(Kind::Session));
         let (id, session_digest, owner) = (secret.id(), secret.digest(), user.id);
         let replaced = browser
@@ -262,8 +263,7 @@ impl App {
                 None => None,
             };
             let policy = write.policy()?;
-            let lifetime = policy.session_lifetime;
-            let expires_at = lifetime.min(Lifetime::days(7)).end(now).unwrap_or(now);
+            let expires_at = policy.session_lifetime.end(now).unwrap_or(now);
             write.add_credential(&NewRow {
                 id,
                 kind: Kind::Session,
@@ -339,7 +339,7 @@ impl App {
             Confirmation::Passkey(answer) => {
                 let limits = self.confirmation_limits(&user, caller)?;
                 self.hit(&limits, ATTEMPTS, now)?;
-                if let Err(error) = self.read.check_passkey(&user, &answer, now) {
+                if let Err(error) = self.read.check_passkey(&user, &answer) {
                     self.note_failed_sign_in(Some(&user), None, &limits, origin, now)?;
                     return Err(error);
                 }

@@ -202,7 +202,10 @@ pub(crate) enum Right {
         factor: Factor,
     },
     /// A passkey that verifies its user; checked and consumed inside the transaction.
-    Passkey(Box<PasskeyAnswer>),
+    Passkey {
+        user: UserId,
+        answer: Box<PasskeyAnswer>,
+    },
     /// A presented secret, identified by form, id and digest alone: it may revoke itself.
     Presented(Presented),
     /// A code, consumed inside the transaction.
@@ -301,11 +304,11 @@ impl Permit {
             user: Some(user.id),
             credential: None,
         };
-        let answer = PasskeyAnswer {
-            user: Some(user.id),
-            ..answer
+        let right = Right::Passkey {
+            user: user.id,
+            answer: Box::new(answer),
         };
-        Self::new(actor, Right::Passkey(Box::new(answer)), action, origin, now)
+        Self::new(actor, right, action, origin, now)
     }
 
     /// For the revocation of a presented secret.

@@ -88,8 +88,12 @@ impl TotpSeed {
             let fits = self
                 .code_of(step)
                 .is_some_and(|expected| expected.matches(*code));
-            let fits = fits && step > last_step;
-            if fits { found.or(Some(step)) } else { found }
+            // The latest, should two steps have the same code: so that none of them is accepted again.
+            if fits && step > last_step {
+                Some(step)
+            } else {
+                found
+            }
         })
     }
 
@@ -177,6 +181,16 @@ mod tests {
         let next = rfc_seed().code_of(accepted + 1).unwrap();
         let found = rfc_seed().matching_step(&next, now, accepted);
         assert_eq!(found, Some(accepted + 1));
+    }
+
+    /// Steps 910737 and 910738 of this seed have the same code.
+    #[test]
+    fn code_of_two_steps_counts_for_the_latest() {
+        let (now, code) = (at(910_737 * 30), TotpCode::parse("911617").unwrap());
+        let accepted = rfc_seed().matching_step(&code, now, -1).unwrap();
+        assert_eq!(accepted, 910_738);
+        let next = at(910_738 * 30);
+        assert_eq!(rfc_seed().matching_step(&code, next, accepted), None);
     }
 
     #[test]

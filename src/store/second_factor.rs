@@ -54,11 +54,14 @@ fn factor_required() -> Error {
     ))
 }
 
-/// A valid proof, as it is written when it is consumed.
-enum FactorConsumption {
+/// A valid factor, as it is written when it is consumed.
+enum FactorConsumption<'a> {
+    Nothing,
     TotpStep(i64),
     RecoveryCode(Digest),
-    Passkey(Id, Asserted),
+    Passkey(Id, Asserted, &'a PasskeyAnswer),
+    NewTotp(&'a TotpSeed, i64),
+    NewPasskey(&'a NewPasskey),
 }
 
 impl Select {
@@ -76,12 +79,12 @@ impl Select {
         Ok(found.unwrap_or_default())
     }
 
-    /// The names of enabled users without a second factor, in order: of admins alone, or of everybody.
-    pub fn users_without_second_factor(&self, admins_alone: bool) -> Result<Vec<String>, Error> {
-        let sql = "SELECT u.username FROM users u WHERE u.deleted_at IS NULL AND u.disabled_at IS NULL AND (u.role = 'admin' OR NOT ?) \
+    /// The names of enabled users without a second factor, in order. A deleted user is disabled.
+    pub fn users_without_second_factor(&self) -> Result<Vec<String>, Error> {
+        let sql = "SELECT u.username FROM users u WHERE u.disabled_at IS NULL \
                    AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id) \
                    AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id) ORDER BY u.username";
-        self.all(sql, [admins_alone], |row| row.get(0))
+        self.all(sql, [], |row| row.get(0))
     }
 
     /// Returns whether a password alone is not enough for this user.
@@ -146,31 +149,20 @@ impl Select {
         self.one(&sql, [credential_id], read_passkey)
     }
 
-    fn require_fresh_challenge(
-        &self,
-        challenge: &Digest,
-        expires_at: Time,
-        now: Time,
-    ) -> Result<(), Error> {
+    /// Requires that a challenge was not answered before. Its age was checked with its MAC, at the time of the request.
+    fn require_fresh_challenge(&self, challenge: &Digest) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM spent_challenges WHERE digest = ?";
-        if expires_at <= now || self.count(sql, [challenge.as_bytes()])? > 0 {
+        if self.count(sql, [challenge.as_bytes()])? > 0 {
             return Err(wrong_passkey(PasskeyError::Challenge));
         }
         Ok(())
     }
 
-    fn find_asserted(
-        &self,
-        user: &User,
-        answer: &PasskeyAnswer,
-        now: Time,
-    ) -> Result<(Id, Asserted), Error> {
-        self.require_fresh_challenge(&answer.challenge, answer.challenge_expires_at, now)?;
+    fn find_asserted(&self, user: &User, answer: &PasskeyAnswer) -> Result<(Id, Asserted), Error> {
+        self.require_fresh_challenge(&answer.challenge)?;
         let passkey = self
             .passkey_by_credential(&answer.assertion.credential_id)?
-            .filter(|passkey| {
-                passkey.user == user.id && answer.user.is_none_or(|id| id == user.id)
-            });
+            .filter(|passkey| passkey.user == user.id);
         let passkey = passkey.ok_or_else(|| {
             Error::field(
                 "passkey",
@@ -187,13 +179,13 @@ impl Select {
         Ok((passkey.id, asserted))
     }
 
-    /// Checks a proof without spending it.
-    fn find_factor_proof(
+    /// Checks a proof without consumption it.
+    fn find_factor_proof<'a>(
         &self,
         user: &User,
-        proof: &FactorProof,
+        proof: &'a FactorProof,
         now: Time,
-    ) -> Result<(FactorConsumption, SignInMethod), Error> {
+    ) -> Result<(FactorConsumption<'a>, SignInMethod), Error> {
         match proof {
             FactorProof::Code(TypedCode::Totp(code)) => {
                 let found = self.totp(user.id)?;
@@ -215,16 +207,16 @@ impl Select {
                 ))
             }
             FactorProof::Passkey(answer) => {
-                let (id, asserted) = self.find_asserted(user, answer, now)?;
+                let (id, asserted) = self.find_asserted(user, answer)?;
                 Ok((
-                    FactorConsumption::Passkey(id, asserted),
+                    FactorConsumption::Passkey(id, asserted, answer),
                     SignInMethod::PasswordAndPasskey,
                 ))
             }
         }
     }
 
-    /// Checks the factor that comes with a password, without spending it: so that a wrong one does not wait for the writer.
+    /// Checks the factor that comes with a password, without consumption it: so that a wrong one does not wait for the writer.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a wrong or missing one; [`Error::AgainstPolicy`] when policy requires one that the user lacks.
@@ -232,18 +224,15 @@ impl Select {
         self.verify_factor(user, factor, now).map(|_| ())
     }
 
-    fn verify_factor(
+    fn verify_factor<'a>(
         &self,
         user: &User,
-        factor: &Factor,
+        factor: &'a Factor,
         now: Time,
-    ) -> Result<(Option<FactorConsumption>, SignInMethod), Error> {
+    ) -> Result<(FactorConsumption<'a>, SignInMethod), Error> {
         let factors = self.second_factors(user.id)?;
         match factor {
-            Factor::Proof(proof) => {
-                let (consumption, method) = self.find_factor_proof(user, proof, now)?;
-                Ok((Some(consumption), method))
-            }
+            Factor::Proof(proof) => self.find_factor_proof(user, proof, now),
             Factor::None if factors.any() => Err(Error::field(
                 "code",
                 "enter the code of your authenticator app, or a recovery code",
@@ -251,7 +240,7 @@ impl Select {
             Factor::None if self.policy()?.requires_second_factor(user.role, now) => {
                 Err(factor_required())
             }
-            Factor::None => Ok((None, SignInMethod::Password)),
+            Factor::None => Ok((FactorConsumption::Nothing, SignInMethod::Password)),
             Factor::New(..) if factors.any() => Err(Error::Conflict(
                 "A second factor was set up meanwhile; sign in with it.".to_owned(),
             )),
@@ -262,23 +251,24 @@ impl Select {
                 ))
             }
             Factor::New(NewFactor::Totp(seed, code), _) => {
-                match seed.matching_step(code, now, -1) {
-                    Some(_) => Ok((None, SignInMethod::PasswordAndTotp)),
-                    None => Err(wrong_code()),
-                }
+                let step = seed.matching_step(code, now, -1).ok_or_else(wrong_code)?;
+                Ok((
+                    FactorConsumption::NewTotp(seed, step),
+                    SignInMethod::PasswordAndTotp,
+                ))
             }
             Factor::New(NewFactor::Passkey(passkey), _) => {
-                self.require_fresh_challenge(
-                    &passkey.challenge,
-                    passkey.challenge_expires_at,
-                    now,
-                )?;
-                Ok((None, SignInMethod::PasswordAndPasskey))
+                self.require_fresh_challenge(&passkey.challenge)?;
+                Ok((
+                    FactorConsumption::NewPasskey(passkey),
+                    SignInMethod::PasswordAndPasskey,
+                ))
             }
         }
     }
 
-    /// Consumes the factor that comes with a password, within the act: a code or a challenge counts once, in any race.
+    /// Consumes the factor that comes with a password, within the act. The check and the change are in one transaction, so
+    /// that a code or a challenge counts once, in any race.
     pub(super) fn consume_factor(
         &self,
         user: &User,
@@ -287,40 +277,26 @@ impl Select {
     ) -> Result<SignInMethod, Error> {
         let (consumption, method) = self.verify_factor(user, factor, now)?;
         match consumption {
-            Some(FactorConsumption::TotpStep(step)) => {
-                let sql = "UPDATE totp SET last_step = ?1, last_used_at = ?2 WHERE user_id = ?3 AND last_step < ?1";
-                if self.execute(sql, params![step, now.unix(), user.id.0])? != 1 {
-                    return Err(wrong_code());
-                }
+            FactorConsumption::Nothing => {}
+            FactorConsumption::TotpStep(step) => {
+                let sql = "UPDATE totp SET last_step = ?, last_used_at = ? WHERE user_id = ?";
+                self.execute(sql, params![step, now.unix(), user.id.0])?;
             }
-            Some(FactorConsumption::RecoveryCode(digest)) => {
+            FactorConsumption::RecoveryCode(digest) => {
                 let sql = "DELETE FROM recovery_codes WHERE user_id = ? AND digest = ?";
-                if self.execute(sql, params![user.id.0, digest.as_bytes()])? != 1 {
-                    return Err(wrong_code());
-                }
+                self.execute(sql, params![user.id.0, digest.as_bytes()])?;
             }
-            Some(FactorConsumption::Passkey(id, asserted)) => {
+            FactorConsumption::Passkey(id, asserted, answer) => {
                 self.note_passkey_use(id, asserted, now)?;
-            }
-            None => {}
-        }
-        match factor {
-            Factor::Proof(FactorProof::Passkey(answer)) => {
                 self.consume_challenge(&answer.challenge, answer.challenge_expires_at)?;
             }
-            Factor::New(new, recovery_codes) => {
-                match new {
-                    NewFactor::Totp(seed, code) => {
-                        let step = seed.matching_step(code, now, -1).ok_or_else(wrong_code)?;
-                        self.insert_totp(user.id, seed, step, now)?;
-                    }
-                    NewFactor::Passkey(passkey) => {
-                        self.insert_passkey(user.id, passkey, now)?;
-                    }
-                }
-                self.insert_recovery_codes(user.id, recovery_codes)?;
+            FactorConsumption::NewTotp(seed, step) => self.insert_totp(user.id, seed, step, now)?,
+            FactorConsumption::NewPasskey(passkey) => {
+                self.insert_passkey(user.id, passkey, now)?;
             }
-            Factor::None | Factor::Proof(FactorProof::Code(_)) => {}
+        }
+        if let Factor::New(_, recovery_codes) = factor {
+            self.insert_recovery_codes(user.id, recovery_codes)?;
         }
         Ok(method)
     }
@@ -332,31 +308,28 @@ impl Select {
         answer: &PasskeyAnswer,
         now: Time,
     ) -> Result<SignInMethod, Error> {
-        let (id, asserted) = self.find_asserted(user, answer, now)?;
-        if !asserted.is_user_verified {
-            return Err(wrong_passkey(PasskeyError::UserVerification));
-        }
+        let (id, asserted) = self.find_verified(user, answer)?;
         self.note_passkey_use(id, asserted, now)?;
         self.consume_challenge(&answer.challenge, answer.challenge_expires_at)?;
         Ok(SignInMethod::Passkey)
     }
 
-    /// Checks a passkey that signs in alone, without spending it.
+    /// Checks a passkey that signs in alone, without consumption it.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the reason.
-    pub fn check_passkey(
-        &self,
-        user: &User,
-        answer: &PasskeyAnswer,
-        now: Time,
-    ) -> Result<(), Error> {
-        let (_, asserted) = self.find_asserted(user, answer, now)?;
-        if asserted.is_user_verified {
-            Ok(())
-        } else {
-            Err(wrong_passkey(PasskeyError::UserVerification))
+    pub fn check_passkey(&self, user: &User, answer: &PasskeyAnswer) -> Result<(), Error> {
+        self.find_verified(user, answer).map(|_| ())
+    }
+
+    /// Checks a passkey that signs in or confirms alone.
+    fn find_verified(&self, user: &User, answer: &PasskeyAnswer) -> Result<(Id, Asserted), Error> {
+        let found = self.find_asserted(user, answer)?;
+        let (_, asserted) = &found;
+        if !asserted.is_user_verified {
+            return Err(wrong_passkey(PasskeyError::UserVerification));
         }
+        Ok(found)
     }
 
     fn note_passkey_use(&self, id: Id, asserted: Asserted, now: Time) -> Result<(), Error> {
@@ -371,13 +344,11 @@ impl Select {
         self.execute(sql, values).map(|_| ())
     }
 
+    /// Consumes a challenge that was found to be fresh within the same transaction.
     fn consume_challenge(&self, challenge: &Digest, expires_at: Time) -> Result<(), Error> {
-        let sql = "INSERT OR IGNORE INTO spent_challenges (digest, expires_at) VALUES (?, ?)";
-        if self.execute(sql, params![challenge.as_bytes(), expires_at.unix()])? == 1 {
-            Ok(())
-        } else {
-            Err(wrong_passkey(PasskeyError::Challenge))
-        }
+        let sql = "INSERT INTO spent_challenges (digest, expires_at) VALUES (?, ?)";
+        self.execute(sql, params![challenge.as_bytes(), expires_at.unix()])
+            .map(|_| ())
     }
 
     fn insert_totp(
@@ -494,11 +465,7 @@ impl Write<'_> {
                 self.insert_totp(user, seed, step, self.now)?;
             }
             NewFactor::Passkey(passkey) => {
-                self.require_fresh_challenge(
-                    &passkey.challenge,
-                    passkey.challenge_expires_at,
-                    self.now,
-                )?;
+                self.require_fresh_challenge(&passkey.challenge)?;
                 self.insert_passkey(user, passkey, self.now)?;
             }
         }

@@ -180,8 +180,8 @@ fn open_write<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Erro
             }
             write.method = Some(select.consume_factor(&user, factor, permit.now)?);
         }
-        Right::Passkey(answer) => {
-            let user = enabled_user(select, answer.user.ok_or(Error::WrongPassword)?)?;
+        Right::Passkey { user, answer } => {
+            let user = enabled_user(select, *user)?;
             write.method = Some(select.consume_passkey(&user, answer, permit.now)?);
         }
         Right::Presented(presented) => select.require_secret(presented, permit.now)?,

@@ -629,6 +629,7 @@ fn second_factors_are_out_of_reach_of_api_keys() {
         app.remove_totp(&bob),
         app.rename_passkey(&bob, id, "mine".to_owned()),
         app.delete_passkey(&bob, id),
+        app.add_second_factor(&bob, new_totp(&site)).map(|_| ()),
     ] {
         assert!(
             matches!(rejected, Err(Error::NotAllowed(_))),
@@ -641,12 +642,25 @@ fn second_factors_are_out_of_reach_of_api_keys() {
     for rejected in [
         app.require_confirmation(&narrow),
         app.require_no_totp(&narrow),
+        // Before the password, which is wrong.
+        app.change_password(
+            &narrow,
+            &Password::typed("not the password").unwrap(),
+            "bob likes cold milk",
+            None,
+            None,
+        ),
     ] {
         assert!(
             matches!(rejected, Err(Error::Forbidden { .. })),
             "{rejected:?}"
         );
     }
+}
+
+fn new_totp(site: &Site) -> NewFactor {
+    let seed = site.app().totp_seed("subject", "session", "nonce");
+    NewFactor::Totp(seed, TotpCode::parse("123456").unwrap())
 }
 
 #[test]
@@ -656,8 +670,6 @@ fn first_factor_needs_a_confirmed_session() {
     let session = site.sign_in("bob");
     site.pass(601);
     let bob = caller(&site, &session);
-    let seed = site.app().totp_seed("subject", "session", "nonce");
-    let new = NewFactor::Totp(seed, TotpCode::parse("123456").unwrap());
-    let rejected = site.app().add_second_factor(&bob, new).err();
+    let rejected = site.app().add_second_factor(&bob, new_totp(&site)).err();
     assert_eq!(rejected, Some(Error::PasswordNeeded));
 }

@@ -11,7 +11,7 @@ use crate::model::passkey::{
     check_registration,
 };
 use crate::model::text::parse_name;
-use crate::model::user::{User, UserId};
+use crate::model::user::User;
 use crate::wire;
 
 /// The site that passkeys belong to, by the public URL.
@@ -63,14 +63,13 @@ fn passkey_error(field: &str, error: PasskeyError) -> Error {
     Error::field(field, error.sentence())
 }
 
-/// The answer in a form's field; `None` when it is empty. `user`: the required user of the passkey.
+/// The answer in a form's field; `None` when it is empty.
 pub fn passkey_answer(
     context: &RequestContext<'_>,
     input: &Input,
     field: &str,
     purpose: ChallengePurpose,
     bound_to: &str,
-    user: Option<UserId>,
 ) -> Result<Option<PasskeyAnswer>, Error> {
     let Some(text) = form::filled(input, field) else {
         return Ok(None);
@@ -92,7 +91,6 @@ pub fn passkey_answer(
     Ok(Some(PasskeyAnswer {
         expected: challenge.expected,
         assertion,
-        user,
         challenge: challenge.digest,
         challenge_expires_at: challenge.expires_at,
     }))

@@ -288,7 +288,6 @@ pub fn proof(
         passkey,
         ChallengePurpose::Confirmation,
         bound_to.as_str(),
-        Some(user.id),
     )?;
     if let Some(answer) = answer {
         return Ok(Some(FactorProof::Passkey(Box::new(answer))));

@@ -3,9 +3,7 @@
 use rouille::Response;
 
 use super::second_factor::{revealed, totp_page, typed_totp};
-use super::session_start::{
-    begin, browser, browser_digest, form_page, kept, next_path, with_browser,
-};
+use super::session_start::{begin, browser, browser_digest, form_page, kept, next_path};
 use super::{
     Answer, cookie, form, fresh_nonce, nonce, outside, page, passkey, require_form_token,
     see_other, session_secret,
@@ -82,7 +80,10 @@ pub fn continue_sign_in(
 }
 
 /// The sign-in whose password was right, by the cookie.
-fn pending(context: &RequestContext<'_>, browser: &str) -> Result<Option<PendingSignIn>, Problem> {
+fn find_pending(
+    context: &RequestContext<'_>,
+    browser: &str,
+) -> Result<Option<PendingSignIn>, Problem> {
     let Some(word) = cookie::read(context, cookie::PENDING) else {
         return Ok(None);
     };
@@ -128,8 +129,9 @@ fn step_page(
 
 /// `GET /login/code` and `GET /login/enroll`.
 pub fn show_step(context: &RequestContext<'_>) -> Answer {
-    let (browser, is_new) = browser(context);
-    let Some(pending) = pending(context, &browser)? else {
+    // A pending sign-in belongs to a browser with its cookie: none has to be set.
+    let (browser, _) = browser(context);
+    let Some(pending) = find_pending(context, &browser)? else {
         return Ok(see_other("/login"));
     };
     let next = super::query(context, "next")
@@ -138,15 +140,8 @@ pub fn show_step(context: &RequestContext<'_>) -> Answer {
         .unwrap_or_default()
         .to_owned();
     let destination = Destination { next, kept: None };
-    let response = step_page(
-        context,
-        &pending,
-        &browser,
-        destination,
-        Input::default(),
-        200,
-    )?;
-    Ok(with_browser(context, response, &browser, is_new))
+    let input = Input::default();
+    step_page(context, &pending, &browser, destination, input, 200)
 }
 
 /// `POST /login/code`.
@@ -158,7 +153,6 @@ pub fn send_code(context: &RequestContext<'_>) -> Answer {
             "passkey",
             ChallengePurpose::SecondStep,
             browser,
-            Some(pending.user.id),
         )?;
         if let Some(answer) = answer {
             return Ok((Factor::Proof(FactorProof::Passkey(Box::new(answer))), None));
@@ -197,10 +191,9 @@ fn send_step(
     let (browser, _) = browser(context);
     require_form_token(context, &browser, &input)?;
     let destination = Destination::from_input(&input);
-    let Some(pending) = pending(context, &browser)? else {
+    let Some(pending) = find_pending(context, &browser)? else {
         return Ok(start_again(context, destination));
     };
-    let (username, factors) = (pending.user.clone(), pending.factors);
     let result = read(&input, &pending, &browser).and_then(|(factor, codes)| {
         let known = Browser {
             digest: browser_digest(context, &browser),
@@ -242,13 +235,7 @@ fn send_step(
         other => other,
     };
     // Read anew: the factors may have changed meanwhile.
-    let word = cookie::read(context, cookie::PENDING).unwrap_or_default();
-    let digest = browser_digest(context, &browser);
-    let Some(again) = context
-        .app()
-        .pending_sign_in(&word, &digest, context.now)?
-        .filter(|again| again.user.id == username.id && again.factors.any() == factors.any())
-    else {
+    let Some(pending) = find_pending(context, &browser)? else {
         return Ok(start_again(context, destination));
     };
     let values = input.values.into_iter();
@@ -258,7 +245,7 @@ fn send_step(
             .collect(),
         errors,
     };
-    let response = step_page(context, &again, &browser, destination, input, status)?;
+    let response = step_page(context, &pending, &browser, destination, input, status)?;
     Ok(problem.with_headers(response))
 }
 
@@ -289,7 +276,7 @@ pub fn send_passkey(context: &RequestContext<'_>) -> Answer {
         session: session_secret(context),
     };
     let purpose = ChallengePurpose::SignIn;
-    let result = passkey::passkey_answer(context, &input, "passkey", purpose, &browser, None)
+    let result = passkey::passkey_answer(context, &input, "passkey", purpose, &browser)
         .and_then(|answer| answer.ok_or_else(|| Error::field("passkey", "no passkey was sent")))
         .and_then(|answer| {
             let origin = context.origin(Channel::Console);

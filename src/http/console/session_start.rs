@@ -179,6 +179,13 @@ mod tests {
     }
 
     #[test]
+    fn next_path_has_at_most_two_thousand_bytes() {
+        let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+        assert!(safe_path(&path(2_000)).is_some());
+        assert_eq!(safe_path(&path(2_001)), None);
+    }
+
+    #[test]
     fn next_path_to_another_site_is_rejected() {
         for accepted in ["/", "/api-keys", "/api-keys?state=active&text=a%2Fb"] {
             assert_eq!(safe_path(accepted), Some(accepted));

@@ -51,16 +51,7 @@ pub fn show_password_form(context: &RequestContext<'_>) -> Answer {
 
 /// Saves a form whose session has expired until its user has signed in again.
 pub fn keep(context: &RequestContext<'_>, kept: SavedForm) -> Answer {
-    let fields = kept
-        .fields
-        .into_iter()
-        .filter(|(name, _)| name != "form_token")
-        .collect();
-    Ok(form_page(
-        context,
-        401,
-        sign_in_view(Some(SavedForm { fields, ..kept })),
-    ))
+    Ok(form_page(context, 401, sign_in_view(Some(kept))))
 }
 
 /// `POST /login`.

@@ -139,8 +139,6 @@ pub struct Assertion {
 pub struct PasskeyAnswer {
     pub expected: Expected,
     pub assertion: Assertion,
-    /// The user of the challenge, if known before the assertion.
-    pub user: Option<UserId>,
     /// The digest of the challenge, consumed with the answer.
     pub challenge: Digest,
     pub challenge_expires_at: Time,
@@ -401,9 +399,8 @@ pub fn check_assertion(
     if !key.verifies(&message, &assertion.signature) {
         return Err(PasskeyError::Signature);
     }
-    // Step 22: a counter that does not grow is a sign of a copy.
-    let counts = data.counter != 0 || passkey.counter != 0;
-    if counts && data.counter <= passkey.counter {
+    // Step 22: a counter that does not grow is a sign of a copy. One that was 0 may stay 0.
+    if passkey.counter != 0 && data.counter <= passkey.counter {
         return Err(PasskeyError::Counter);
     }
     Ok(Asserted {

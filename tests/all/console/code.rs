@@ -109,8 +109,17 @@ fn invitation_lets_the_user_choose_a_password() {
         .submit(&form.clone().set("password", "carol"))
         .expect(422);
     assert_eq!(markup::errors(&page.text()), ["password"]);
-    carol.submit(&form.clone().set("password", NEW)).expect(303);
-    assert!(carol.is_signed_in());
+    // The name is the invitation's, and the session replaces the one of this browser.
+    let mut alice = site.signed_in("alice");
+    let before = alice.cookies.clone();
+    carol.cookies.insert(
+        "keycroft-session".into(),
+        before["keycroft-session"].clone(),
+    );
+    let chosen = form.clone().set("username", "alice").set("password", NEW);
+    carol.submit(&chosen).expect(303);
+    assert!(carol.open("/account").has("carol"));
+    assert!(!alice.is_signed_in());
     // A second submission, also from the first form, has no effect.
     let mut again = site.browser();
     assert_eq!(follow(&mut again, &link, "/invitation").status, 404);
@@ -139,6 +148,7 @@ fn reset_revokes_sessions_and_the_old_password() {
         .expect(200)
         .form("/reset");
     elsewhere.submit(&form.set("password", NEW)).expect(200);
+    assert!(!elsewhere.cookies.contains_key("keycroft-code"));
     assert!(!bob.is_signed_in());
     assert_eq!(site.browser().sign_in("bob", BOB).status, 401);
     assert_eq!(site.browser().sign_in("bob", NEW).status, 303);

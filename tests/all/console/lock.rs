@@ -65,6 +65,19 @@ fn hundred_wrong_passwords_in_a_row_lock_unknown_browsers() {
     }
 }
 
+/// Memory takes 50,000 counters at a start: the longest rows, however old.
+#[test]
+fn long_row_survives_a_restart_with_too_many_counters() {
+    let mut site = Site::new();
+    assert_eq!(site.browser().sign_in("alice", WRONG).status, 401);
+    lengthen_rows(&mut site, 100);
+    let more = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) \
+                INSERT INTO throttle (bucket, since, count, in_a_row) SELECT printf('%032x', i), 4000000000, 1, 1 FROM n";
+    assert_eq!(execute(&site, more), 50_000);
+    site.reopen();
+    assert_eq!(site.browser().sign_in("alice", ALICE).status, 403);
+}
+
 #[test]
 fn known_browser_is_not_affected_and_ends_the_row() {
     let mut site = Site::new();
@@ -74,7 +87,26 @@ fn known_browser_is_not_affected_and_ends_the_row() {
     assert_eq!(site.browser().sign_in("alice", WRONG).status, 401);
     assert_eq!(site.browser().sign_in("alice", ALICE).status, 403);
     assert_eq!(site.browser_with(known).sign_in("alice", ALICE).status, 303);
+    // Also after a restart.
+    site.reopen();
     assert_eq!(site.browser().sign_in("alice", ALICE).status, 303);
+}
+
+/// Its sign-in ends its own row, too.
+#[test]
+fn known_browser_is_not_locked_by_rows_that_ended() {
+    let mut site = Site::new();
+    let known = without_session(&site.signed_in("alice"));
+    for round in 0..2 {
+        let mut browser = site.browser_with(known.clone());
+        assert_eq!(browser.sign_in("alice", WRONG).status, 401, "{round}");
+        lengthen_rows(&mut site, 60);
+        let mut browser = site.browser_with(known.clone());
+        assert_eq!(browser.sign_in("alice", WRONG).status, 401, "{round}");
+        assert_eq!(browser.sign_in("alice", ALICE).status, 303, "{round}");
+    }
+    let rows = site.count("SELECT max(in_a_row) FROM throttle");
+    assert_eq!(rows, 0);
 }
 
 #[test]
@@ -88,6 +120,24 @@ fn known_browser_is_locked_by_its_own_wrong_passwords() {
     lengthen_rows(&mut site, 100);
     let page = site.browser_with(known).sign_in("alice", ALICE);
     assert_eq!(page.status, 403, "it is as unknown as any");
+}
+
+/// While the name is free, a locked browser signs in as an unknown one does.
+#[test]
+fn locked_browser_signs_in_while_its_name_is_free() {
+    let mut site = Site::new();
+    let known = without_session(&site.signed_in("alice"));
+    let other = without_session(&site.signed_in("alice"));
+    let page = site.browser_with(known.clone()).sign_in("alice", WRONG);
+    assert_eq!(page.status, 401);
+    lengthen_rows(&mut site, 100);
+    // The limit is of one browser, not of its user.
+    for _ in 0..10 {
+        let page = site.browser_with(other.clone()).sign_in("alice", WRONG);
+        assert_eq!(page.status, 401);
+    }
+    assert_eq!(site.browser_with(other).sign_in("alice", ALICE).status, 429);
+    assert_eq!(site.browser_with(known).sign_in("alice", ALICE).status, 303);
 }
 
 #[test]

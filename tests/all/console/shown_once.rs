@@ -90,6 +90,19 @@ fn secret_is_on_no_other_page() {
 }
 
 #[test]
+fn form_may_stay_open_for_23_hours() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    for (seconds, status) in [(82_800, 200), (82_801, 422)] {
+        let form = bob.open("/api-keys/new").form("/api-keys/new");
+        let form = form.set("access", "read-only");
+        site.pass(seconds);
+        let form = form.set("name", &format!("after {seconds}"));
+        assert_eq!(bob.submit(&form).status, status, "{seconds}");
+    }
+}
+
+#[test]
 fn form_older_than_a_day_is_confirmed_again() {
     // The created key is forgotten after a day: a reload after that must not create a second one.
     let site = Site::new();

@@ -103,6 +103,30 @@ fn password_change_takes_no_code_without_a_factor() {
         &json!({"current": NEW, "new": BOB, "code": "123456"}),
     )
     .expect(204);
+    change(
+        &site,
+        &json!({"current": BOB, "new": NEW, "code": "no code"}),
+    )
+    .expect(422);
+}
+
+/// Otherwise the answer would reveal whether the password is right.
+#[test]
+fn password_is_checked_only_with_the_permission() {
+    let site = Site::new();
+    let key = Asking::new(&site.server_state, "POST", "/api/v1/api-keys")
+        .bearer(&site.token("bob"))
+        .json(&json!({"name": "narrow", "permissions": ["account:read"]}))
+        .send()
+        .expect(201);
+    let secret = key.json()["secret"].as_str().unwrap().to_owned();
+    for current in [BOB, "not the password"] {
+        Asking::new(&site.server_state, "POST", "/api/v1/me/password")
+            .bearer(&secret)
+            .json(&json!({"current": current, "new": NEW}))
+            .send()
+            .expect(403);
+    }
 }
 
 #[test]

@@ -31,11 +31,26 @@ fn pending_cookie_opens_no_page_and_no_api() {
 }
 
 #[test]
+fn cookie_of_the_browser_is_set_only_when_it_is_missing_or_malformed() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let is_set = |page: crate::console::browser::Page| page.cookie("keycroft-browser").is_some();
+    assert!(is_set(browser.open("/login")));
+    assert!(!is_set(browser.open("/login")));
+    for bad in ["", "aaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaa!"] {
+        browser
+            .cookies
+            .insert("keycroft-browser".into(), bad.into());
+        assert!(is_set(browser.open("/login")), "{bad}");
+    }
+}
+
+#[test]
 fn pending_cookie_expires_after_five_minutes() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (phone, _) = enroll(&site, &mut bob);
-    for (seconds, status) in [(299, 303), (301, 401)] {
+    for (seconds, status) in [(300, 303), (301, 401)] {
         let mut browser = site.browser();
         let step = first_step(&mut browser, "bob");
         site.pass(seconds);
@@ -97,6 +112,19 @@ fn pending_cookie_belongs_to_its_browser_user_and_password() {
         let form = step.form("/login/code").set("code", &phone.code());
         assert_eq!(browser.submit(&form).status, 401, "{bad}");
         assert!(!browser.is_signed_in(), "{bad}");
+    }
+    // A later time, which would let it live longer.
+    site.pass(10);
+    let later = (parts[1].parse::<i64>().unwrap() + 10).to_string();
+    // Alice's id, even if she had the same hash.
+    let same = "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE username = 'bob') WHERE username = 'alice'";
+    let other = rusqlite::Connection::open(site.path()).unwrap();
+    assert_eq!(other.execute(same, []).unwrap(), 1);
+    let alice = site.count("SELECT id FROM users WHERE username = 'alice'");
+    for bad in [changed(1, &later), changed(0, &alice.to_string())] {
+        browser.cookies.insert(PENDING.into(), bad.clone());
+        let page = browser.get("/login/code");
+        assert_eq!(page.header("Location"), Some("/login"), "{bad}");
     }
     // The password was changed between the steps.
     browser.cookies.insert(PENDING.into(), word);

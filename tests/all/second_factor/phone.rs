@@ -25,6 +25,10 @@ impl Phone {
             .unwrap_or_else(|| panic!("no seed on {}: {}", page.url, page.text()))
             .text
             .replace(' ', "");
+        Self::of_seed(&seed, clock)
+    }
+
+    pub fn of_seed(seed: &str, clock: &Clock) -> Self {
         Self {
             seed: data_encoding::BASE32_NOPAD.decode(seed.as_bytes()).unwrap(),
             clock: clock.clone(),

@@ -95,6 +95,41 @@ fn reset_of_the_own_second_factor_is_rejected() {
     assert_eq!(site.count("SELECT count(*) FROM totp"), 1);
 }
 
+/// A reset gives a link to a password, and with it more than a limited key has.
+#[test]
+fn reset_by_a_limited_key_is_rejected() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    enroll(&site, &mut bob);
+    let path = "/api/v1/users/bob/second-factor";
+    for (name, limit, status) in [
+        (
+            "narrow",
+            serde_json::json!({"permissions": ["users:read", "users:write"]}),
+            403,
+        ),
+        (
+            "near",
+            serde_json::json!({"allowed_addresses": ["127.0.0.1"]}),
+            403,
+        ),
+        ("full", serde_json::json!({}), 200),
+    ] {
+        let mut body = limit;
+        body["name"] = name.into();
+        let made = Asking::new(&site.server_state, "POST", "/api/v1/api-keys")
+            .bearer(&site.token("alice"))
+            .json(&body)
+            .send()
+            .expect(201);
+        let secret = made.json()["secret"].as_str().unwrap().to_owned();
+        let ask = |path: &str| Asking::new(&site.server_state, "DELETE", path).bearer(&secret);
+        ask(&format!("{path}?all=1")).send().expect(422);
+        let answer = ask(path).send();
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+    }
+}
+
 #[test]
 fn operator_resets_the_factor_of_the_last_admin() {
     let site = Site::new();

@@ -117,6 +117,8 @@ fn user_has_at_most_twenty_passkeys() {
     }
     assert_eq!(site.count("SELECT count(*) FROM passkeys"), 20);
     let mut device = Authenticator::new(Algorithm::EdDsa);
+    let list = bob.open(HERE);
+    assert!((0..20).all(|number| list.has(&format!("key {number}<"))));
     let page = register(&mut bob, &mut device, "one more").expect(409);
     assert!(page.has("You have 20 passkeys"), "{}", page.text());
     assert_eq!(site.count("SELECT count(*) FROM passkeys"), 20);
@@ -134,9 +136,11 @@ fn wrong_passkeys_are_limited_like_wrong_passwords() {
     for _ in 0..51 {
         let page = sign_in(&mut browser, &mut device, |parts| parts.flags = 0);
         statuses.push(page.status);
+        let waits = page.header("Retry-After").is_some();
+        assert_eq!(waits, page.status == 429);
     }
-    assert_eq!(statuses[0], 401);
-    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert!(statuses[..50].iter().all(|one| *one == 401), "{statuses:?}");
+    assert_eq!(statuses[50..], [429], "{statuses:?}");
     site.pass(601);
     sign_in(&mut browser, &mut device, honest).expect(303);
     site.pass(601);
@@ -309,6 +313,34 @@ fn registration_sent_again_is_rejected() {
         .unwrap();
     bob.submit(&delete).expect(303);
     assert_eq!(bob.submit(&form).status, 422);
+    assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
+}
+
+/// The same at sign-in, once its user has no factor again.
+#[test]
+fn registration_sent_again_at_sign_in_is_rejected() {
+    let site = site();
+    require(&site, "everyone", None);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let mut device = Authenticator::new(Algorithm::Es256);
+    let answer = device.register(&options(&step), honest);
+    let form = |step: &crate::console::browser::Page| {
+        let mut forms = markup::forms(&step.text()).into_iter();
+        let form = forms.find(|form| form.value("passkey").is_some()).unwrap();
+        form.set("passkey", &answer)
+    };
+    browser.submit(&form(&step)).expect(200);
+    require(&site, "optional", None);
+    let delete = markup::forms(&browser.open(HERE).text())
+        .into_iter()
+        .find(|form| form.action.ends_with("/delete"))
+        .unwrap();
+    browser.submit(&delete).expect(303);
+    require(&site, "everyone", None);
+    browser.cookies.remove("keycroft-session");
+    let step = first_step(&mut browser, "bob");
+    browser.submit(&form(&step)).expect(401);
     assert_eq!(site.count("SELECT count(*) FROM passkeys"), 0);
 }
 
