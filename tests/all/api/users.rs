@@ -67,6 +67,9 @@ fn invitation_is_valid_once() {
     };
     assert_eq!(accept("/api/v1/password-reset", &invitation), 401);
     assert_eq!(accept("/api/v1/invitation", &site.alice), 401);
+    // Without a valid code, nothing about the body is revealed.
+    let unknown = json!({"unknown": 1});
+    site.asked(&site.alice, "POST", "/api/v1/invitation", &unknown, 401);
     assert_eq!(accept("/api/v1/invitation", &invitation), 204);
     assert_eq!(accept("/api/v1/invitation", &invitation), 401);
     assert_eq!(user(&site, "carol")["has_password"], true);

@@ -31,7 +31,7 @@ fn pending_cookie_opens_no_page_and_no_api() {
 }
 
 #[test]
-fn cookie_of_the_browser_is_set_only_when_it_is_missing_or_malformed() {
+fn browser_cookie_is_set_when_missing_or_malformed() {
     let site = Site::new();
     let mut browser = site.browser();
     let is_set = |page: crate::console::browser::Page| page.cookie("keycroft-browser").is_some();
