@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 
 use super::support::{Client, Server, settings, until};
 
@@ -132,4 +133,33 @@ fn reset_storm_does_no_harm() {
         client.reset();
     }
     assert!(server.is_alive());
+}
+
+/// Waking a client on this machine for each answer would cost more than verification (bar P1).
+#[test]
+fn answers_to_simultaneous_requests_leave_together() {
+    let mut settings = settings();
+    settings.workers = 1;
+    let server = Server::with(settings);
+    let mut clients = [server.connect(), server.connect()];
+    for client in &mut clients {
+        assert_eq!(client.get("/quick").status, 200);
+    }
+    let mut holder = server.connect();
+    holder.send("GET /held-worker HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("the worker is held", || {
+        server.shared.held.load(SeqCst) == 1
+    });
+    for client in &mut clients {
+        client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    server.shared.open_gate();
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                assert_eq!(client.answer().status, 200);
+                assert_eq!(server.shared.slow.load(SeqCst), 2, "both were handled");
+            });
+        }
+    });
 }

@@ -34,6 +34,8 @@ pub struct Shared {
     pub held: AtomicUsize,
     /// Requests to `/held` that were answered.
     pub let_go: AtomicUsize,
+    /// Requests to `/slow` that were answered.
+    pub slow: AtomicUsize,
     gate: Mutex<bool>,
     opens: Condvar,
 }
@@ -91,7 +93,11 @@ fn respond(server_state: &ServerState, request: &Request, peer: Peer) -> Respons
         "/peer" => return Response::text(format!("{peer:?}")),
         "/empty" => return Response::empty_204(),
         "/thread" => return Response::text(format!("{:?}", std::thread::current().id())),
-        "/held" | "/hash" => server_state.shared.wait_at_gate(),
+        "/held" | "/hash" | "/held-worker" => server_state.shared.wait_at_gate(),
+        "/slow" => {
+            thread::sleep(SOON);
+            server_state.shared.slow.fetch_add(1, SeqCst);
+        }
         "/inject" => {
             return Response::text("").with_additional_header("X-Bad", "a\r\nSet-Cookie: b=c");
         }
