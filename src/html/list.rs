@@ -233,7 +233,7 @@ fn order(query: &ListQuery, has_owners: bool) -> Markup {
             @for column in columns {
                 @let here = query.order.column == *column;
                 @let order = if here { query.order } else { column.usually() };
-                option value=(order.word()) selected[here] { "Sort by " (column_label(*column)) @if here && order != column.usually() { ", reversed" } }
+                option value=(order.to_parameter()) selected[here] { "Sort by " (column_label(*column)) @if here && order != column.usually() { ", reversed" } }
             }
         }
     }
@@ -252,8 +252,12 @@ pub(super) fn head(at: &ListPlace, columns: &[Head]) -> Markup {
             column.usually()
         };
         let is_usual = next == at.query.list.usual_order();
-        let word = if is_usual { String::new() } else { next.word() };
-        at.with(&[("sort", &word)])
+        let sort = if is_usual {
+            String::new()
+        } else {
+            next.to_parameter()
+        };
+        at.with(&[("sort", &sort)])
     };
     let (state, arrow) = match order.direction {
         Direction::Ascending => ("ascending", "↑"),

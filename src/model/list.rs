@@ -245,8 +245,8 @@ pub struct Order {
 }
 
 impl Order {
-    /// The word in `?sort=`.
-    pub fn word(self) -> String {
+    /// The value of the parameter `sort`.
+    pub fn to_parameter(self) -> String {
         let sign = match self.direction {
             Direction::Ascending => "",
             Direction::Descending => "-",
@@ -254,10 +254,10 @@ impl Order {
         format!("{sign}{}", self.column.as_str())
     }
 
-    fn from_word(word: &str) -> Option<Self> {
-        let (direction, column) = match word.strip_prefix('-') {
+    fn from_parameter(value: &str) -> Option<Self> {
+        let (direction, column) = match value.strip_prefix('-') {
             Some(column) => (Direction::Descending, column),
-            None => (Direction::Ascending, word),
+            None => (Direction::Ascending, value),
         };
         let column = value_of(COLUMNS, column)?;
         Some(Self { column, direction })
@@ -440,7 +440,7 @@ impl ListQuery {
                     query.expires.is_some()
                 }
                 "sort" => {
-                    let order = Order::from_word(value);
+                    let order = Order::from_parameter(value);
                     let order = order.filter(|order| list.columns().contains(&order.column));
                     query.order = order.unwrap_or(list.usual_order());
                     order.is_some()
@@ -473,7 +473,7 @@ impl ListQuery {
 
     /// The parameters of the address, without the page; those that say nothing are empty.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
-        let order = (self.order != self.list.usual_order()).then(|| self.order.word());
+        let order = (self.order != self.list.usual_order()).then(|| self.order.to_parameter());
         vec![
             ("q", self.text.clone()),
             ("owner", self.owner.clone()),
