@@ -157,8 +157,8 @@ impl<'de> Deserialize<'de> for WholeNumber {
     }
 }
 
-/// As [`given`].
-fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+/// As [`non_null`], for an integer.
+fn non_null_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     WholeNumber::deserialize(deserializer).map(|complete| Some(complete.0))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{given_whole, non_null, nullable, text};
+use super::{non_null, non_null_whole, nullable, text};
 
 use crate::model::error::{Error, FieldErrors};
 use crate::model::inventory::Item;
@@ -91,19 +91,19 @@ pub struct PolicyPatch {
     pub ssh_key_types: Option<Vec<String>>,
     #[serde(
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "given_whole"
+        deserialize_with = "non_null_whole"
     )]
     pub ssh_rsa_bits_min: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "non_null")]
     pub ssh_key_lifetime_max: Option<String>,
     #[serde(
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "given_whole"
+        deserialize_with = "non_null_whole"
     )]
     pub api_keys_max: Option<u32>,
     #[serde(
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "given_whole"
+        deserialize_with = "non_null_whole"
     )]
     pub ssh_keys_max: Option<u32>,
 }

@@ -32,7 +32,7 @@ fn meanwhile<T: Send>(site: &Site, change: &str, send: impl FnOnce(&ServerState)
             let state = ServerState::open(app_state, settings).unwrap();
             send(&state)
         });
-        thread::sleep(Duration::from_millis(400));
+        thread::sleep(Duration::from_secs(1));
         transaction.commit().unwrap();
         sent.join().unwrap()
     })
