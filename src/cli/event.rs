@@ -65,7 +65,7 @@ struct FilterArguments {
     /// Only events by or on this user (admin)
     #[arg(long, value_name = "USERNAME", conflicts_with = "all")]
     user: Option<String>,
-    /// Include events of all users (admin); always on with --db
+    /// Include events of all users, not only yours (admin); always on with --db
     #[arg(long)]
     all: bool,
 }

@@ -12,7 +12,7 @@ use crate::wire::OPENAPI;
 
 #[derive(Args)]
 pub struct CompletionsArguments {
-    /// Shell to complete commands in
+    /// Name of the shell
     shell: Shell,
 }
 

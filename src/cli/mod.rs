@@ -99,7 +99,7 @@ enum Command {
     AuthToken(account::AuthTokenArguments),
     /// Manage API keys
     ApiKey(api_key::ApiKeyArguments),
-    /// Manage tokens, the secrets that expire within 24 hours
+    /// Manage tokens, which expire within 24 hours
     Token(token::TokenArguments),
     /// Manage console sessions
     Session(token::SessionArguments),
@@ -155,7 +155,7 @@ enum Command {
     Completions(generate::CompletionsArguments),
     /// Print the manual page, or write the pages of all commands into a folder
     Man(generate::ManArguments),
-    /// Print a systemd unit that runs this program
+    /// Print a systemd unit for the server, with the path of this program
     ServiceUnit(service_unit::ServiceUnitArguments),
     /// Print the version
     Version,

@@ -141,7 +141,7 @@ enum UserCommand {
         /// Username
         #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
-        /// Lifetime in full hours: 1h to 24h
+        /// Lifetime in full hours: 1h to 24h [default: set by policy]
         #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
         #[command(flatten)]
