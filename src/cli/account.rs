@@ -176,16 +176,25 @@ pub struct ContextArguments {
 
 #[derive(Subcommand)]
 enum ContextCommand {
-    /// List saved logins
+    /// List contexts
     #[command(alias = "ls")]
     List,
-    /// Show a saved login
-    Show { name: String },
-    /// Switch to a saved login
-    Use { name: String },
-    /// Delete a saved login and keep its token valid; `keycroft logout` also revokes the token
-    #[command(alias = "rm")]
-    Remove { name: String },
+    /// Show a context
+    Show {
+        /// Name of the context
+        name: String,
+    },
+    /// Make a context the active one
+    Use {
+        /// Name of the context
+        name: String,
+    },
+    /// Delete a context; its credential stays valid (`keycroft logout` revokes it)
+    #[command(aliases = ["rm", "remove"])]
+    Delete {
+        /// Name of the context
+        name: String,
+    },
 }
 
 /// `keycroft context`.
@@ -279,7 +288,7 @@ pub fn context(arguments: ContextArguments, format: OutputArguments) -> Result<(
             write_stderr(&format!("switched to {name}"));
             Ok(())
         }
-        ContextCommand::Remove { name } => {
+        ContextCommand::Delete { name } => {
             let mut held = None;
             folder.lock()?.change(|config, credentials| {
                 config
@@ -314,7 +323,7 @@ const PAGES: [&str; 8] = [
 
 #[derive(Args)]
 pub struct OpenArguments {
-    /// Page: api-keys, tokens, ssh-keys, sessions, events, account or device
+    /// Page: api-keys, tokens, ssh-keys, sessions, events, account or device [default: the overview]
     #[arg(default_value = "", hide_default_value = true)]
     page: String,
     #[command(flatten)]

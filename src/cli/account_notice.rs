@@ -11,6 +11,7 @@ use crate::terminal::output::{self, Cell, write_stderr};
 use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]
+#[command(after_help = super::target::HELP)]
 pub struct NoticeArguments {
     #[command(flatten)]
     place: TargetArguments,
@@ -20,7 +21,7 @@ pub struct NoticeArguments {
 
 #[derive(Subcommand)]
 enum NoticeCommand {
-    /// List notices that are not acknowledged yet
+    /// List unacknowledged notices
     #[command(alias = "ls")]
     List,
     /// Show a notice
@@ -45,7 +46,7 @@ enum NoticeCommand {
         #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
-    /// List the last delivery attempts, newest first
+    /// List the latest delivery attempts, newest first
     Deliveries,
 }
 

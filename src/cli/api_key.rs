@@ -92,7 +92,7 @@ enum ApiKeyCommand {
         /// Names or ids
         #[arg(required = true, value_name = "KEY", add = CompletedNames::ApiKeys.completer())]
         keys: Vec<String>,
-        /// Also delete the credentials that it created
+        /// Also delete the credentials that these API keys created
         #[arg(long, alias = "with-made")]
         with_created: bool,
         /// Delete without confirmation
@@ -115,12 +115,12 @@ enum ApiKeyCommand {
 
 #[derive(Args)]
 struct CreateApiKey {
-    /// Name, such as the program that uses it
+    /// Name of the API key, such as ci
     name: String,
     /// Expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z [default: set by policy]
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// Permission; repeatable [default: all permissions you have]
+    /// Permission, such as api-keys:read (whoami lists yours); repeatable [default: all permissions you have]
     #[arg(
         short = 'p',
         long = "permission",
@@ -131,7 +131,7 @@ struct CreateApiKey {
     /// Allowed address in CIDR notation; repeatable [default: all]
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
-    /// Note for people
+    /// Note, such as the purpose of the key
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
@@ -151,10 +151,10 @@ struct EditApiKey {
     /// New note; "" removes it
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// New expiration: 30d, 12h, never, a date or a time
+    /// New expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// New permissions in place of all old ones; repeatable
+    /// New permission; repeatable; replaces all
     #[arg(
         short = 'p',
         long = "permission",
@@ -162,7 +162,7 @@ struct EditApiKey {
         value_delimiter = ','
     )]
     permissions: Vec<String>,
-    /// New allowed addresses in place of all old ones; repeatable; "any" removes the limit
+    /// New allowed address in CIDR notation; repeatable; replaces all; "any" removes the limit
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]

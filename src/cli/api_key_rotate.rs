@@ -17,16 +17,16 @@ pub struct RotateApiKey {
     /// Name or id
     #[arg(add = CompletedNames::ApiKeys.completer())]
     key: String,
-    /// Grace period of the old secret: a duration up to 7d
+    /// Grace period of the old secret, such as 24h; up to 7d [default: prompt on a terminal]
     #[arg(long, value_name = "DURATION")]
     grace: Option<String>,
-    /// Revoke the old secret immediately: it leaked, or nothing uses it
+    /// Revoke the old secret immediately, such as after a leak
     #[arg(long, conflicts_with_all = ["grace", "until_unused"])]
     now: bool,
-    /// Grace period until the new secret was used and the old one was unused for this duration, 1h or longer
+    /// Revoke the old secret once the new one is used and the old one unused for this long; at least 1h
     #[arg(long, value_name = "DURATION", conflicts_with = "grace")]
     until_unused: Option<String>,
-    /// With --until-unused: longest grace period
+    /// With --until-unused: maximum grace period
     #[arg(
         long,
         value_name = "DURATION",
@@ -34,7 +34,7 @@ pub struct RotateApiKey {
         requires = "until_unused"
     )]
     at_most: String,
-    /// New expiration [default: unchanged]
+    /// New expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z [default: unchanged]
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
     #[command(flatten)]

@@ -27,7 +27,7 @@ use crate::terminal::output::{line, write_stderr};
 #[derive(Args)]
 pub struct AuthorizedKeysArguments {
     /// Login name (%u of `sshd_config`)
-    #[arg(value_name = "USER", allow_hyphen_values = true)]
+    #[arg(value_name = "LOGIN", allow_hyphen_values = true)]
     login: OsString,
     /// Type of the offered key (%t)
     #[arg(
@@ -45,7 +45,7 @@ pub struct AuthorizedKeysArguments {
     /// Also print keys of root and of system accounts (user ID below `UID_MIN`)
     #[arg(long)]
     allow_root: bool,
-    /// As root: check that sshd runs this command for USER, and print the keys
+    /// As root: check that sshd runs this command for LOGIN, and print the keys
     #[arg(long, conflicts_with_all = ["key_type", "fingerprint"])]
     check: bool,
     #[command(flatten)]

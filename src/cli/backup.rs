@@ -20,7 +20,7 @@ use crate::terminal::output::{self, Cell, OutputArguments, Progress};
 
 #[derive(Args)]
 pub struct BackupArguments {
-    /// Destination: a new file, or - for standard output
+    /// New file for the backup; - for standard output
     #[arg(required_unless_present = "into", conflicts_with = "into")]
     file: Option<PathBuf>,
     /// Write a new file keycroft-DATE.db into this folder, which is created if missing
@@ -37,7 +37,7 @@ pub struct BackupArguments {
 pub struct RestoreArguments {
     /// Backup to restore
     file: PathBuf,
-    /// Replace the existing database, which is kept under another name
+    /// Replace an existing database; it is kept under another name
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]

@@ -41,7 +41,7 @@ enum EventCommand {
         /// Number of the event
         number: i64,
     },
-    /// Print all events as JSON, one per line, newest first
+    /// Print events as JSON, one per line, newest first
     Export {
         #[command(flatten)]
         filter: FilterArguments,
@@ -56,16 +56,16 @@ struct FilterArguments {
     /// Only events of this object: id of a credential, SSH key or host; name of a user, group or service
     #[arg(long, value_name = "ID")]
     target: Option<String>,
-    /// Start: a time such as 2026-11-22T15:04:05Z, or a duration before now, such as 24h
+    /// Only events since a time such as 2026-11-22T15:04:05Z, or a duration before now, such as 24h
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// End, in the same form
+    /// Only events until a time, in the same form
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Only events by or on this user (admin)
     #[arg(long, value_name = "USERNAME", conflicts_with = "all")]
     user: Option<String>,
-    /// Events of all users (admin); always for the owner of the database
+    /// Include events of all users, not only yours (admin); always on with --db
     #[arg(long)]
     all: bool,
 }

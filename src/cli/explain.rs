@@ -30,10 +30,10 @@ impl KeyOwner {
 /// The request to explain.
 #[derive(Args)]
 pub struct Question {
-    /// Client address of the request
+    /// Client address of the request [default: not checked]
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Permission that the request requires
+    /// Permission that the request requires [default: not checked]
     #[arg(long, value_name = "PERMISSION")]
     permission: Option<String>,
 }

@@ -12,13 +12,13 @@ use crate::wire::OPENAPI;
 
 #[derive(Args)]
 pub struct CompletionsArguments {
-    /// bash, zsh, fish, elvish or powershell
+    /// Name of the shell
     shell: Shell,
 }
 
 #[derive(Args)]
 pub struct ManArguments {
-    /// Folder for one page of each command [default: the first page to standard output]
+    /// Folder for the pages of all commands [default: print the main page]
     #[arg(value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }

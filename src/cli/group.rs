@@ -31,7 +31,7 @@ enum GroupCommand {
     /// Show a group
     Show {
         /// Name of the group
-        #[arg(add = CompletedNames::Groups.completer())]
+        #[arg(value_name = "GROUP", add = CompletedNames::Groups.completer())]
         name: String,
     },
     /// Create a group
@@ -44,7 +44,7 @@ enum GroupCommand {
     #[command(alias = "rm")]
     Delete {
         /// Names of groups
-        #[arg(required = true, value_name = "NAME", add = CompletedNames::Groups.completer())]
+        #[arg(required = true, value_name = "GROUP", add = CompletedNames::Groups.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -53,7 +53,7 @@ enum GroupCommand {
     /// Add users to a group
     AddMember {
         /// Name of the group
-        #[arg(add = CompletedNames::Groups.completer())]
+        #[arg(value_name = "GROUP", add = CompletedNames::Groups.completer())]
         name: String,
         /// Usernames
         #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
@@ -62,7 +62,7 @@ enum GroupCommand {
     /// Remove users from a group
     RemoveMember {
         /// Name of the group
-        #[arg(add = CompletedNames::Groups.completer())]
+        #[arg(value_name = "GROUP", add = CompletedNames::Groups.completer())]
         name: String,
         /// Usernames
         #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
@@ -191,10 +191,10 @@ enum ServiceCommand {
     /// Show a service
     Show {
         /// Name of the service
-        #[arg(add = CompletedNames::Services.completer())]
+        #[arg(value_name = "SERVICE", add = CompletedNames::Services.completer())]
         name: String,
     },
-    /// Create a service; create its API keys with keycroft api-key create NAME --service SERVICE
+    /// Create a service; for its API keys: keycroft api-key create NAME --service SERVICE
     #[command(alias = "add")]
     Create {
         /// Name of the service; its permissions begin with it
@@ -211,9 +211,9 @@ enum ServiceCommand {
     /// Edit the permissions of a service
     Edit {
         /// Name of the service
-        #[arg(add = CompletedNames::Services.completer())]
+        #[arg(value_name = "SERVICE", add = CompletedNames::Services.completer())]
         name: String,
-        /// New permissions in place of all old ones; repeatable
+        /// New permission; repeatable; replaces all
         #[arg(
             short = 'p',
             long = "permission",
@@ -250,7 +250,7 @@ enum ServiceCommand {
     #[command(alias = "rm")]
     Delete {
         /// Names of services
-        #[arg(required = true, value_name = "NAME", add = CompletedNames::Services.completer())]
+        #[arg(required = true, value_name = "SERVICE", add = CompletedNames::Services.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]

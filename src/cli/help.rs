@@ -137,8 +137,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("config show", &["keycroft config show"]),
+    ("context delete", &["keycroft context delete lab"]),
     ("context list", &["keycroft context list"]),
-    ("context remove", &["keycroft context remove lab"]),
     ("context show", &["keycroft context show lab"]),
     ("context use", &["keycroft context use lab"]),
     (
@@ -379,11 +379,11 @@ pub fn complete(root: Command) -> Command {
     let width = size.map_or(WIDTH_MAX, |(width, _)| {
         usize::from(width.0).clamp(30, WIDTH_MAX)
     });
+    let root = with_examples(root, "");
     let groups = grouped(&root, width);
-    let root = root.help_template(format!(
+    root.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} keycroft <COMMAND>\n\n{groups}{TOPICS}Options:\n{{options}}{{after-help}}"
-    ));
-    with_examples(root, "")
+    ))
 }
 
 /// Help that belongs to no command.
@@ -450,7 +450,11 @@ fn with_examples(command: Command, path: &str) -> Command {
         .get_subcommands()
         .map(|one| one.get_name().to_owned())
         .collect();
+    let about = command.get_about().map(ToString::to_string);
     let mut command = command.mut_args(without_code_marks);
+    if let Some(about) = about {
+        command = command.about(about.replace('`', ""));
+    }
     for name in names {
         let path = format!("{path} {name}").trim_start().to_owned();
         command = command.mut_subcommand(&name, |one| with_examples(one, &path));
@@ -479,10 +483,12 @@ mod tests {
     const EXAMPLE_WIDTH_MAX: usize = 78;
 
     #[test]
-    fn help_of_arguments_has_no_code_marks() {
+    fn help_has_no_code_marks() {
         let root = command_tree();
         let mut commands = vec![&root];
         while let Some(command) = commands.pop() {
+            let about = command.get_about().map(ToString::to_string);
+            assert!(!about.unwrap_or_default().contains('`'), "{command}");
             for argument in command.get_arguments() {
                 let help = argument.get_help().map(ToString::to_string);
                 assert!(!help.unwrap_or_default().contains('`'), "{argument}");

@@ -10,6 +10,7 @@ use crate::host::{authorized_keys, check, enroll, folder, logins, rotate, sync};
 use crate::terminal::exit::Failure;
 
 #[derive(Args)]
+#[command(after_help = super::target::HELP)]
 pub struct HostArguments {
     #[command(flatten)]
     place: TargetArguments,
@@ -64,7 +65,7 @@ enum HostCommand {
         #[command(flatten)]
         place: folder::HostFolderArguments,
     },
-    /// On the host: replace its credential
+    /// On the host: rotate the host credential
     RotateCredential {
         #[command(flatten)]
         place: folder::HostFolderArguments,

@@ -29,15 +29,15 @@ const INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub struct LoginArguments {
-    /// Server, such as keys.lab.example [default: the server of the active context]
+    /// Server, such as keys.lab.example [default: that of the active context]
     url: Option<String>,
-    /// Read a token or an API key from standard input
+    /// Save a token or API key read from standard input; no approval is needed
     #[arg(long)]
     with_token: bool,
-    /// Lifetime of the token in full hours, 1h to 24h; the approval can change it
+    /// Lifetime of the token in full hours: 1h to 24h; can be changed at approval [default: set by policy]
     #[arg(short, long, value_name = "DURATION", conflicts_with = "with_token")]
     expires: Option<String>,
-    /// Also print the address as a QR code
+    /// Also print the approval link as a QR code
     #[arg(long, conflicts_with = "with_token")]
     qr: bool,
     #[command(flatten)]
@@ -130,7 +130,7 @@ fn target(
             INVALID,
             format!("the context {name} belongs to another server"),
         )
-        .hint("another name with --context, or: keycroft context remove"));
+        .hint("another name with --context, or: keycroft context delete"));
     }
     Ok((connection, name))
 }

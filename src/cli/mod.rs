@@ -69,7 +69,7 @@ use crate::terminal::exit;
 use crate::terminal::output::{self, OutputArguments};
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// API keys, tokens, sessions and SSH keys of a lab.
+/// Manage the API keys, tokens, sessions and SSH keys of a lab.
 #[derive(Parser)]
 #[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true, after_long_help = exit::HELP)]
 struct Arguments {
@@ -91,7 +91,7 @@ enum Command {
     Whoami(account::RemoteArguments),
     /// Show the active server and credential, where they come from, and test them
     Status(account::RemoteArguments),
-    /// Manage saved logins
+    /// Manage contexts, the saved logins of this machine
     Context(account::ContextArguments),
     /// Show settings and their source
     Config(settings::ConfigArguments),
@@ -99,7 +99,7 @@ enum Command {
     AuthToken(account::AuthTokenArguments),
     /// Manage API keys
     ApiKey(api_key::ApiKeyArguments),
-    /// Manage tokens
+    /// Manage tokens, which expire within 24 hours
     Token(token::TokenArguments),
     /// Manage console sessions
     Session(token::SessionArguments),
@@ -115,7 +115,7 @@ enum Command {
     User(user::UserArguments),
     /// Manage groups of users
     Group(group::GroupArguments),
-    /// Manage hosts; on a host: enroll and serve sshd
+    /// Manage hosts; on a host: enroll it and provide SSH keys to sshd
     Host(host::HostArguments),
     /// Manage services and their permissions; print proxy configuration
     Service(group::ServiceArguments),
@@ -128,7 +128,7 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Delete expired records and report counts
     Sweep(policy::SweepArguments),
-    /// Verify the secret read from standard input; exit code 10 when it is invalid
+    /// Verify the secret read from standard input; exit with 10 when it is invalid
     Verify(verify::VerifyArguments),
     /// Revoke the secret read from standard input
     #[command(alias = "burn")]
@@ -139,11 +139,11 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Check the database and report problems with their remedies
     Check(check::CheckArguments),
-    /// Migrate the database to the current schema, as the next start of the server would
+    /// Migrate the database to the schema of this version; each start of the server does the same
     Migrate(check::MigrateArguments),
-    /// Check that a server is healthy; exit code 7 when it is not
+    /// Check that a server is healthy; exit with 7 when it is not
     Health(health::HealthArguments),
-    /// Find Keycroft secrets in files, offline
+    /// Find Keycroft secrets in files, offline; exit with 1 when there are any
     Scan(scan::ScanArguments),
     /// Open the console in a browser and print its address
     Open(account::OpenArguments),
@@ -151,11 +151,11 @@ enum Command {
     Api(verify::ApiArguments),
     /// Print the OpenAPI description of the JSON API
     Openapi,
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     Completions(generate::CompletionsArguments),
-    /// Print the manual, or write one page for each command into a folder
+    /// Print the manual page, or write the pages of all commands into a folder
     Man(generate::ManArguments),
-    /// Print a systemd unit of the server for the path of this program
+    /// Print a systemd unit for the server, with the path of this program
     ServiceUnit(service_unit::ServiceUnitArguments),
     /// Print the version
     Version,

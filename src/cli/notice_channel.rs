@@ -38,7 +38,7 @@ enum NoticeChannelCommand {
     /// Show a channel
     Show {
         /// Name or id of the channel
-        #[arg(add = CompletedNames::NoticeChannels.completer())]
+        #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
     /// Create a channel, and print the signing key of a webhook
@@ -63,7 +63,7 @@ enum NoticeChannelCommand {
     /// Edit a channel
     Edit {
         /// Name or id of the channel
-        #[arg(add = CompletedNames::NoticeChannels.completer())]
+        #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         name: String,
         /// New name
         #[arg(long = "name", value_name = "NAME")]
@@ -82,7 +82,7 @@ enum NoticeChannelCommand {
     #[command(alias = "rm")]
     Delete {
         /// Names or ids of channels
-        #[arg(required = true, value_name = "NAME", add = CompletedNames::NoticeChannels.completer())]
+        #[arg(required = true, value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]

@@ -13,13 +13,13 @@ const PATH: &str = "/api/v1/me/notices";
 
 #[derive(Args)]
 pub struct Preferences {
-    /// Set the e-mail address for notices; Keycroft sends a link to confirm it
+    /// New e-mail address for notices; Keycroft sends a link to confirm it
     #[arg(long, value_name = "ADDRESS", conflicts_with = "remove_email")]
     email: Option<String>,
     /// Remove the e-mail address
     #[arg(long)]
     remove_email: bool,
-    /// Send notices of this kind through this channel; repeatable
+    /// Send notices of this kind through this channel, such as api-key.expires=chat; repeatable
     #[arg(long, value_name = "KIND=CHANNEL")]
     on: Vec<String>,
     /// Send no notices of this kind through this channel; repeatable

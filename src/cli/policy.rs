@@ -24,7 +24,7 @@ enum PolicyCommand {
     Show,
     /// Change the policy
     Set {
-        /// Settings, named as `keycroft policy show` prints them. Lists: separated by commas; lifetimes: 30d, 12h or never; times: 2026-12-01T00:00:00Z or now
+        /// Setting, as named by `keycroft policy show`. Lists: separated by commas; lifetimes: 30d, 12h or never; times: 2026-12-01T00:00:00Z or now
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
         /// Change nothing; list the credentials that exceed the new policy

@@ -39,7 +39,7 @@ enum SshKeyCommand {
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Add an SSH key: every host accepts it from the next login on
+    /// Add an SSH key: hosts accept it from the next login on
     Add(AddSshKey),
     /// Generate a key pair with ssh-keygen and add its public key
     Generate(GenerateSshKey),
@@ -51,7 +51,7 @@ enum SshKeyCommand {
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Edit an SSH key: name, expiration, addresses, options, or the key itself
+    /// Edit an SSH key: name, expiration, allowed addresses, options, or the key itself
     Edit(EditSshKey),
     /// Delete SSH keys: hosts reject them from the next login on
     #[command(alias = "rm")]
@@ -65,7 +65,7 @@ enum SshKeyCommand {
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Add the keys of an `authorized_keys` file, or of all those in a folder of home directories
+    /// Add the keys of an `authorized_keys` file, or of all home directories in a folder
     Import(ImportSshKeys),
 }
 
@@ -161,13 +161,13 @@ struct EditSshKey {
     /// New name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Replacement: another public key file; - for standard input
+    /// Public key file that replaces the key; - for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// New expiration: 30d, 12h, never, a date or a time
+    /// New expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// New allowed addresses in place of all old ones; repeatable; "any" removes the limit
+    /// New allowed address in CIDR notation; repeatable; replaces all; "any" removes the limit
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]

@@ -13,13 +13,13 @@ pub struct GenerateSshKey {
     /// Type of the key: ed25519, or ed25519-sk for a security key
     #[arg(long = "type", value_name = "TYPE", default_value = "ed25519", value_parser = ["ed25519", "ed25519-sk"])]
     kind: String,
-    /// Private key to write; the public key gets the ending .pub [default: ~/.ssh/id_ed25519 or id_ed25519_sk]
+    /// Private key file to write; .pub is added for the public key [default: ~/.ssh/id_ed25519 or id_ed25519_sk]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Name of the SSH key [default: the comment of the key]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Expiration: 30d, 12h, never, a date or a time [default: the latest that policy allows]
+    /// Expiration: 30d, 12h, never, a date, or a time such as 2027-01-31T15:04:05Z [default: the latest that policy allows]
     #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
 }

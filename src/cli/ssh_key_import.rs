@@ -23,7 +23,7 @@ const REJECTED: &str = "refused";
 
 #[derive(Args)]
 pub struct ImportSshKeys {
-    /// An `authorized_keys` file; - for standard input; for admins also a folder of home directories, such as /home
+    /// An `authorized_keys` file, or - for standard input; admins: also a folder of home directories, such as /home
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Owner of the keys (admin)

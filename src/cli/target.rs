@@ -25,8 +25,8 @@ pub struct TargetArguments {
 
 /// The rule for help.
 pub const HELP: &str = "Target: --db selects a database on this machine, --server or --context a server. \
-A flag overrides the environment (KEYCROFT_DB, KEYCROFT_SERVER, …), the environment overrides a saved login. \
-Without any of them: keycroft.db in $STATE_DIRECTORY or the current folder.";
+A flag overrides the environment (KEYCROFT_DB, KEYCROFT_SERVER, …); the environment overrides the active context. \
+Without any of them, the target is keycroft.db in $STATE_DIRECTORY or the current folder.";
 
 impl TargetArguments {
     /// The target database, and true when it was named; `None` for a server.

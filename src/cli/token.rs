@@ -35,12 +35,12 @@ enum TokenCommand {
     },
     /// Create a token and print its secret
     Create {
-        /// Name, such as the notebook that uses it
+        /// Name of the token, such as notebook
         name: Option<String>,
-        /// Lifetime in full hours: 1h to 24h
+        /// Lifetime in full hours: 1h to 24h [default: set by policy]
         #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
-        /// Permission; repeatable [default: all permissions you have]
+        /// Permission, such as api-keys:read (whoami lists yours); repeatable [default: all permissions you have]
         #[arg(
             short = 'p',
             long = "permission",
@@ -68,7 +68,7 @@ enum TokenCommand {
         /// Names or ids
         #[arg(required = true, value_name = "TOKEN", add = CompletedNames::Tokens.completer())]
         tokens: Vec<String>,
-        /// Also delete the credentials that it created
+        /// Also delete the credentials that these tokens created
         #[arg(long, alias = "with-made")]
         with_created: bool,
         /// Delete without confirmation
@@ -242,7 +242,7 @@ enum SessionCommand {
     },
     /// Show a session
     Show {
-        /// Id
+        /// Id, as printed by session list
         #[arg(add = CompletedNames::Sessions.completer())]
         session: String,
         #[command(flatten)]
@@ -251,7 +251,7 @@ enum SessionCommand {
     /// Delete sessions: they are signed out immediately
     #[command(alias = "rm")]
     Delete {
-        /// Ids
+        /// Ids, as printed by session list
         #[arg(required = true, value_name = "SESSION", add = CompletedNames::Sessions.completer())]
         sessions: Vec<String>,
         /// Delete without confirmation

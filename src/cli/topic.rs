@@ -8,7 +8,7 @@ const ENVIRONMENT: &str = "\
 KEYCROFT_SERVER       server, such as https://keys.lab.example
 KEYCROFT_TOKEN        token or API key
 KEYCROFT_TOKEN_FILE   file with the token or API key
-KEYCROFT_CONTEXT      saved login
+KEYCROFT_CONTEXT      context, a saved login
 KEYCROFT_CA_FILE      PEM file of certificates to trust instead of the system's
 KEYCROFT_DB           database, for commands of its owner
 KEYCROFT_HOST_FOLDER  on a host: folder of its credential and cache
@@ -22,7 +22,7 @@ KEYCROFT_PUBLIC_URL, KEYCROFT_TLS_CERT, KEYCROFT_TLS_KEY, KEYCROFT_BEHIND_PROXY,
 KEYCROFT_INSECURE_HTTP, KEYCROFT_SMTP, KEYCROFT_SMTP_FROM,
 KEYCROFT_SMTP_PASSWORD_FILE
 
-A flag overrides a variable, a variable overrides a saved login.";
+A flag overrides a variable; a variable overrides the active context.";
 
 /// Exit codes, one a line.
 const EXIT_CODES: &str = "\

@@ -34,14 +34,15 @@ enum UserCommand {
     #[command(alias = "add")]
     Create {
         /// Username, which is also the login name on hosts
+        #[arg(value_name = "USERNAME")]
         name: String,
-        /// Create an admin
+        /// Create an admin instead of a member
         #[arg(long)]
         admin: bool,
-        /// Display name
+        /// Display name, such as the full name
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
-        /// Read the password from standard input
+        /// Set the password from standard input instead of printing a link
         #[arg(long)]
         password_stdin: bool,
         #[command(flatten)]
@@ -53,13 +54,13 @@ enum UserCommand {
     /// Show a user
     Show {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Edit a user: display name, role, permissions beyond the role
     Edit {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
         /// Role: member or admin
         #[arg(long, value_name = "ROLE")]
@@ -67,7 +68,7 @@ enum UserCommand {
         /// New display name
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
-        /// Permissions beyond the role (introspect, metrics, of services) in place of all old ones; repeatable; "none" removes all
+        /// New permission beyond the role, such as introspect or slurm:submit; repeatable; replaces all; "none" removes all
         #[arg(
             short = 'p',
             long = "permission",
@@ -79,35 +80,35 @@ enum UserCommand {
     /// Disable a user: all credentials are rejected immediately
     Disable {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Re-enable a user and their credentials
     Enable {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Change the role of a user
     Role {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
         /// Role: member or admin
         role: String,
     },
-    /// Create a one-time link for a new password
+    /// Print a one-time link for a new password
     ResetPassword {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
         link: CreateLink,
     },
-    /// Remove a user's second factors and password, and print a one-time link to choose a new password
+    /// Remove second factors and password; print a one-time link for a new password
     ResetSecondFactor {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
         link: CreateLink,
@@ -116,7 +117,7 @@ enum UserCommand {
     #[command(alias = "rm")]
     Delete {
         /// Usernames
-        #[arg(required = true, value_name = "NAME", add = CompletedNames::Users.completer())]
+        #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -126,7 +127,7 @@ enum UserCommand {
     #[command(alias = "end-everything")]
     Offboard {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
         /// Show what would be revoked and change nothing
         #[arg(long)]
@@ -135,12 +136,12 @@ enum UserCommand {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Create a token with all permissions of a user (only as owner of the database)
+    /// Create a token with all permissions of a user (owner of the database only)
     Token {
         /// Username
-        #[arg(add = CompletedNames::Users.completer())]
+        #[arg(value_name = "USERNAME", add = CompletedNames::Users.completer())]
         name: String,
-        /// Lifetime in full hours: 1h to 24h
+        /// Lifetime in full hours: 1h to 24h [default: set by policy]
         #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
         #[command(flatten)]
@@ -151,7 +152,7 @@ enum UserCommand {
 /// The address in links, for a database without a running server.
 #[derive(Args)]
 struct CreateLink {
-    /// Public URL in the link, without a running server [env: KEYCROFT_PUBLIC_URL] [default: that of the last server]
+    /// Public URL for the link when no server runs [env: KEYCROFT_PUBLIC_URL] [default: that of the last server]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 }

@@ -31,10 +31,10 @@ pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 /// The arguments of every command that contacts a server.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Remote {
-    /// URL of the server [env: KEYCROFT_SERVER]
+    /// URL of the server [env: KEYCROFT_SERVER] [default: that of the context]
     #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
     pub server: Option<String>,
-    /// Saved login [env: KEYCROFT_CONTEXT]
+    /// Context, a saved login [env: KEYCROFT_CONTEXT] [default: the active one]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Server")]
     pub context: Option<String>,
     /// PEM file of certificates to trust instead of the system's [env: KEYCROFT_CA_FILE]
@@ -45,7 +45,7 @@ pub struct Remote {
     pub insecure_http: bool,
     #[command(flatten)]
     pub format: OutputArguments,
-    /// Print one field of the answer; of a list, one line for each item
+    /// Print only this field of the answer, such as id; for a list, one line for each item
     #[arg(long, global = true, value_name = "NAME", help_heading = "Output")]
     pub field: Option<String>,
 }

@@ -30,7 +30,7 @@ const LINE_BYTES_MAX: usize = 16 * 1_024;
 pub struct ReportLogins {
     #[command(flatten)]
     place: HostFolderArguments,
-    /// A log file (of sshd -E, syslog, or lines of `journalctl -o json`) instead of the journal
+    /// Log file to read instead of the journal: of sshd -E, syslog or `journalctl -o json`
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }

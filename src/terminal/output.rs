@@ -50,7 +50,7 @@ pub enum OutputFormat {
 /// The form of results, as the flags choose it.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct OutputArguments {
-    /// Format: table, wide (a table without cuts), json or tsv [default: table on a terminal, otherwise tsv]
+    /// Format: table, wide (a table with all columns, uncut), json or tsv [default: table on a terminal, otherwise tsv]
     #[arg(
         short,
         long,
@@ -256,7 +256,7 @@ fn field(text: &str) -> String {
 /// The destination of a secret.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Out {
-    /// Write the secret into this new file (mode 0600) instead of standard output
+    /// Write the secret to this new file (mode 0600) instead of standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<std::path::PathBuf>,
 }

@@ -18,13 +18,13 @@ const PATH: &str = "/api/v1/hosts";
 
 #[derive(Args)]
 pub struct EnrollCodeArguments {
-    /// Number of hosts that it can enroll
+    /// Number of hosts that the code can enroll
     #[arg(long, default_value_t = 1)]
     uses: u32,
-    /// Lifetime, such as 24h or 30d
+    /// Lifetime of the code, such as 24h or 30d
     #[arg(short, long, default_value = "24h", value_name = "DURATION")]
     expires: String,
-    /// Limit the enrolled hosts to members of this group; repeatable
+    /// Limit the enrolled hosts to members of this group; repeatable [default: every user]
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     #[command(flatten)]
@@ -195,13 +195,13 @@ pub struct EditHost {
     /// New name
     #[arg(long)]
     name: Option<String>,
-    /// Limit the host to members of this group; repeatable; replaces all groups
+    /// Limit the host to members of this group; repeatable; replaces all
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Let every user log in
+    /// Let every user log in; removes the limit to groups
     #[arg(long, conflicts_with = "groups")]
     everybody: bool,
-    /// Open a shared login to a group; repeatable; replaces all shared logins
+    /// Open a shared login to a group, such as build:staff; repeatable; replaces all
     #[arg(long = "shared-login", value_name = "LOGIN:GROUP")]
     shared_logins: Vec<String>,
     /// Close all shared logins
@@ -216,10 +216,10 @@ pub struct EditHost {
     /// Accept the host credential from any address
     #[arg(long, conflicts_with = "addresses")]
     any_address: bool,
-    /// Admit nobody, or admit users again; the host stays enrolled
+    /// Pause the host; false resumes it
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     paused: Option<bool>,
-    /// Request a rotation of the host credential at the next sync, or withdraw the request
+    /// Rotate the host credential at the next sync; false withdraws the request
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     rotate_credential: Option<bool>,
 }

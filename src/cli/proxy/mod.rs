@@ -25,21 +25,21 @@ pub enum Proxy {
 
 #[derive(Args)]
 pub struct ProxyArguments {
-    /// Proxy to print the block for
+    /// Proxy to print the configuration for
     proxy: Proxy,
-    /// Name of the application, used for the names in the block
+    /// Name of the application, used in the configuration
     #[arg(default_value = "application")]
     name: String,
-    /// Address the proxy listens on
+    /// Address on which the proxy listens
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
     listen: String,
     /// Address of the application
     #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDR:PORT")]
     application: String,
-    /// Address of Keycroft, as the proxy reaches it
+    /// Address at which the proxy reaches Keycroft
     #[arg(long, default_value = "127.0.0.1:8420", value_name = "ADDR:PORT")]
     keycroft: String,
-    /// Permission a request needs; repeatable
+    /// Permission that a request requires, such as slurm:submit; repeatable
     #[arg(long = "permission", short = 'p', value_name = "PERMISSION")]
     permissions: Vec<String>,
     /// Offer Basic authentication, for git, wget and browsers

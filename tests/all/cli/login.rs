@@ -70,6 +70,23 @@ fn flag_beats_environment_beats_files() {
         plain(&lab.expect_success("context list")).replace(&lab.url[17..], "PORT"),
         "\tbobs\thttp://127.0.0.1:PORT\tbob\tkct_ID_…\tTIME\n*\tlab\thttp://127.0.0.1:PORT\talice\tkct_ID_…\tTIME"
     );
+    lab.expect_success("context delete lab");
+    assert!(lab.bad("whoami", 4).contains("no server chosen"));
+}
+
+#[test]
+fn context_delete_has_hidden_aliases() {
+    let lab = Lab::signed_in();
+    let help = lab.expect_success("context --help");
+    assert!(help.contains("\n  delete "), "{help}");
+    assert!(!help.contains("remove"), "{help}");
+    for verb in ["delete", "remove", "rm"] {
+        assert_eq!(
+            lab.bad(&format!("context {verb} none"), 3),
+            lab.bad("context show none", 3),
+            "{verb}"
+        );
+    }
     lab.expect_success("context remove lab");
     assert!(lab.bad("whoami", 4).contains("no server chosen"));
 }

@@ -118,7 +118,7 @@ fn saved_login_selects_the_server_and_db_flag_the_database() {
         "both at once is nothing"
     );
     lab.expect_success("logout");
-    lab.expect_success("context remove lab");
+    lab.expect_success("context delete lab");
     assert!(at(&[], &[]), "signed in nowhere: the file that lies here");
     // The log names the operator.
     let events = lab.expect_success("event list --action user.disable");
