@@ -234,7 +234,7 @@ impl App {
                 .as_ref()
                 .is_some_and(|version| *version != before.version())
             {
-                return Err(Error::changed_meanwhile("this"));
+                return Err(Error::ChangedMeanwhile("this"));
             }
             if !only {
                 bounds.require_within_caller(write, &before)?;

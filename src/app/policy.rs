@@ -85,7 +85,7 @@ impl App {
             caller.permit_with_password(BuiltinPermission::PolicyWrite, Action::PolicyEdit)?,
             move |write| {
                 if write.policy()? != seen {
-                    return Err(Error::changed_meanwhile("the policy"));
+                    return Err(Error::ChangedMeanwhile("the policy"));
                 }
                 change_policy(write, change)
             },

@@ -81,7 +81,7 @@ impl App {
             if seen.is_some_and(|(permissions, by_role)| {
                 *permissions != before.permissions || *by_role != had
             }) {
-                return Err(Error::changed_meanwhile("this service"));
+                return Err(Error::ChangedMeanwhile("this service"));
             }
             let permissions = change
                 .permissions

@@ -148,7 +148,7 @@ impl App {
                 .as_ref()
                 .is_some_and(|version| *version != before.version())
             {
-                return Err(Error::changed_meanwhile("this user"));
+                return Err(Error::ChangedMeanwhile("this user"));
             }
             if let Some(display_name) = &change.display_name {
                 write.set_display_name(before.id, display_name)?;

@@ -93,7 +93,7 @@ impl Problem {
                 Error::NotFound(_) => problem_answer(404, "Not found", ProblemType::NotFound),
                 Error::SharedKey => problem_answer(409, "Conflict", ProblemType::SharedKey),
                 Error::NameTaken(_) => problem_answer(409, "Conflict", ProblemType::NameTaken),
-                Error::Conflict(_) => problem_answer(409, "Conflict", ProblemType::Conflict),
+                Error::Conflict(_) | Error::ChangedMeanwhile(_) => problem_answer(409, "Conflict", ProblemType::Conflict),
                 Error::AlreadyDone { .. } => problem_answer(409, "Already done", ProblemType::AlreadyDone),
                 Error::KeyReused => problem_answer(422, "Unprocessable content", ProblemType::IdempotencyKey),
                 Error::TooMany { .. } => problem_answer(429, "Too many requests", ProblemType::RateLimited),

@@ -50,6 +50,8 @@ pub enum Error {
     NameTaken(String),
     /// The present state forbids it.
     Conflict(String),
+    /// Another person has changed the named object since the form was loaded.
+    ChangedMeanwhile(&'static str),
     /// The same request was carried out before; the id of the object it created.
     AlreadyDone { id: String },
     /// The same `Idempotency-Key` came with another body.
@@ -69,9 +71,6 @@ pub enum Error {
     Fault(String),
 }
 
-/// The start of the sentence of [`Error::changed_meanwhile`].
-const CHANGED: &str = "Somebody changed";
-
 /// The presence of a secret in a rejected request (RFC 6750, 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretSent {
@@ -83,18 +82,6 @@ impl Error {
     /// One bad field.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
-    }
-
-    /// Another person has changed `what` since the form was loaded.
-    pub fn changed_meanwhile(what: &str) -> Self {
-        Self::Conflict(format!(
-            "{CHANGED} {what} meanwhile; review its present state, and save again if you still want to."
-        ))
-    }
-
-    /// Returns whether this is [`Error::changed_meanwhile`], which concerns no single field.
-    pub fn is_changed_meanwhile(&self) -> bool {
-        matches!(self, Self::Conflict(sentence) if sentence.starts_with(CHANGED))
     }
 
     /// Temporarily impossible; worth another attempt after a second.
@@ -115,6 +102,7 @@ impl fmt::Display for Error {
             Self::NotAllowed(sentence) | Self::NameTaken(sentence) | Self::Conflict(sentence) => {
                 f.write_str(sentence)
             },
+            Self::ChangedMeanwhile(what) => write!(f, "Somebody changed {what} meanwhile; review its present state, and save again if you still want to."),
             Self::SharedKey => f.write_str("Another user has the same key: its holder can log in as both of you. Set \"allow_shared\" to true to add it anyway; admins are notified."),
             Self::PasswordNeeded => f.write_str("This needs your password, typed within the last 10 minutes."),
             Self::Invalid(errors) => match errors.first() {

@@ -134,3 +134,46 @@ impl Select {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Time = Time::from_unix(1_800_000_000);
+
+    fn contact(seconds: u64, copied: bool) -> HostContact {
+        HostContact {
+            host: HostId(1),
+            at: NOW.after(Duration::from_secs(seconds)),
+            address: None,
+            version: None,
+            copied,
+            clock: None,
+        }
+    }
+
+    #[test]
+    fn unstored_contact_is_merged_with_the_later_one() {
+        let (notes, key) = (HostNotes::default(), Id::random());
+        assert!(notes.note_contact(contact(0, true)));
+        assert!(!notes.note_contact(contact(1, false)));
+        notes.note_lookup(&[key], "gpu1", NOW);
+        let taken = notes.take();
+        notes.note_contact(contact(2, false));
+        notes.restore_unwritten(taken);
+        let merged = notes.take();
+        let (last, copied) = &merged.contacts[&HostId(1)];
+        assert_eq!((last.at, *copied), (contact(2, false).at, Some(NOW)));
+        assert_eq!(merged.looked_up[&key], (NOW, "gpu1".to_owned()));
+    }
+
+    #[test]
+    fn lookups_in_memory_are_bounded() {
+        let notes = HostNotes::default();
+        let keys: Vec<Id> = (0..=LOOKED_UP_MAX).map(|_| Id::random()).collect();
+        notes.note_lookup(&keys, "gpu1", NOW);
+        assert_eq!(notes.take().looked_up.len(), LOOKED_UP_MAX);
+    }
+}

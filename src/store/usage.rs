@@ -474,3 +474,117 @@ const EARLIER: &str = "INSERT INTO last_uses (credential_id, earlier_at, earlier
      SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations > ?5 + 1 \
      ON CONFLICT DO UPDATE SET earlier_at = excluded.earlier_at, earlier_address = excluded.earlier_address, \
      earlier_program = excluded.earlier_program WHERE excluded.earlier_at >= coalesce(earlier_at, 0)";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Time = Time::from_unix(1_800_000_000);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn used(id: Id, secret_number: i64, at: Time) -> Use<'static> {
+        Use {
+            id,
+            secret_number,
+            at,
+            address: None,
+            program: None,
+        }
+    }
+
+    /// The last use of each secret, and the uses and rejections of each day.
+    fn shown(uses: &Uses, id: Id) -> (Vec<(i64, i64)>, Vec<(Day, u64, u64)>) {
+        let pending = uses.pending_of(id);
+        let last = pending.uses.iter();
+        let mut last: Vec<_> = last
+            .map(|(number, last)| (*number, last.at.unix()))
+            .collect();
+        let days = pending.days.iter();
+        let mut days: Vec<_> = days.map(|day| (day.day, day.uses, day.rejected)).collect();
+        last.sort_unstable();
+        days.sort_unstable_by_key(|(day, ..)| day.number());
+        (last, days)
+    }
+
+    #[test]
+    fn use_is_visible_while_it_is_being_stored() {
+        let (uses, id) = (Uses::new(), Id::random());
+        uses.note(used(id, 0, NOW));
+        let taken = uses.take();
+        assert_eq!(shown(&uses, id), (vec![(0, NOW.unix())], vec![]));
+        uses.written(&taken.values().collect::<Vec<_>>(), true);
+        assert_eq!(shown(&uses, id), (vec![], vec![]));
+    }
+
+    #[test]
+    fn unstored_use_is_merged_with_later_ones() {
+        let (uses, id, other) = (Uses::new(), Id::random(), Id::random());
+        let (later, tomorrow) = (NOW.after(Duration::from_secs(1)), NOW.after(DAY));
+        uses.note(used(id, 0, NOW));
+        uses.note(used(id, 1, NOW));
+        uses.note(used(id, 1, tomorrow));
+        uses.note_rejected(other, NOW);
+        uses.take();
+        uses.note(used(id, 1, tomorrow.after(DAY)));
+        uses.note(used(id, 1, later));
+        uses.restore_unwritten(&[id, other]);
+        let days = [NOW, tomorrow, tomorrow.after(DAY)].map(Time::day);
+        assert_eq!(
+            shown(&uses, id),
+            (
+                vec![(0, NOW.unix()), (1, later.unix())],
+                vec![(days[0], 3, 0), (days[1], 1, 0), (days[2], 1, 0)]
+            )
+        );
+        assert_eq!(shown(&uses, other), (vec![], vec![(days[0], 0, 1)]));
+    }
+
+    #[test]
+    fn seen_expiration_is_kept_until_it_is_stored() {
+        let (uses, id) = (Uses::new(), Id::random());
+        let own = |own| SeenExpirations {
+            own: Some(own),
+            previous: None,
+        };
+        let previous = SeenExpirations {
+            own: None,
+            previous: Some(3),
+        };
+        uses.note_expired(id, own(NOW), NOW);
+        uses.take();
+        uses.note_expired(id, previous, NOW);
+        uses.restore_unwritten(&[id]);
+        let taken = uses.take();
+        let both = SeenExpirations {
+            own: Some(NOW),
+            previous: Some(3),
+        };
+        assert_eq!(uses.seen_expired(id), both);
+        // It was renewed, and has expired again.
+        let again = NOW.after(DAY);
+        uses.note_expired(id, own(again), again);
+        uses.written(&taken.values().collect::<Vec<_>>(), true);
+        assert_eq!(uses.seen_expired(id), own(again));
+        let taken = uses.take();
+        uses.written(&taken.values().collect::<Vec<_>>(), true);
+        assert_eq!(uses.seen_expired(id), SeenExpirations::default());
+    }
+
+    #[test]
+    fn full_memory_counts_no_more_but_keeps_expirations() {
+        let (uses, id) = (Uses::new(), Id::random());
+        for _ in 0..PENDING_MAX {
+            uses.note_rejected(Id::random(), NOW);
+        }
+        uses.note(used(id, 0, NOW));
+        assert_eq!(shown(&uses, id), (vec![], vec![]));
+        let expired = SeenExpirations {
+            own: Some(NOW),
+            previous: None,
+        };
+        uses.note_expired(id, expired, NOW);
+        assert!(uses.take().contains_key(&id));
+    }
+}

@@ -121,6 +121,7 @@ fn rejection(error: &Error) -> Option<AuditDetails> {
         | Error::NotFound(_)
         | Error::NameTaken(_)
         | Error::Conflict(_)
+        | Error::ChangedMeanwhile(_)
         | Error::SharedKey
         | Error::AlreadyDone { .. }
         | Error::KeyReused

@@ -103,6 +103,7 @@ impl From<Error> for Failure {
             Error::Invalid(_)
             | Error::NameTaken(_)
             | Error::Conflict(_)
+            | Error::ChangedMeanwhile(_)
             | Error::SharedKey
             | Error::AlreadyDone { .. }
             | Error::KeyReused => INVALID,

@@ -353,7 +353,8 @@ fn show_again(
     let status = problem.status();
     input.errors = match problem {
         Problem::App(Error::Invalid(errors)) => errors,
-        Problem::App(error) if error.is_changed_meanwhile() => {
+        // It concerns no single field.
+        Problem::App(error @ Error::ChangedMeanwhile(_)) => {
             vec![FieldError::new("", error.to_string())]
         }
         Problem::App(Error::AgainstPolicy(error)) => vec![error],

@@ -69,7 +69,7 @@ fn try_save(
 ) -> Result<Option<(Policy, PolicyPreview)>, Problem> {
     let before = context.app().policy(caller)?;
     if input.value("version") != Some(version(&before)?.as_str()) {
-        return Err(Error::changed_meanwhile("the policy").into());
+        return Err(Error::ChangedMeanwhile("the policy").into());
     }
     let preview = context
         .app()

@@ -200,7 +200,7 @@ fn try_edit(
     let service = find_service(context, caller)?;
     let by_role = context.app().given_by_role(caller, &service)?;
     if input.value("version") != Some(version(&service, &by_role).as_str()) {
-        return Err(Error::changed_meanwhile("this service"));
+        return Err(Error::ChangedMeanwhile("this service"));
     }
     let mut faults = FieldErrors::default();
     let mut read = |field: &str| {

@@ -1,5 +1,6 @@
 //! Interrupted forms are saved, stale forms overwrite nothing, foreign forms do no harm.
 
+use keycroft::model::error::Error;
 use keycroft::model::event::Origin;
 use keycroft::model::permission::Permissions;
 use keycroft::model::policy::PolicyChange;
@@ -301,7 +302,7 @@ fn concurrent_change_is_not_overwritten() {
     app.change_policy_from(&caller, seen.clone(), fewer(5))
         .unwrap();
     let late = app.change_policy_from(&caller, seen, fewer(6));
-    assert!(late.unwrap_err().is_changed_meanwhile());
+    assert!(matches!(late, Err(Error::ChangedMeanwhile(_))));
     assert_eq!(app.policy(&caller).unwrap().api_keys_max, 5);
     let edit = |word: &str, seen: Option<&str>| {
         let one = |word| Permissions::parse(&[word]).unwrap();
@@ -314,6 +315,6 @@ fn concurrent_change_is_not_overwritten() {
     };
     edit("slurm:b", Some("slurm:a")).unwrap();
     let late = edit("slurm:c", Some("slurm:a"));
-    assert!(late.unwrap_err().is_changed_meanwhile());
+    assert!(matches!(late, Err(Error::ChangedMeanwhile(_))));
     edit("slurm:d", None).unwrap();
 }

@@ -524,10 +524,12 @@ fn idle_server_uses_no_cpu() {
         switches.sort_unstable();
         switches
     };
-    let mut before = seen();
+    let (begun, mut before) = (Instant::now(), seen());
     until("it sleeps for 3 seconds", || {
         thread::sleep(Duration::from_secs(3));
         let after = seen();
-        std::mem::replace(&mut before, after.clone()) == after
+        let sleeps = std::mem::replace(&mut before, after.clone()) == after;
+        // Until then the pools' threads wait for their end; one of each stays.
+        sleeps && begun.elapsed() > Duration::from_secs(15)
     });
 }
