@@ -55,8 +55,11 @@ impl BulkDelete {
 /// Sends `pick` for each again, and `confirm`, their number.
 pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
     let count = view.rows.len();
-    let count = counted(count, view.list.noun());
-    let act = format!("{} {count}", deletion_verb(view.list));
+    let act = format!(
+        "{} {}",
+        deletion_verb(view.list),
+        counted(count, view.list.noun())
+    );
     let title = format!("{act}?");
     let label = format!("Type {count} to confirm");
     let effect = match view.list {

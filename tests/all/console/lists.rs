@@ -388,6 +388,7 @@ fn several_keys_are_deleted_by_their_number() {
         .submit(&pick(&page, action, &[&ids[0], &ids[1]]))
         .expect(200);
     assert!(question.has("Delete 2 API keys?") && question.has("<bdi>one</bdi>"));
+    assert!(question.has("Type 2 to confirm"), "{}", question.text());
     let form = question.form(action);
     let again = bob.submit(&form.clone().set("confirm", "3")).expect(422);
     assert!(again.has("type 2 to confirm"), "{}", again.text());
