@@ -267,8 +267,10 @@ fn find_time_zone(sshd_folder: &Path) -> Result<Option<String>, Failure> {
 
 fn enrollment_failure(rejection: RequestError) -> Failure {
     match rejection {
-        RequestError::Definite(why) => Failure::new(FORBIDDEN, format!("not enrolled: {why}"))
-            .hint("a new code: keycroft host enroll-code, or the page Hosts"),
+        RequestError::Definite(reason) => {
+            Failure::new(FORBIDDEN, format!("not enrolled: {reason}"))
+                .hint("a new code: keycroft host enroll-code, or the page Hosts")
+        }
         unreachable @ RequestError::Unreachable(_) => unreachable.into(),
     }
 }
