@@ -55,7 +55,8 @@ pub(super) fn ids(input: &Input, noun: &'static str) -> Result<Vec<Id>, Error> {
             ids.push(id);
         }
         if ids.len() > DELETE_MAX {
-            return Err(too_many());
+            let sentence = format!("select at most {DELETE_MAX} at once");
+            return Err(Error::field("pick", sentence));
         }
     }
     Ok(ids)
@@ -68,7 +69,8 @@ fn picked_items(
     input: &Input,
 ) -> Result<Vec<OwnedItem>, Error> {
     let noun = picked.list.noun();
-    if input.value("all").is_some() {
+    // With `confirm` the form names what its page listed.
+    if input.value("all").is_some() && input.value("confirm").is_none() {
         return matching(context, caller, picked, &picked.query(input));
     }
     let ids = ids(input, noun)?;
@@ -97,14 +99,7 @@ fn matching(
         let record = owned.record();
         record.is_none_or(|record| record.deletion.is_none())
     });
-    if found.len() > DELETE_MAX {
-        return Err(too_many());
-    }
     Ok(found)
-}
-
-fn too_many() -> Error {
-    Error::field("pick", format!("select at most {DELETE_MAX} at once"))
 }
 
 /// Asks for the number of things, and deletes them once it was typed.
@@ -118,6 +113,9 @@ pub(super) fn delete_picked_items(
     let back = filtered_list(picked.path, &picked.fixed, &picked.query(&input));
     if items.is_empty() {
         return done(&back, "nothing-picked");
+    }
+    if items.len() > DELETE_MAX {
+        return done(&back, "too-many-match");
     }
     match input.value("confirm").map(str::trim) {
         None => page_response(question(context, caller, (picked, &back), &items, input)),

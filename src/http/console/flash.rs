@@ -41,9 +41,13 @@ pub(super) fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     let object = query(context, "object");
     let object = object
         .filter(|object| query(context, "seal").as_deref() == Some(&seal(context, &word, object)));
-    if word == "nothing-picked" {
-        let sentence = "Nothing was selected. Select rows first.";
-        return Some(Flash::Failed(sentence.to_owned()));
+    let failure = match word.as_str() {
+        "nothing-picked" => "Nothing was selected. Select rows first.",
+        "too-many-match" => "Too many match: at most 500 are deleted at once. Narrow the filter.",
+        _ => "",
+    };
+    if !failure.is_empty() {
+        return Some(Flash::Failed(failure.to_owned()));
     }
     let sentence = match &object {
         Some(object) => about(&word, object)?,

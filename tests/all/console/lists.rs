@@ -438,6 +438,9 @@ fn all_matching_keys_are_deleted_and_the_filter_is_kept() {
     assert!(page.has("Delete all matching"), "{}", page.text());
     let question = alice.submit(&all(&page, action)).expect(200);
     assert!(question.has("Delete 2 API keys?"), "{}", question.text());
+    // Nothing is deleted that no page listed.
+    let unseen = alice.submit_and_follow(&all(&page, action).set("confirm", "2"));
+    assert!(unseen.has("Nothing was selected"), "{}", unseen.text());
     // Only those on the page are deleted, even if more match by now.
     make(&mut bob, "fourth one", "30d");
     let form = question.form(action).set("confirm", "2");
@@ -464,6 +467,37 @@ fn all_matching_keys_are_deleted_and_the_filter_is_kept() {
     let mut forged = question.form("/api-keys/delete");
     forged.action = action.to_owned();
     assert_eq!(bob.submit(&forged.set("confirm", "3")).status, 403);
+}
+
+#[test]
+fn more_than_500_matching_keys_need_a_narrower_filter() {
+    let mut site = Site::new();
+    site.signed_in("bob").make_key("key");
+    site.reopen_after(|connection| {
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+            INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at) \
+            SELECT printf('%012d', i), c.kind, c.user_id, c.name || i, c.permissions, c.allowed_addresses, randomblob(32), c.created_at \
+            FROM n JOIN credentials c ON c.name = 'key'";
+        connection.execute(sql, []).unwrap();
+    });
+    let mut alice = site.signed_in("alice");
+    let action = "/admin/inventory/delete";
+    let mut all = |filter: &str| {
+        let page = alice.open(&format!("/admin/inventory?{filter}"));
+        let mut form = page.form(action);
+        form.fields.push(("all".into(), "yes".into()));
+        alice.submit(&form)
+    };
+    let rejected = all("owner=bob").expect(303);
+    let back = rejected.header("Location").unwrap().to_owned();
+    assert!(
+        all("owner=bob&q=key49")
+            .expect(200)
+            .has("Delete 11 API keys?")
+    );
+    let page = alice.open(&back);
+    assert!(page.has("at most 500 are deleted at once"), "{back}");
+    assert!(back.contains("owner=bob") && names(&page).len() == 25);
 }
 
 #[test]
