@@ -63,9 +63,9 @@ pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
     let title = format!("{act}?");
     let label = format!("Type {count} to confirm");
     let effect = match view.list {
-        List::SshKeys => "Hosts reject them from the next login on.",
-        List::Sessions => "These browsers are signed out immediately.",
-        _ => "They are rejected from the next request on.",
+        List::SshKeys => "Hosts reject deleted keys from the next login on.",
+        List::Sessions => "It takes effect immediately.",
+        _ => "A deleted credential is rejected from the next request on.",
     };
     let content = html! {
         h1 { (title) }
