@@ -40,8 +40,8 @@ struct ListSource {
     order: String,
     /// The same rows the other way round.
     reverse: String,
-    /// True if a text is searched, so that a statement looks at every row.
-    is_search: bool,
+    /// True if no index gives the rows, so that a statement looks at every row.
+    scans_rows: bool,
 }
 
 impl ListSource {
@@ -54,7 +54,7 @@ impl ListSource {
             condition_values: 0,
             order: String::new(),
             reverse: String::new(),
-            is_search: false,
+            scans_rows: false,
         }
     }
 
@@ -73,7 +73,7 @@ impl ListSource {
         if text.is_empty() {
             return;
         }
-        self.is_search = true;
+        self.scans_rows = true;
         let text = self.bind(fold(text));
         let or = or.map_or(String::new(), |or| {
             format!(" OR {}", or.replace("{}", &text))
@@ -131,7 +131,7 @@ impl Select {
         let conditions = source.conditions.join(" AND ");
         let from = source.tables(&format!("{conditions} {}", source.order));
         let select = format!("SELECT {columns} FROM {from} WHERE {conditions} ORDER BY");
-        if source.is_search && extent == ListExtent::Page {
+        if source.scans_rows && extent == ListExtent::Page {
             // Each row is looked at once: to count them first would look at each twice.
             let sql = format!("{select} {}", source.order);
             let mut rows = self.all(&sql, params_from_iter(&source.values), read)?;

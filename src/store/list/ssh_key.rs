@@ -81,7 +81,10 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
             let weak = weak(&mut source);
             source.require(weak);
         }
-        Some(Status::Shared) => source.require(SHARED),
+        Some(Status::Shared) => {
+            source.require(SHARED);
+            source.scans_rows = true;
+        }
         _ => {}
     }
     match query.used {
