@@ -33,6 +33,9 @@ struct ListSource {
     from: &'static str,
     /// A table joined in statements that name a column of it, and how these names begin.
     join: Option<(&'static str, &'static str)>,
+    /// Tables in place of `from`, each with an indexed column. SQLite merges them in the order of these columns, column 2
+    /// of the statement, and sorts no row.
+    merged: Option<[(&'static str, &'static str); 2]>,
     conditions: Vec<String>,
     values: Vec<Value>,
     /// How many of the values the conditions use; the rest belongs to the order.
@@ -49,6 +52,7 @@ impl ListSource {
         Self {
             from,
             join: None,
+            merged: None,
             conditions: vec!["1".to_owned()],
             values: Vec::new(),
             condition_values: 0,
@@ -106,6 +110,23 @@ impl ListSource {
         format!("{}{join}", self.from)
     }
 
+    /// The statement up to its order.
+    fn select(&self, columns: &str) -> String {
+        let conditions = self.conditions.join(" AND ");
+        let rows = match self.merged {
+            None => {
+                let from = self.tables(&format!("{conditions} {}", self.order));
+                format!("SELECT {columns} FROM {from} WHERE {conditions}")
+            }
+            Some(tables) => tables
+                .map(|(from, key)| {
+                    format!("SELECT {columns}, {key} FROM {from} WHERE {conditions}")
+                })
+                .join(" UNION ALL "),
+        };
+        format!("{rows} ORDER BY")
+    }
+
     /// Ends the conditions: values bound from here on belong to the order.
     fn end_conditions(&mut self) {
         self.condition_values = self.values.len();
@@ -129,8 +150,7 @@ impl Select {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Listed<T>, Error> {
         let conditions = source.conditions.join(" AND ");
-        let from = source.tables(&format!("{conditions} {}", source.order));
-        let select = format!("SELECT {columns} FROM {from} WHERE {conditions} ORDER BY");
+        let select = source.select(columns);
         if source.scans_rows && extent == ListExtent::Page {
             // Each row is looked at once: to count them first would look at each twice.
             let sql = format!("{select} {}", source.order);
@@ -173,7 +193,8 @@ impl Select {
             (&source.order, first, limit)
         };
         // A few rows are sorted. With the plus no index gives the order, so that one gives the few.
-        let plus = if total < COUNT_MAX { "+" } else { "" };
+        let is_sorted = total < COUNT_MAX && source.merged.is_none();
+        let plus = if is_sorted { "+" } else { "" };
         let place = source.values.len();
         let sql = format!(
             "{select} {plus}{order} LIMIT ?{} OFFSET ?{}",
