@@ -69,7 +69,7 @@ struct Lab {
     clock: Clock,
     begin: i64,
     random: Random,
-    /// A bearer of each user who joined: a key of the first day, deleted at the end.
+    /// A bearer of each user who joined: an API key, deleted after the last act of its owner.
     bearers: Vec<(&'static str, String)>,
     keys: Vec<Option<Key>>,
     hosts: Vec<Host>,
@@ -309,7 +309,37 @@ impl Lab {
         if day >= DAYS - 6 {
             self.sign_in(day)?;
         }
+        self.delete_bearers(day)?;
         self.flush()
+    }
+
+    /// Deletes the bearers of users who do nothing after `day`.
+    fn delete_bearers(&mut self, day: i64) -> Done {
+        let acts_later = |user: &str| {
+            KEYS.iter().any(|(owner, _, created, _, _, life)| {
+                let change = match life {
+                    Disabled(on) | Deleted(on) | Rotated(on) => *on,
+                    _ => 0,
+                };
+                *owner == user && day < change.max(*created)
+            })
+        };
+        let bearers = std::mem::take(&mut self.bearers);
+        let (needed, others): (Vec<_>, Vec<_>) = bearers
+            .into_iter()
+            .partition(|(user, _)| *user == "ada" || acts_later(user));
+        self.bearers = needed;
+        for (_, bearer) in others {
+            self.delete_bearer(&bearer)?;
+        }
+        Ok(())
+    }
+
+    fn delete_bearer(&self, bearer: &str) -> Done {
+        let id = bearer.split('_').nth(1).unwrap_or_default();
+        let path = format!("/api/v1/api-keys/{id}");
+        self.act(Some(bearer), "DELETE", &path, &Value::Null)?;
+        Ok(())
     }
 
     /// Creates, disables, rotates or deletes an API key on its day.
@@ -470,7 +500,7 @@ impl Lab {
             .map_or_else(|| "demo.db".into(), Into::into)
     }
 
-    /// The last acts: somebody leaves, a host is paused, and the bearers of the demo go.
+    /// The last acts: somebody leaves, and a host is paused.
     fn finish(&mut self) -> Done {
         self.turn(DAYS, 0);
         let ada = self.bearer("ada")?;
@@ -487,23 +517,7 @@ impl Lab {
                 self.act(Some(&ada), "PATCH", &path, &json!({"paused": true}))?;
             }
         }
-        for (name, bearer) in &self.bearers {
-            if *name == "jonas" {
-                continue;
-            }
-            let keys = self.act(
-                Some(bearer),
-                "GET",
-                "/api/v1/api-keys?limit=200",
-                &Value::Null,
-            )?;
-            for key in keys["items"].as_array().into_iter().flatten() {
-                if key["name"] == "demo" {
-                    let path = format!("/api/v1/api-keys/{}", text(key, "id")?);
-                    self.act(Some(bearer), "DELETE", &path, &Value::Null)?;
-                }
-            }
-        }
+        self.delete_bearer(&ada)?;
         self.app_state.close();
         Ok(())
     }
