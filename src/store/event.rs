@@ -320,7 +320,9 @@ impl Select {
     pub fn count_events(&self, filter: &EventCondition) -> Result<Option<i64>, Error> {
         let (source, mut values) = self.matching(filter, i64::MAX, COUNTED_MAX + 1)?;
         values.push((COUNTED_MAX + 1).into());
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)");
+        // From the newest, which a range usually contains: it may have so many that the older ones need no look.
+        let sql =
+            format!("SELECT count(*) FROM (SELECT 1 FROM {source} ORDER BY number DESC LIMIT ?)");
         let count = self.count(&sql, params_from_iter(values))?;
         Ok((count <= COUNTED_MAX).then_some(count))
     }
@@ -350,5 +352,42 @@ impl Select {
             });
         }
         Ok(Verdict::Whole { archived, head })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::store::schema::SCHEMA;
+
+    #[test]
+    fn range_with_many_events_is_counted_from_the_newest() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let insert = "WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 20000) \
+             INSERT INTO events SELECT n, n, 'api-key.create', 'done', 'api', 'alice', 1, NULL, 'api-key', 'id', 'ci', 1, \
+             NULL, NULL, NULL, '', '', zeroblob(32) FROM n";
+        connection
+            .execute_batch(&format!("{SCHEMA}; {insert}"))
+            .unwrap();
+        let steps = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&steps);
+        let count = move || {
+            seen.fetch_add(100, Ordering::Relaxed);
+            false
+        };
+        connection.progress_handler(100, Some(count)).unwrap();
+        let filter = EventCondition {
+            since: Some(Time::from_unix(10_000)),
+            ..EventCondition::default()
+        };
+        assert_eq!(Select::new(connection).count_events(&filter), Ok(None));
+        // 1,001 events; the 9,999 before the range would be 50,000 steps.
+        let steps = steps.load(Ordering::Relaxed);
+        assert!(steps < 20_000, "{steps}");
     }
 }
