@@ -379,11 +379,10 @@ fn target(event: &Event, names: &Names) -> Markup {
     linked_name(name, link)
 }
 
-/// ` of NAME`, of a thing that belongs to neither the actor nor the person at the page.
+/// ` of NAME`, of a thing that does not belong to the actor.
 fn owner(event: &Event, names: &Names) -> Markup {
     let owner = event.target_owner.filter(|_| event.target_kind != "user");
-    let others =
-        owner.filter(|owner| Some(*owner) != event.actor_user && Some(*owner) != names.viewer);
+    let others = owner.filter(|owner| Some(*owner) != event.actor_user);
     let name = others.and_then(|owner| names.users.get(&owner));
     html! { @if let Some(name) = name { " of " (linked_name(name, user_link(name, names))) } }
 }
@@ -486,8 +485,8 @@ mod tests {
 
     #[test]
     fn events_are_sentences() {
-        let names = Names {
-            viewer: Some(UserId(9)),
+        let mut names = Names {
+            viewer: Some(UserId(2)),
             users: HashMap::from([(UserId(2), "bob".to_owned())]),
             has_admin_pages: true,
         };
@@ -506,6 +505,7 @@ mod tests {
             sentence_of(&others, &names),
             "rotated API key nightly backup of bob"
         );
+        names.viewer = None;
         let markup = sentence(&others, &names).into_string();
         assert!(markup.contains("href=\"/admin/users/bob/api-keys/4k2m9x0q7w1z\""));
         let rejected = Event {
