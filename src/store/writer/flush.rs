@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FLUSH_ROWS_MAX, WriterLoop, reason};
+use super::{Durability, FLUSH_ROWS_MAX, WriterLoop, reason};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::store::host_activity::PendingContacts;
@@ -66,7 +66,7 @@ impl WriterLoop {
         if self.is_on_reserve() {
             return Err(Error::StorageFull);
         }
-        let written = self.begin_uses().and_then(|()| {
+        let written = self.begin(Durability::Relaxed).and_then(|()| {
             part.iter()
                 .try_for_each(|pending| self.select.write_use(pending))
                 .and_then(|()| self.select.write_host_notes(pending))
@@ -79,17 +79,6 @@ impl WriterLoop {
             self.uses.written(part, self.unwritten.is_empty());
         }
         written
-    }
-
-    /// Begins a transaction whose commit does not wait for the disk.
-    fn begin_uses(&mut self) -> Result<(), Error> {
-        self.select.roll_back();
-        let connection = &self.select.connection;
-        // Before a job starts, `begin` resets this.
-        self.is_relaxed = true;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        self.check_other_writers()
     }
 
     /// Stores part by part until nothing is left of the uses taken, or nothing can be written.

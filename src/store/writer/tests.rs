@@ -1,12 +1,13 @@
-//! The writer alone: batches, panics, and the bound of its queue.
+//! The writer alone: batches, panics, the bound of its queue, and uses stored between jobs.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 
 use super::super::file;
 use super::*;
 use crate::model::time::Time;
 use crate::store::create::create;
+use crate::store::usage::Use;
 
 /// Bar P3 of docs/guarantees.md: independent of the speed of the disk.
 #[test]
@@ -44,22 +45,23 @@ fn waiting_jobs_are_committed_together() {
 }
 
 fn start(connection: Connection) -> Writer {
+    start_with(connection, Uses::new(), WriterTimeouts::default())
+}
+
+fn start_with(connection: Connection, uses: Uses, waits: WriterTimeouts) -> Writer {
     let path = connection.path().expect("this is no database in memory");
     let identity = FileIdentity::new(path.as_ref(), &connection).unwrap();
     let shared = WriterShared {
-        uses: Arc::new(Uses::new()),
+        uses: Arc::new(uses),
         cache: Arc::new(Cache::new()),
         identity: Arc::new(identity),
         notices: Arc::default(),
     };
-    Writer::start(connection, shared, WriterTimeouts::default(), None).unwrap()
+    Writer::start(connection, shared, waits, None).unwrap()
 }
 
 /// A job that writes one row and passes on its answer.
-fn add(
-    results: &std::sync::mpsc::Sender<Result<(), Error>>,
-    first: impl FnOnce() + Send + 'static,
-) -> Message {
+fn add(results: &Sender<Result<(), Error>>, first: impl FnOnce() + Send + 'static) -> Message {
     let results = results.clone();
     Message::Job(WriteJob::new(Box::new(move |select| {
         first();
@@ -144,4 +146,128 @@ fn panic_outside_a_savepoint_rolls_back_everything() {
         .query_row("SELECT count(*) FROM groups", [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 2);
+}
+
+/// Uses are stored as soon as the writer has no job.
+const AT_ONCE: WriterTimeouts = WriterTimeouts {
+    job_max: Duration::from_secs(60),
+    flush_after: Duration::ZERO,
+};
+
+/// Adds this many tokens. Returns a use of each.
+fn used_tokens(connection: &Connection, count: i64) -> Uses {
+    let uses = Uses::new();
+    let user = "INSERT INTO users (id, subject, username, display_name, role, created_at) VALUES (1, 'aaaaaaaaaaaa', 'alice', '', 'member', 0)";
+    connection.execute(user, []).unwrap();
+    let token = "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at) VALUES (?, 'token', 1, '', '', '', zeroblob(32), 0, 1)";
+    connection.execute_batch("BEGIN").unwrap();
+    for _ in 0..count {
+        let id = Id::random();
+        connection.execute(token, [id.as_str()]).unwrap();
+        uses.note(Use {
+            id,
+            secret_number: 0,
+            at: Time::from_unix(0),
+            address: None,
+            program: None,
+        });
+    }
+    connection.execute_batch("COMMIT").unwrap();
+    uses
+}
+
+/// A job that passes on the number that `sql` finds within its transaction.
+fn number(results: &Sender<i64>, sql: &'static str) -> Message {
+    let results = results.clone();
+    Message::Job(WriteJob::new(Box::new(move |select| {
+        let number = select.unwrap().count(sql, []).unwrap();
+        FinishedJob {
+            answer: Box::new(move |_| results.send(number).unwrap()),
+            failure: None,
+        }
+    })))
+}
+
+#[test]
+fn job_runs_before_all_uses_are_stored() {
+    const USES: i64 = 600;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    create(&path, Time::from_unix(0)).unwrap();
+    let mut connection = file::open_to_write(&path).unwrap();
+    let uses = used_tokens(&connection, USES);
+    let (entered, inside) = channel();
+    let (gate, opens) = channel::<()>();
+    let wait = move || {
+        let _ = entered.send(());
+        let _ = opens.recv();
+        false
+    };
+    connection.commit_hook(Some(wait)).unwrap();
+    let writer = start_with(connection, uses, AT_ONCE);
+    let (results, answers) = channel();
+    assert!(writer.send(Message::Uses).is_ok());
+    // The first part is about to be committed.
+    inside.recv().unwrap();
+    let stored = "SELECT count(*) FROM usage_days";
+    assert!(writer.send(number(&results, stored)).is_ok());
+    drop(gate);
+    let before = answers.recv().unwrap();
+    assert!(0 < before && before < USES, "{before}");
+    writer.stop();
+    let read = file::open_to_read(&path).unwrap();
+    let after: i64 = read.query_row(stored, [], |row| row.get(0)).unwrap();
+    assert_eq!(after, USES);
+}
+
+/// Without a further use or job.
+#[test]
+fn uses_that_were_not_stored_are_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    create(&path, Time::from_unix(0)).unwrap();
+    let mut connection = file::open_to_write(&path).unwrap();
+    let uses = used_tokens(&connection, 1);
+    let mut is_first = true;
+    let fail_first = move || std::mem::take(&mut is_first);
+    connection.commit_hook(Some(fail_first)).unwrap();
+    let writer = start_with(connection, uses, AT_ONCE);
+    assert!(writer.send(Message::Uses).is_ok());
+    let read = file::open_to_read(&path).unwrap();
+    let sql = "SELECT count(*) FROM usage_days";
+    let stored = || read.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let begun = Instant::now();
+    while stored() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never is");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The loss of a use in a power cut is harmless. That of a job is not, also right after uses.
+#[test]
+fn stored_uses_are_not_synced_but_jobs_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    create(&path, Time::from_unix(0)).unwrap();
+    let mut connection = file::open_to_write(&path).unwrap();
+    let uses = used_tokens(&connection, 1);
+    let watch = "CREATE TEMP TABLE modes (mode); CREATE TEMP TRIGGER watch AFTER INSERT ON main.usage_days BEGIN \
+                 INSERT INTO modes SELECT synchronous FROM pragma_synchronous; END";
+    connection.execute_batch(watch).unwrap();
+    let (committed, commits) = channel();
+    let count = move || {
+        let _ = committed.send(());
+        false
+    };
+    connection.commit_hook(Some(count)).unwrap();
+    let writer = start_with(connection, uses, AT_ONCE);
+    assert!(writer.send(Message::Uses).is_ok());
+    commits.recv().unwrap();
+    let (results, answers) = channel();
+    for sql in ["SELECT mode FROM modes", "PRAGMA synchronous"] {
+        assert!(writer.send(number(&results, sql)).is_ok());
+    }
+    let [normal, full] = [1, 2];
+    let modes: Vec<i64> = answers.iter().take(2).collect();
+    assert_eq!(modes, [normal, full]);
 }
