@@ -265,7 +265,7 @@ mod tests {
     use crate::model::second_factor::SignInMethod;
     use crate::model::secret::{Secret, SecretForm, random_bytes};
     use crate::model::time::Time;
-    use crate::model::user::{Disabled, NewUser, Role, UserId, Username};
+    use crate::model::user::{Disabled, NewUser, Role, User, UserId, Username};
     use crate::store::Write;
 
     const NOW: Time = Time::from_unix(1_800_000_000);
@@ -495,6 +495,48 @@ mod tests {
         store.read().unwrap().credential(id).unwrap().unwrap()
     }
 
+    fn bytes_in(cache: &Cache) -> usize {
+        let shards = cache.shards.iter();
+        shards.map(|shard| shard.lock().unwrap().bytes).sum()
+    }
+
+    /// A credential of a user, as read from the database: with a copy of its owner.
+    fn read_again(credential: &Credential, user: i64) -> Credential {
+        let Owner::User(owner) = &credential.owner else {
+            panic!("the owner is a user");
+        };
+        let mut owner = User::clone(owner);
+        owner.id = UserId(user);
+        Credential {
+            id: Id::random(),
+            owner: Owner::User(Arc::new(owner)),
+            ..credential.clone()
+        }
+    }
+
+    /// For bar P6 of docs/guarantees.md: with an owner for each, 10,000 API keys take 3 MiB more.
+    #[test]
+    fn credentials_of_an_owner_share_its_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = some_credential(folder.path());
+        let cache = Cache::new();
+        let mark = cache.mark();
+        for _ in 0..100 {
+            cache.store(read_again(&first, 1), mark);
+        }
+        let entry = ENTRY_BYTES + bytes_of(&first);
+        assert_eq!(bytes_in(&cache), 100 * entry + owner_bytes(&first.owner));
+        let stored = [(); 2].map(|()| cache.store(read_again(&first, 1), mark));
+        assert!(matches!(
+            stored.each_ref().map(|credential| &credential.owner),
+            [Owner::User(one), Owner::User(other)] if Arc::ptr_eq(one, other)
+        ));
+        for user in 2..5_000 {
+            cache.store(read_again(&first, user), mark);
+        }
+        assert!(cache.known_owners.lock().unwrap().len() <= SLOTS);
+    }
+
     #[test]
     fn cache_is_bounded_by_bytes_and_keeps_used_entries() {
         let folder = tempfile::tempdir().unwrap();
@@ -510,11 +552,7 @@ mod tests {
             cache.store(other, mark);
             assert!(cache.find(first.id).is_some(), "it is in use");
         }
-        let bytes: usize = cache
-            .shards
-            .iter()
-            .map(|shard| shard.lock().unwrap().bytes)
-            .sum();
+        let bytes = bytes_in(&cache);
         assert!(bytes <= SHARDS * 20_000 && bytes > 10_000, "{bytes}");
         let entries: usize = cache
             .shards
