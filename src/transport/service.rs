@@ -124,7 +124,6 @@ enum ConnectionFate {
 impl<H: 'static> HttpService<H> {
     fn reject(&self, rejection: Rejection) -> Answering<H> {
         self.watch.waits_for(Phase::Busy);
-        self.watch.framing.set(Some(Framing::Last));
         self.watch.unread.set(true);
         Answering::Ready(finish(
             self.pool.handler.reject(rejection),

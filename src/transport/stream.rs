@@ -339,3 +339,50 @@ impl Write for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+
+    use tokio::net::UnixStream;
+    use tokio::runtime::Builder;
+
+    use super::super::registry::Registry;
+    use super::super::settings::TransportSettings;
+    use super::super::socket::Socket;
+    use super::*;
+
+    const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// What hyper reads at once.
+    async fn read(stream: &mut Stream) -> io::Result<String> {
+        poll_fn(|cx| {
+            let mut bytes = [0; 1_024];
+            let mut buffer = hyper::rt::ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut *stream).poll_read(cx, buffer.unfilled()))?;
+            Poll::Ready(Ok(String::from_utf8_lossy(buffer.filled()).into_owned()))
+        })
+        .await
+    }
+
+    /// If hyper reads on without a request for the service, the scan and hyper disagree about the end of the head.
+    #[test]
+    fn bytes_behind_a_head_wait_for_the_service() {
+        let runtime = Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let (client, server) = UnixStream::pair().unwrap();
+            let registry = Registry::new(&TransportSettings::default());
+            let place = registry.enter_control(0).ok().unwrap();
+            let socket = Socket::from_unix(server);
+            let watch = Watch::new(Arc::clone(&place.slot), registry, socket.clone());
+            let mut stream = Stream::new(ClientStream::Plain(socket), Rc::clone(&watch));
+            client.try_write(HEAD.repeat(3).as_bytes()).unwrap();
+            assert_eq!(read(&mut stream).await.unwrap(), HEAD);
+            watch.framing.set(Some(Framing::Length(0)));
+            assert_eq!(read(&mut stream).await.unwrap(), HEAD);
+            let error = read(&mut stream).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        });
+    }
+}
