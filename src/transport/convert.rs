@@ -199,7 +199,8 @@ fn header(
     }
 }
 
-/// A value that is part of the program, checked once per thread: it is found again by its address.
+/// A value that is part of the program, checked once per thread: it is found again by its address. Saves 3 % of a
+/// verification (docs/performance.md).
 fn static_value(value: &'static str) -> Option<HeaderValue> {
     thread_local! {
         static CHECKED: RefCell<Vec<HeaderValue>> = const { RefCell::new(Vec::new()) };
@@ -217,7 +218,8 @@ fn static_value(value: &'static str) -> Option<HeaderValue> {
     })
 }
 
-/// The names of headers in answers to verification, as constants; other names are parsed each time.
+/// The names of headers in answers to verification, as constants; other names are parsed each time. Saves 12 % of a
+/// verification (docs/performance.md).
 fn known_name(name: &str) -> Option<HeaderName> {
     Some(match name {
         "Remote-User" => const { HeaderName::from_static("remote-user") },
