@@ -24,13 +24,13 @@ pub struct RemoteArguments {
 pub fn whoami(arguments: &RemoteArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     let answer = client.get("/api/v1/me")?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let me: MeOut = answer.parse()?;
     let name = me.username.or(me.service).unwrap_or_default();
     output::record(
-        client.connection.format,
+        client.format(),
         &[
             ("username", name.into()),
             ("display name", me.display_name.into()),
@@ -58,7 +58,6 @@ pub fn whoami(arguments: &RemoteArguments) -> Result<(), Failure> {
 /// `keycroft status`: server, credential and their sources, tested.
 pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     let connection = arguments.remote.connection()?;
-    let json = connection.json;
     let source = connection.server_source.to_string();
     let (server, context) = (
         connection.server.as_str().to_owned(),
@@ -75,8 +74,10 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
         (Ok(()), Some(_)) => Some(client.get("/api/v1/me")),
         _ => None,
     };
-    if json && let Some(Ok(answer)) = &me {
-        return output::line(&answer.text);
+    if client.format().is_json()
+        && let Some(Ok(answer)) = &me
+    {
+        return client.format().print_json(&answer.text);
     }
     let printed = |done: &Result<(), Failure>| {
         done.as_ref().map_or_else(
@@ -125,7 +126,9 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
             Cell::time(me.expires_at.as_deref(), "never", client.now()),
         ));
     }
-    output::record(client.connection.format, &rows)?;
+    if client.format().field.is_none() {
+        output::record(client.format(), &rows)?;
+    }
     reached?;
     match me {
         None => Err(
@@ -152,7 +155,7 @@ pub fn auth_token(arguments: &AuthTokenArguments) -> Result<(), Failure> {
     // Other programs get a valid credential or none.
     let me: MeOut = client.get("/api/v1/me")?.parse()?;
     let credential = client.connection.credential()?;
-    if !client.connection.json {
+    if !client.format().is_json() {
         return output::line(&credential.secret);
     }
     let end = me
@@ -165,7 +168,7 @@ pub fn auth_token(arguments: &AuthTokenArguments) -> Result<(), Failure> {
         expires_in: end.map(|end| end.since(client.now()).as_secs()),
         scope: me.permissions.join(" "),
     };
-    output::line(&serde_json::to_string(&out).unwrap_or_default())
+    client.format().print_value(&out)
 }
 
 #[derive(Args)]
@@ -198,7 +201,7 @@ enum ContextCommand {
 }
 
 /// `keycroft context`.
-pub fn context(arguments: ContextArguments, format: OutputArguments) -> Result<(), Failure> {
+pub fn context(arguments: ContextArguments, format: &OutputArguments) -> Result<(), Failure> {
     let folder = ConfigFolder::find()
         .ok_or_else(|| Failure::new(FAILED, "neither XDG_CONFIG_HOME nor HOME is set"))?;
     let missing = |name: &str| {
@@ -229,11 +232,10 @@ pub fn context(arguments: ContextArguments, format: OutputArguments) -> Result<(
                         })
                     })
                     .collect();
-                let shown = match (wanted, items.first()) {
-                    (Some(_), Some(one)) => one.to_string(),
-                    _ => serde_json::json!({ "items": items }).to_string(),
+                return match (wanted, items.first()) {
+                    (Some(_), Some(one)) => format.print_value(one),
+                    _ => format.print_value(&serde_json::json!({ "items": items })),
                 };
-                return output::line(&shown);
             }
             let now = crate::clock::Clock::System.now();
             let row = |name: &String, context: &crate::client::config::Context| -> Vec<Cell> {
@@ -336,6 +338,7 @@ pub fn open(arguments: &OpenArguments) -> Result<(), Failure> {
         return Err(Failure::new(USAGE, "no such page of the console")
             .hint(format!("one of:{}", PAGES.join(" "))));
     }
+    arguments.remote.format.reject_field()?;
     let connection: Connection = arguments.remote.server()?;
     let url = format!("{}/{}", connection.server.as_str(), arguments.page);
     output::line(&url)?;

@@ -80,12 +80,12 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
         }
         NoticeCommand::List => {
             let notices = client.account_notices()?;
-            if client.connection.json {
+            if client.format().is_json() {
                 let list = ListOut {
                     items: notices,
                     next: None,
                 };
-                return output::line(&serde_json::to_string(&list).unwrap_or_default());
+                return client.format().print_value(&list);
             }
             let row = |notice: &NoticeOut| -> Vec<Cell> {
                 vec![
@@ -96,7 +96,7 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
             };
             let rows: Vec<Vec<Cell>> = notices.iter().map(row).collect();
             output::table(
-                client.connection.format,
+                client.format(),
                 &["id", "at", "notice"],
                 &rows,
                 "no notices",
@@ -111,11 +111,11 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
                 Failure::new(NOT_FOUND, format!("notice {id:?} not found"))
                     .hint("keycroft notice list")
             })?;
-            if client.connection.json {
-                return output::line(&serde_json::to_string(&notice).unwrap_or_default());
+            if client.format().is_json() {
+                return client.format().print_value(&notice);
             }
             output::record(
-                client.connection.format,
+                client.format(),
                 &[
                     ("id", notice.id.as_str().into()),
                     ("at", Cell::time(Some(&notice.at), "-", client.now())),

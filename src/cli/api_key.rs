@@ -237,8 +237,8 @@ pub const KEY_HEADINGS: [&str; 7] = [
 
 fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
     let listed = client.list_items(path)?;
-    if client.connection.json {
-        return output::line(&listed.json());
+    if client.format().is_json() {
+        return client.format().print_json(&listed.json());
     }
     let rows: Vec<Vec<Cell>> = listed
         .parse::<ApiKeyOut>()?
@@ -246,7 +246,7 @@ fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
         .map(|key| key_row(key, client.now()))
         .collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &KEY_HEADINGS,
         &rows,
         "no API keys; create one: keycroft api-key create NAME",
@@ -271,13 +271,13 @@ fn show_key(client: &Client, owner: &KeyScope, given: &str) -> Result<(), Failur
     let path = owner.path();
     let id = find_id(client, &path, "API key", given)?;
     let answer = client.get(&format!("{path}/{id}"))?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let key: ApiKeyOut = answer.parse()?;
     let time = |time: &Option<String>, nothing| Cell::time(time.as_deref(), nothing, client.now());
     output::record(
-        client.connection.format,
+        client.format(),
         &[
             ("name", key.name.as_str().into()),
             ("id", key.id.as_str().into()),
@@ -404,8 +404,8 @@ fn change_key(
 ) -> Result<(), Failure> {
     let id = find_id(client, path, "API key", given)?;
     let answer = client.patch(&format!("{path}/{id}"), body)?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let key: ApiKeyOut = answer.parse()?;
     write_stderr(&format!(

@@ -118,12 +118,14 @@ pub fn hand_over<T: serde::Serialize>(
         ));
     };
     let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
-    if client.connection.json && out.out.is_none() {
-        return place.put(&answer.text, &rotate);
+    if client.format().is_json() && out.out.is_none() {
+        return client
+            .format()
+            .print_json_by(&answer.text, |text| place.put(text, &rotate));
     }
     place.put(&secret, &rotate)?;
-    if client.connection.json {
-        return output::line(&serde_json::to_string(&key).unwrap_or_default());
+    if client.format().is_json() {
+        return client.format().print_value(&key);
     }
     write_stderr(&format!(
         "{done} API key {} ({}), {}, {}",

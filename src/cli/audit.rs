@@ -62,10 +62,13 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-pub fn run_audit(command: &AuditCommand, format: OutputArguments) -> Result<(), Failure> {
+pub fn run_audit(command: &AuditCommand, format: &OutputArguments) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments, format),
-        AuditCommand::Archive(arguments) => archive(arguments),
+        AuditCommand::Archive(arguments) => {
+            format.reject_field()?;
+            archive(arguments)
+        }
     }
 }
 
@@ -73,7 +76,7 @@ fn audit_failure(message: impl Into<String>) -> Failure {
     Failure::new(FAILED, message)
 }
 
-fn verify(arguments: &AuditVerifyArguments, format: OutputArguments) -> Result<(), Failure> {
+fn verify(arguments: &AuditVerifyArguments, format: &OutputArguments) -> Result<(), Failure> {
     if arguments.archive_only {
         return verify_all(arguments, None, format);
     }
@@ -92,7 +95,7 @@ fn open_log(database: &Database) -> Result<AuditLog, Failure> {
 fn verify_all(
     arguments: &AuditVerifyArguments,
     log: Option<&AuditLog>,
-    format: OutputArguments,
+    format: &OutputArguments,
 ) -> Result<(), Failure> {
     let mut files = Vec::new();
     for path in &arguments.archive {
@@ -176,7 +179,7 @@ fn verify_all(
     }
     if format.is_json() {
         let head = serde_json::json!({"number": head.number, "hash": head.hash.hex()});
-        return output::line(&head.to_string());
+        return format.print_value(&head);
     }
     output::line(&format!("{}\t{}", head.number, head.hash.hex()))
 }
@@ -206,7 +209,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
     let client = Client::local(
         local,
         &database.display().to_string(),
-        OutputArguments::default(),
+        &OutputArguments::default(),
     );
     let log = open_log(&arguments.database)?;
     let path = &arguments.file;

@@ -169,7 +169,7 @@ fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
 }
 
 /// `keycroft restore`.
-pub fn restore(arguments: &RestoreArguments, format: OutputArguments) -> Result<(), Failure> {
+pub fn restore(arguments: &RestoreArguments, format: &OutputArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let existing = if arguments.yes {
         Existing::MoveAside
@@ -200,7 +200,7 @@ pub fn restore(arguments: &RestoreArguments, format: OutputArguments) -> Result<
             })
         };
         let items: Vec<serde_json::Value> = restored.survivors.iter().map(item).collect();
-        return output::line(&serde_json::json!({ "items": items }).to_string());
+        return format.print_value(&serde_json::json!({ "items": items }));
     }
     output::table(format, &HEADINGS, &rows, "no API keys and hosts")
 }

@@ -24,14 +24,14 @@ pub struct MigrateArguments {
 }
 
 /// `keycroft check`.
-pub fn check(arguments: &CheckArguments, format: OutputArguments) -> Result<(), Failure> {
+pub fn check(arguments: &CheckArguments, format: &OutputArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let findings = Progress::during("checking", || AppState::examine(&path, &Clock::System));
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
     if format.is_json() {
         let item = |one: &Finding| serde_json::json!({"state": state(one), "what": one.subject, "found": one.words});
         let items: Vec<serde_json::Value> = findings.iter().map(item).collect();
-        output::line(&serde_json::json!({ "items": items }).to_string())?;
+        format.print_value(&serde_json::json!({ "items": items }))?;
     } else {
         output::table(format, &["state", "what", "found"], &rows, "no findings")?;
     }

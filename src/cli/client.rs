@@ -133,12 +133,16 @@ impl Client {
     }
 
     /// A client of a database on this machine; `shown` names it in messages.
-    pub fn local(local: Local, shown: &str, format: OutputArguments) -> Self {
+    pub fn local(local: Local, shown: &str, format: &OutputArguments) -> Self {
         Self {
             connection: Connection::of_database(shown, format),
             backend: Backend::Local(Box::new(local)),
             names_notices: Cell::new(false),
         }
+    }
+
+    pub const fn format(&self) -> &OutputArguments {
+        &self.connection.format
     }
 
     pub const fn is_local(&self) -> bool {

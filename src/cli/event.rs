@@ -116,7 +116,9 @@ pub fn run_event(arguments: EventArguments) -> Result<(), Failure> {
         EventCommand::Export { filter } => {
             let wanted = filter.parse()?;
             let client = arguments.place.client()?;
-            for_each_event(&client, &wanted, usize::MAX, |_, text| output::line(text))
+            for_each_event(&client, &wanted, usize::MAX, |_, text| {
+                client.format().print_json(text)
+            })
         }
     }
 }
@@ -125,7 +127,7 @@ fn list_events(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(),
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     let now = Clock::System.now();
-    let json = client.connection.json;
+    let json = client.format().is_json();
     for_each_event(client, wanted, limit, |event, text| {
         if json {
             texts.push(text.to_owned());
@@ -135,12 +137,12 @@ fn list_events(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(),
         Ok(())
     })?;
     if json {
-        return output::line(&format!(
+        return client.format().print_json(&format!(
             "{{\"items\":[{}],\"next\":null}}",
             texts.join(",")
         ));
     }
-    output::table(client.connection.format, &HEADINGS, &rows, "no events")
+    output::table(client.format(), &HEADINGS, &rows, "no events")
 }
 
 fn show_event(client: &Client, number: i64) -> Result<(), Failure> {
@@ -169,8 +171,8 @@ fn show_event(client: &Client, number: i64) -> Result<(), Failure> {
         .zip(listed.raw())
         .find(|(event, _)| event.number == number);
     let (event, text) = found.ok_or_else(missing)?;
-    if client.connection.json {
-        return output::line(text);
+    if client.format().is_json() {
+        return client.format().print_json(text);
     }
     let changes = |values: &std::collections::BTreeMap<String, String>| -> Cell {
         let pairs = values.iter().map(|(name, value)| format!("{name}={value}"));
@@ -181,7 +183,7 @@ fn show_event(client: &Client, number: i64) -> Result<(), Failure> {
     rows.push(("request id", Cell::maybe(event.request_id.as_deref())));
     rows.push(("before", changes(&event.before)));
     rows.push(("after", changes(&event.after)));
-    output::record(client.connection.format, &rows)
+    output::record(client.format(), &rows)
 }
 
 const HEADINGS: [&str; 10] = [

@@ -67,8 +67,8 @@ pub fn explain(
         }
     }
     let answer = client.get(&format!("{path}/{id}/explain?{}", query.join("&")))?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let explained: ExplanationOut = answer.parse()?;
     let word = |passed| match passed {
@@ -88,7 +88,7 @@ pub fn explain(
         })
         .collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &["check", "holds", "why"],
         &rows,
         "no checks",

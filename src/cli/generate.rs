@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::completion;
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output;
+use crate::terminal::output::{self, OutputArguments};
 use crate::wire::OPENAPI;
 
 #[derive(Args)]
@@ -32,8 +32,8 @@ pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
 }
 
 /// `keycroft openapi`: the document that a server of this version serves as `/openapi.json`.
-pub fn openapi() -> Result<(), Failure> {
-    output::line(OPENAPI.trim_end())
+pub fn openapi(format: &OutputArguments) -> Result<(), Failure> {
+    format.print_json(OPENAPI.trim_end())
 }
 
 /// `keycroft man`.

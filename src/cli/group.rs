@@ -77,14 +77,14 @@ pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
     match arguments.command {
         GroupCommand::List => {
             let listed = client.list_items(PATH)?;
-            if client.connection.json {
-                return output::line(&listed.json());
+            if client.format().is_json() {
+                return client.format().print_json(&listed.json());
             }
             let groups: Vec<GroupOut> = listed.parse()?;
             let now = client.now();
             let rows: Vec<Vec<Cell>> = groups.iter().map(|one| group_row(one, now)).collect();
             output::table(
-                client.connection.format,
+                client.format(),
                 &GROUP_HEADINGS,
                 &rows,
                 "no groups; create one: keycroft group create NAME",
@@ -96,12 +96,12 @@ pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
         }
         GroupCommand::Show { name } => {
             let group = find_group(&client, &name)?;
-            if client.connection.json {
-                return output::line(&serde_json::to_string(&group).unwrap_or_default());
+            if client.format().is_json() {
+                return client.format().print_value(&group);
             }
             let cells = group_row(&group, client.now());
             let rows: Vec<(&str, Cell)> = GROUP_HEADINGS.into_iter().zip(cells).collect();
-            output::record(client.connection.format, &rows)
+            output::record(client.format(), &rows)
         }
         GroupCommand::Delete { names, yes } => {
             let deletion = |name: &String| Deletion {
@@ -167,8 +167,8 @@ fn members(group: &GroupOut) -> String {
 }
 
 fn report_done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
-    if client.connection.json {
-        return output::line(json);
+    if client.format().is_json() {
+        return client.format().print_json(json);
     }
     write_stderr(words);
     Ok(())
@@ -262,6 +262,7 @@ enum ServiceCommand {
 pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/services";
     if let ServiceCommand::Print(wanted) = &arguments.command {
+        arguments.place.remote.format.reject_field()?;
         return super::proxy::print(wanted);
     }
     let client = arguments.place.client()?;
@@ -269,8 +270,8 @@ pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
         ServiceCommand::Print(wanted) => super::proxy::print(&wanted),
         ServiceCommand::List => {
             let listed = client.list_items(PATH)?;
-            if client.connection.json {
-                return output::line(&listed.json());
+            if client.format().is_json() {
+                return client.format().print_json(&listed.json());
             }
             let now = client.now();
             let row = |service: &ServiceOut| {
@@ -282,7 +283,7 @@ pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
             };
             let rows: Vec<Vec<Cell>> = listed.parse::<ServiceOut>()?.iter().map(row).collect();
             output::table(
-                client.connection.format,
+                client.format(),
                 &["name", "created", "permissions"],
                 &rows,
                 "no services; create one: keycroft service create NAME",
@@ -369,8 +370,8 @@ fn service_use(service: &ServiceOut, now: Time) -> String {
 
 fn show_service(client: &Client, path: &str) -> Result<(), Failure> {
     let answer = client.get(path)?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let service: ServiceOut = answer.parse()?;
     let now = client.now();
@@ -379,7 +380,7 @@ fn show_service(client: &Client, path: &str) -> Result<(), Failure> {
     let last_used = service.last_used_at.as_ref().and_then(Option::as_deref);
     let count = |count: Option<u32>| Cell::from(count.unwrap_or_default().to_string());
     output::record(
-        client.connection.format,
+        client.format(),
         &[
             ("name", service.name.as_str().into()),
             ("created", Cell::time(Some(&service.created_at), "-", now)),

@@ -88,6 +88,11 @@ pub fn run_host(arguments: HostArguments) -> Result<(), Failure> {
         HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
         HostCommand::Delete { hosts, yes } => admin::delete_host(&place.client()?, &hosts, yes),
         HostCommand::Enroll(wanted) => enroll::enroll_host(&wanted, &place.remote),
+        HostCommand::AuthorizedKeys(_) | HostCommand::Check(_)
+            if place.remote.format.field.is_some() =>
+        {
+            place.remote.format.reject_field()
+        }
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::print_authorized_keys(&wanted),
         HostCommand::Sync { place } => sync::sync(&place),
         HostCommand::RotateCredential { place } => rotate::run_rotate_credential(&place),

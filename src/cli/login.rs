@@ -271,7 +271,7 @@ fn oauth_failure(client: &Client, status: u16, text: &str, code: u8) -> Failure 
         _ => code,
     };
     let mut failure = Failure::new(code, problem.error_description);
-    if client.connection.json {
+    if client.format().is_json() {
         failure.problem = Some(text.to_owned());
     }
     failure
@@ -336,8 +336,8 @@ fn save_login(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), 
         credentials.contexts.insert(name.to_owned(), saved);
         Ok(())
     })?;
-    if connection.json {
-        crate::terminal::output::line(&answer.text)?;
+    if client.format().is_json() {
+        client.format().print_json(&answer.text)?;
     }
     let credential = connection.credential()?;
     write_stderr(&format!(

@@ -19,7 +19,6 @@ mod deletion;
 mod event;
 mod expiration_notice;
 mod explain;
-mod field;
 mod generate;
 mod group;
 mod health;
@@ -175,11 +174,8 @@ pub fn run() -> ExitCode {
         if let Some(done) = topic::print_if_requested(&arguments) {
             return done;
         }
-        if let Some(done) = field::run_if_requested(&arguments) {
-            return done;
-        }
         match Arguments::try_parse_from(&arguments) {
-            Ok(arguments) => run_command(arguments.command, arguments.format),
+            Ok(arguments) => run_command(arguments.command, &arguments.format),
             Err(error) => {
                 // Only help needs the complete tree: sshd waits for each run.
                 let error = command_tree()
@@ -205,8 +201,17 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn run_command(command: Command, format: OutputArguments) -> Result<(), exit::Failure> {
+fn run_command(command: Command, format: &OutputArguments) -> Result<(), exit::Failure> {
     match command {
+        Command::AuthorizedKeys(_)
+        | Command::Backup(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::ServiceUnit(_)
+            if format.field.is_some() =>
+        {
+            format.reject_field()
+        }
         Command::Serve(arguments) => serve::run_server(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
@@ -241,17 +246,16 @@ fn run_command(command: Command, format: OutputArguments) -> Result<(), exit::Fa
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
-        Command::Openapi => generate::openapi(),
+        Command::Openapi => generate::openapi(format),
         Command::Man(arguments) => generate::man(&arguments, command_tree()),
         Command::ServiceUnit(arguments) => service_unit::run_service_unit(&arguments),
         Command::Version => version(format),
     }
 }
 
-fn version(format: OutputArguments) -> Result<(), exit::Failure> {
+fn version(format: &OutputArguments) -> Result<(), exit::Failure> {
     if format.is_json() {
-        let version = serde_json::json!({"version": env!("CARGO_PKG_VERSION")});
-        return output::line(&version.to_string());
+        return format.print_value(&serde_json::json!({"version": env!("CARGO_PKG_VERSION")}));
     }
     output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION")))
 }

@@ -97,12 +97,12 @@ pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failu
         NoticeChannelCommand::List => list_channels(&client),
         NoticeChannelCommand::Show { name } => {
             let channel = find_channel(&client, &name)?;
-            if client.connection.json {
-                return output::line(&serde_json::to_string(&channel).unwrap_or_default());
+            if client.format().is_json() {
+                return client.format().print_value(&channel);
             }
             let cells = row(&channel, client.now());
             let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(cells).collect();
-            output::record(client.connection.format, &rows)
+            output::record(client.format(), &rows)
         }
         NoticeChannelCommand::Create {
             name,
@@ -142,8 +142,8 @@ pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failu
                 admins,
             };
             let answer = client.patch(&channel_path(&channel), &patch)?;
-            if client.connection.json {
-                return output::line(&answer.text);
+            if client.format().is_json() {
+                return client.format().print_json(&answer.text);
             }
             write_stderr(&format!("changed the channel {name}"));
             Ok(())
@@ -183,14 +183,14 @@ fn row(channel: &NoticeChannelOut, now: Time) -> Vec<Cell> {
 
 fn list_channels(client: &Client) -> Result<(), Failure> {
     let listed = client.list_items(PATH)?;
-    if client.connection.json {
-        return output::line(&listed.json());
+    if client.format().is_json() {
+        return client.format().print_json(&listed.json());
     }
     let now = client.now();
     let channels: Vec<NoticeChannelOut> = listed.parse()?;
     let rows: Vec<Vec<Cell>> = channels.iter().map(|channel| row(channel, now)).collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &HEADINGS,
         &rows,
         "no channels; create one: keycroft notice-channel create NAME --kind ntfy --url URL",
@@ -206,8 +206,8 @@ fn create_channel(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Resul
             return Err(failure);
         }
     };
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let channel: NoticeChannelOut = answer.parse()?;
     match channel.secret.as_ref().and_then(Option::as_ref) {
@@ -247,8 +247,8 @@ pub fn test_channel(client: &Client, name: &str) -> Result<(), Failure> {
         let deliveries: Vec<NoticeDeliveryOut> =
             client.list_items("/api/v1/notices/deliveries")?.parse()?;
         if let Some(delivery) = deliveries.into_iter().find(|one| one.id == sent.id) {
-            if client.connection.json {
-                output::line(&serde_json::to_string(&delivery).unwrap_or_default())?;
+            if client.format().is_json() {
+                client.format().print_value(&delivery)?;
             }
             return report(&delivery);
         }
@@ -276,8 +276,8 @@ fn report(delivery: &NoticeDeliveryOut) -> Result<(), Failure> {
 /// `keycroft notice deliveries`.
 pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
     let listed = client.list_items("/api/v1/notices/deliveries")?;
-    if client.connection.json {
-        return output::line(&listed.json());
+    if client.format().is_json() {
+        return client.format().print_json(&listed.json());
     }
     let now = client.now();
     let row = |delivery: &NoticeDeliveryOut| -> Vec<Cell> {
@@ -300,7 +300,7 @@ pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
         .map(row)
         .collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &[
             "when", "notice", "channel", "to", "state", "try", "status", "next try", "detail",
         ],

@@ -44,12 +44,12 @@ pub fn run_notice_preferences(client: &Client, wanted: &Preferences) -> Result<(
         if wanted.email.is_some() {
             write_stderr("Keycroft sends a link to this address; open it and confirm the address");
         }
-        if client.connection.json {
-            return output::line(&answer.text);
+        if client.format().is_json() {
+            return client.format().print_json(&answer.text);
         }
         preferences = answer.parse()?;
-    } else if client.connection.json {
-        return output::line(&client.get(PATH)?.text);
+    } else if client.format().is_json() {
+        return client.format().print_json(&client.get(PATH)?.text);
     }
     show_preferences(client, &preferences)
 }
@@ -133,7 +133,7 @@ fn show_preferences(client: &Client, preferences: &NoticePreferencesOut) -> Resu
         .filter(|kind| !kind.offered.is_empty());
     let rows: Vec<Vec<Cell>> = kinds.map(row).collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &["notice", "on", "off", "meaning"],
         &rows,
         "this server sends no notices yet; ask an admin to create a channel",

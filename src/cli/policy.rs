@@ -70,8 +70,8 @@ pub fn run_policy(arguments: PolicyArguments) -> Result<(), Failure> {
         PolicyCommand::Show => {
             let client = arguments.place.client()?;
             let text = client.get("/api/v1/policy")?.text;
-            if client.connection.json {
-                output::line(&text)
+            if client.format().is_json() {
+                client.format().print_json(&text)
             } else {
                 print(&client, &text)
             }
@@ -83,8 +83,8 @@ pub fn run_policy(arguments: PolicyArguments) -> Result<(), Failure> {
                 return preview(&client, &patch);
             }
             let text = client.patch("/api/v1/policy", &patch)?.text;
-            if client.connection.json {
-                return output::line(&text);
+            if client.format().is_json() {
+                return client.format().print_json(&text);
             }
             write_stderr(&format!(
                 "changed the policy {}; existing credentials stay unchanged",
@@ -98,8 +98,8 @@ pub fn run_policy(arguments: PolicyArguments) -> Result<(), Failure> {
 fn preview(client: &Client, patch: &PolicyPatch) -> Result<(), Failure> {
     let answer = client.post("/api/v1/policy/preview", patch)?;
     let preview: PolicyPreviewOut = answer.parse()?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let row = |one: &ExceedingOut| -> Vec<Cell> {
         vec![
@@ -116,7 +116,7 @@ fn preview(client: &Client, patch: &PolicyPatch) -> Result<(), Failure> {
     };
     let rows: Vec<Vec<Cell>> = preview.exceeding.iter().map(row).collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &["kind", "id", "name", "owner", "expires", "why"],
         &rows,
         "no credential exceeds this policy",
@@ -184,7 +184,7 @@ fn print(client: &Client, text: &str) -> Result<(), Failure> {
         .iter()
         .filter_map(|(name, _)| Some((*name, shown(policy.get(*name)?).into())))
         .collect();
-    output::record(client.connection.format, &rows)
+    output::record(client.format(), &rows)
 }
 
 #[derive(Args)]
@@ -200,12 +200,12 @@ pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let sweep = || client.post("/api/v1/sweep", &NothingIn {});
     let answer = Progress::during("sweeping", sweep)?;
     let swept: SweptOut = answer.parse()?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let count = |count: usize| Cell::from(count.to_string());
     output::record(
-        client.connection.format,
+        client.format(),
         &[
             ("api_keys", count(swept.api_keys)),
             ("tokens", count(swept.tokens)),

@@ -91,7 +91,7 @@ impl Client {
         {
             failure.hint = Some(format!("again in {seconds} seconds"));
         }
-        if self.connection.json {
+        if self.format().is_json() {
             failure.problem = Some(text.to_owned());
         }
         failure

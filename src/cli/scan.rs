@@ -22,7 +22,7 @@ pub struct ScanArguments {
 }
 
 /// Prints `path:line: id` for each secret found, never the secret; exit code 1 when there is any.
-pub fn run_scan(arguments: &ScanArguments, format: OutputArguments) -> Result<(), Failure> {
+pub fn run_scan(arguments: &ScanArguments, format: &OutputArguments) -> Result<(), Failure> {
     let mut scan = SecretScan {
         format,
         found: 0,
@@ -50,15 +50,15 @@ pub fn run_scan(arguments: &ScanArguments, format: OutputArguments) -> Result<()
 }
 
 /// The state of one run.
-struct SecretScan {
-    format: OutputArguments,
+struct SecretScan<'a> {
+    format: &'a OutputArguments,
     found: usize,
     files: u64,
     unread: usize,
     progress: Progress,
 }
 
-impl SecretScan {
+impl SecretScan<'_> {
     fn walk(&mut self, path: &Path) -> Result<(), Failure> {
         // Links are not followed: their targets are scanned in their own place, and no circle is walked.
         let kind = match fs::symlink_metadata(path) {
@@ -99,7 +99,7 @@ impl SecretScan {
             self.progress.clear();
             if self.format.is_json() {
                 let finding = serde_json::json!({"path": path, "line": line, "id": id.to_string()});
-                return output::line(&finding.to_string());
+                return self.format.print_value(&finding);
             }
             output::line(&format!("{path}:{line}: {id}"))
         };

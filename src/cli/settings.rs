@@ -41,7 +41,7 @@ pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
                 )
             })
             .collect();
-        return output::line(&Value::Object(members).to_string());
+        return remote.format.print_value(&members);
     }
     let rows: Vec<_> = settings
         .into_iter()
@@ -50,7 +50,7 @@ pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
         })
         .collect();
     output::table(
-        remote.format,
+        &remote.format,
         &["setting", "value", "source"],
         &rows,
         "no settings",

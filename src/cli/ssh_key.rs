@@ -203,13 +203,13 @@ const HEADINGS: [&str; 7] = [
 
 fn list_ssh_keys(client: &Client, scope: &UserScope) -> Result<(), Failure> {
     let listed = client.list_items(&scope.path())?;
-    if client.connection.json {
-        return output::line(&listed.json());
+    if client.format().is_json() {
+        return client.format().print_json(&listed.json());
     }
     let keys: Vec<SshKeyOut> = listed.parse()?;
     let rows: Vec<Vec<Cell>> = keys.iter().map(|key| row(key, client.now())).collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &HEADINGS,
         &rows,
         "no SSH keys; add one: keycroft ssh-key add",
@@ -260,8 +260,8 @@ fn find_ssh_key(
 
 fn show_ssh_key(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> {
     let (key, text) = find_ssh_key(client, scope, given)?;
-    if client.connection.json {
-        return output::line(&text);
+    if client.format().is_json() {
+        return client.format().print_json(&text);
     }
     let time = |time: &Option<String>, nothing| Cell::time(time.as_deref(), nothing, client.now());
     let mut rows = vec![
@@ -283,7 +283,7 @@ fn show_ssh_key(client: &Client, scope: &UserScope, given: &str) -> Result<(), F
     if let Some(others) = &key.shared_with {
         rows.push(("also of", Cell::words(others)));
     }
-    output::record(client.connection.format, &rows)
+    output::record(client.format(), &rows)
 }
 
 fn add_generated(client: &Client, key: GeneratedKey) -> Result<(), Failure> {
@@ -355,8 +355,8 @@ fn options_of(key: &SshKeyOut) -> Vec<String> {
 
 /// Reports the result of a change; with --json prints the key.
 fn report_change(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
-    if client.connection.json {
-        return output::line(text);
+    if client.format().is_json() {
+        return client.format().print_json(text);
     }
     let options = options_of(key);
     let options = if options.is_empty() {

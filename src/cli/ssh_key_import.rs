@@ -274,25 +274,22 @@ const HEADINGS: [&str; 5] = ["user", "file and line", "outcome", "name", "why no
 fn show_results(client: &Client, results: &[FileResult]) -> Result<(), Failure> {
     let lines = || results.iter().flat_map(|file| &file.lines);
     let count = |outcome: &str| lines().filter(|line| line.outcome == outcome).count();
-    if client.connection.json {
+    if client.format().is_json() {
         let files: Vec<serde_json::Value> = results
             .iter()
             .map(|file| {
                 serde_json::json!({"file": file.file, "username": file.user, "lines": file.lines})
             })
             .collect();
-        output::line(&serde_json::json!({ "items": files }).to_string())?;
+        client
+            .format()
+            .print_value(&serde_json::json!({ "items": files }))?;
     } else {
         let rows: Vec<Vec<Cell>> = results
             .iter()
             .flat_map(|file| file.lines.iter().map(|line| row(file, line)))
             .collect();
-        output::table(
-            client.connection.format,
-            &HEADINGS,
-            &rows,
-            "no keys in the file",
-        )?;
+        output::table(client.format(), &HEADINGS, &rows, "no keys in the file")?;
     }
     let (added, present, rejected) = (count("added"), count("present"), count(REJECTED));
     write_stderr(&format!(

@@ -79,7 +79,7 @@ impl TargetArguments {
         Ok(Client::local(
             Local::open(path, missing)?,
             &shown,
-            self.remote.format,
+            &self.remote.format,
         ))
     }
 }

@@ -95,8 +95,8 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
     match arguments.command {
         TokenCommand::List { owner } => {
             let listed = client.list_items(&owner.path("tokens"))?;
-            if client.connection.json {
-                return output::line(&listed.json());
+            if client.format().is_json() {
+                return client.format().print_json(&listed.json());
             }
             let rows: Vec<Vec<Cell>> = listed
                 .parse::<TokenOut>()?
@@ -104,7 +104,7 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
                 .map(|token| token_row(token, client.now()))
                 .collect();
             output::table(
-                client.connection.format,
+                client.format(),
                 &KEY_HEADINGS,
                 &rows,
                 "no tokens; create one: keycroft token create",
@@ -143,12 +143,12 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
 fn show_token(client: &Client, path: &str, given: &str) -> Result<(), Failure> {
     let id = find_id(client, path, "token", given)?;
     let answer = client.get(&format!("{path}/{id}"))?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let cells = token_row(&answer.parse()?, client.now());
     let rows: Vec<(&str, Cell)> = KEY_HEADINGS.into_iter().zip(cells).collect();
-    output::record(client.connection.format, &rows)
+    output::record(client.format(), &rows)
 }
 
 fn delete_tokens(
@@ -208,12 +208,14 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
         ));
     };
     let lost = format!("keycroft token delete {}", token.id);
-    if client.connection.json && out.out.is_none() {
-        return place.put(&answer.text, &lost);
+    if client.format().is_json() && out.out.is_none() {
+        return client
+            .format()
+            .print_json_by(&answer.text, |text| place.put(text, &lost));
     }
     place.put(&secret, &lost)?;
-    if client.connection.json {
-        return output::line(&serde_json::to_string(&token).unwrap_or_default());
+    if client.format().is_json() {
+        return client.format().print_value(&token);
     }
     write_stderr(&format!(
         "created token {} ({}), {}",
@@ -303,18 +305,13 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
     match arguments.command {
         SessionCommand::List { owner } => {
             let listed = client.list_items(&owner.path("sessions"))?;
-            if client.connection.json {
-                return output::line(&listed.json());
+            if client.format().is_json() {
+                return client.format().print_json(&listed.json());
             }
             let now = client.now();
             let sessions: Vec<SessionOut> = listed.parse()?;
             let rows: Vec<Vec<Cell>> = sessions.iter().map(|one| session_row(one, now)).collect();
-            output::table(
-                client.connection.format,
-                &SESSION_HEADINGS,
-                &rows,
-                "no sessions",
-            )
+            output::table(client.format(), &SESSION_HEADINGS, &rows, "no sessions")
         }
         SessionCommand::Delete {
             sessions,
@@ -348,12 +345,12 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
                 Failure::new(NOT_FOUND, format!("session {session:?} not found"))
                     .hint("keycroft session list")
             })?;
-            if client.connection.json {
-                return output::line(&serde_json::to_string(&found).unwrap_or_default());
+            if client.format().is_json() {
+                return client.format().print_value(&found);
             }
             let cells = session_row(&found, client.now());
             let rows: Vec<(&str, Cell)> = SESSION_HEADINGS.into_iter().zip(cells).collect();
-            output::record(client.connection.format, &rows)
+            output::record(client.format(), &rows)
         }
         SessionCommand::DeleteOthers { yes } => {
             confirm("Sign out all your console sessions?", yes)?;

@@ -332,8 +332,8 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
         added.username,
         client.place()
     ));
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     match added.invitation {
         None => Ok(()),
@@ -347,13 +347,13 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
 
 fn list_users(client: &Client) -> Result<(), Failure> {
     let listed = client.list_items("/api/v1/users")?;
-    if client.connection.json {
-        return output::line(&listed.json());
+    if client.format().is_json() {
+        return client.format().print_json(&listed.json());
     }
     let users: Vec<UserOut> = listed.parse()?;
     let rows: Vec<Vec<Cell>> = users.iter().map(|user| row(user, client.now())).collect();
     output::table(
-        client.connection.format,
+        client.format(),
         &HEADINGS,
         &rows,
         "no users; create one: keycroft user create NAME",
@@ -362,8 +362,8 @@ fn list_users(client: &Client) -> Result<(), Failure> {
 
 fn show_user(client: &Client, name: &str) -> Result<(), Failure> {
     let answer = client.get(&path(name)?)?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let user: UserOut = answer.parse()?;
     let cells = row(&user, client.now());
@@ -371,13 +371,13 @@ fn show_user(client: &Client, name: &str) -> Result<(), Failure> {
     if let Some(factors) = &user.second_factor {
         rows.push(("second factor", factors.words().into()));
     }
-    output::record(client.connection.format, &rows)
+    output::record(client.format(), &rows)
 }
 
 fn change_user(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<(), Failure> {
     let answer = client.patch(&path(name)?, patch)?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     write_stderr(&format!("{done} {name} {}", client.place()));
     Ok(())
@@ -397,8 +397,8 @@ fn warn_of_loopback(client: &Client, link: &str) {
 
 fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     let answer = client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let fresh: LinkOut = answer.parse()?;
     write_stderr(&format!(
@@ -410,8 +410,8 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
 
 fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
     let answer = client.delete(&format!("{}/second-factor", path(name)?))?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let fresh: LinkOut = answer.parse()?;
     write_stderr(&format!(
@@ -444,8 +444,8 @@ fn offboard_user(client: &Client, name: &str, dry_run: bool, yes: bool) -> Resul
     let path = format!("{}/offboard", path(name)?);
     if dry_run {
         let answer = client.get(&path)?;
-        if client.connection.json {
-            return output::line(&answer.text);
+        if client.format().is_json() {
+            return client.format().print_json(&answer.text);
         }
         let preview: OffboardPreviewOut = answer.parse()?;
         return output::line(&format!("{name}: {}", credentials_text(&preview)));
@@ -464,8 +464,8 @@ fn offboard_user(client: &Client, name: &str, dry_run: bool, yes: bool) -> Resul
         )?;
     }
     let answer = client.post(&path, &NothingIn {})?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let OffboardOut {
         api_keys,
@@ -487,6 +487,7 @@ fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Res
         )
         .hint(format!("keycroft user token {name} --db FILE")));
     }
+    client.format().reject_field()?;
     let place = out.open()?;
     let wanted = TokenIn {
         expires_in: expires,

@@ -55,15 +55,15 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
             .collect()
     };
     let expires = Some(value("Keycroft-Expires")).filter(|text| !text.is_empty());
-    if client.connection.json {
+    if client.format().is_json() {
         let out = json!({
             "active": true, "username": value("Remote-User"), "display_name": value("Remote-Name"), "groups": words("Remote-Groups", ','),
             "id": value("Keycroft-Credential"), "kind": value("Keycroft-Kind"), "permissions": words("Keycroft-Permissions", ' '), "expires_at": expires,
         });
-        return output::line(&out.to_string());
+        return client.format().print_value(&out);
     }
     output::record(
-        client.connection.format,
+        client.format(),
         &[
             ("username", value("Remote-User").into()),
             ("display name", value("Remote-Name").into()),
@@ -159,16 +159,19 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
         .map(|body| ("application/json", body.as_slice()));
     let (status, headers, text): (u16, HeaderMap, Zeroizing<String>) =
         client.exchange(method.clone(), &arguments.path, sent)?;
-    if !text.is_empty() {
-        output::line(&text)?;
+    let is_done = (200..300).contains(&status);
+    // A problem has no field of the expected answer.
+    let is_printed = is_done || client.format().field.is_none();
+    if is_printed && !text.is_empty() {
+        client.format().print_json(&text)?;
     }
-    if (200..300).contains(&status) {
+    if is_done {
         return Ok(());
     }
     let what = format!("{method} {}", arguments.path);
     let failure = client.failure(status, &headers, &text, &what);
     // The answer was printed: it is not repeated.
-    Err(if failure.problem.is_some() {
+    Err(if is_printed && failure.problem.is_some() {
         Failure::quiet(failure.code)
     } else {
         failure

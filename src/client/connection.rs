@@ -45,9 +45,6 @@ pub struct Remote {
     pub insecure_http: bool,
     #[command(flatten)]
     pub format: OutputArguments,
-    /// Print only this field of the answer, such as id; for a list, one line for each item
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Output")]
-    pub field: Option<String>,
 }
 
 /// The address of a server: `https://` or `http://`, a host and an optional port, without a path.
@@ -191,13 +188,12 @@ pub struct Connection {
     pub overridden: Option<String>,
     pub ca_file: Option<PathBuf>,
     pub insecure_http: bool,
-    pub json: bool,
     pub format: OutputArguments,
 }
 
 impl Connection {
     /// A database on this machine, which needs no credential.
-    pub fn of_database(shown: &str, format: OutputArguments) -> Self {
+    pub fn of_database(shown: &str, format: &OutputArguments) -> Self {
         Self {
             server: ServerAddress(shown.to_owned()),
             server_source: SettingSource::Flag("--db"),
@@ -206,8 +202,7 @@ impl Connection {
             overridden: None,
             ca_file: None,
             insecure_http: false,
-            json: format.is_json(),
-            format,
+            format: format.clone(),
         }
     }
 
@@ -229,8 +224,7 @@ impl Connection {
             overridden: None,
             ca_file: self.ca_file.clone(),
             insecure_http: self.insecure_http,
-            json: self.json,
-            format: self.format,
+            format: self.format.clone(),
         }
     }
 
@@ -317,8 +311,7 @@ impl Remote {
             overridden: None,
             ca_file: None,
             insecure_http: false,
-            json: self.format.is_json(),
-            format: self.format,
+            format: self.format.clone(),
         };
         let address = self
             .server

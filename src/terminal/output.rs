@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+mod json;
 mod layout;
 mod pager;
 mod progress;
@@ -48,7 +49,7 @@ pub enum OutputFormat {
 }
 
 /// The form of results, as the flags choose it.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct OutputArguments {
     /// Format: table, wide (a table with all columns, uncut), json or tsv [default: table on a terminal, otherwise tsv]
     #[arg(
@@ -67,15 +68,18 @@ pub struct OutputArguments {
     /// Print only ids in lists, and no notes on standard error
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
+    /// Print only this field of the answer, such as id; for a list, one line for each item
+    #[arg(long, global = true, value_name = "NAME", value_parser = json::parse_field, help_heading = "Output")]
+    pub field: Option<String>,
 }
 
 impl OutputArguments {
-    pub fn is_json(self) -> bool {
-        self.json || self.output == Some(OutputFormat::Json)
+    pub fn is_json(&self) -> bool {
+        self.json || self.field.is_some() || self.output == Some(OutputFormat::Json)
     }
 
     /// The form of tables and records: without a flag one for people on a terminal, and one for programs elsewhere.
-    fn of_table(self) -> OutputFormat {
+    fn of_table(&self) -> OutputFormat {
         match self.output {
             Some(OutputFormat::Json) | None if io::stdout().is_terminal() => OutputFormat::Table,
             Some(OutputFormat::Json) | None => OutputFormat::Tsv,
@@ -194,7 +198,7 @@ pub fn lifetime_text(expires_at: Option<&str>, now: Time) -> String {
 
 /// Writes rows under headings, each row on one line. An empty list is the sentence `empty` on standard error, for people.
 pub fn table(
-    format: OutputArguments,
+    format: &OutputArguments,
     headings: &[&str],
     rows: &[Vec<Cell>],
     empty: &str,
@@ -234,7 +238,7 @@ pub fn table(
 }
 
 /// One object: a line a value, `name<tab>value` for programs.
-pub fn record(format: OutputArguments, rows: &[(&str, Cell)]) -> Result<(), Failure> {
+pub fn record(format: &OutputArguments, rows: &[(&str, Cell)]) -> Result<(), Failure> {
     let to_people = format.of_table() != OutputFormat::Tsv;
     let style = Terminal::of_stdout().style;
     for (name, cell) in rows {
@@ -299,10 +303,10 @@ fn file_failure(path: &Path, error: &io::Error) -> Failure {
 
 impl SecretDestination {
     /// Writes the secret alone to its destination.
-    pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
-        let written = match self.file {
+    pub fn put(&self, secret: &str, lost: &str) -> Result<(), Failure> {
+        let written = match &self.file {
             None => print_text(secret).map_err(|error| format!("standard output: {error}")),
-            Some((mut file, path)) => writeln!(file, "{secret}")
+            Some((file, path)) => writeln!(&*file, "{secret}")
                 .and_then(|()| file.sync_all())
                 .map_err(|error| format!("{}: {error}", path.display())),
         };

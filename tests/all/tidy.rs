@@ -49,11 +49,22 @@ const RULES: &[Rule] = &[
             "cli/systemd.rs",
         ],
     ),
-    only("serde", &["wire/", "http/", "client/", "host/", "cli/"]),
+    only(
+        "serde",
+        &[
+            "wire/",
+            "http/",
+            "terminal/output/json.rs",
+            "client/",
+            "host/",
+            "cli/",
+        ],
+    ),
     only(
         "serde_json",
         &[
             "http/",
+            "terminal/output/json.rs",
             "host/",
             "cli/",
             "wire/credential.rs",

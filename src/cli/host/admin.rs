@@ -46,8 +46,8 @@ pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), F
             return Err(failure);
         }
     };
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let created: EnrollmentCodeOut = answer.parse()?;
     place.put(
@@ -93,8 +93,8 @@ fn shared(host: &HostOut) -> String {
 /// `keycroft host list`.
 pub fn list_hosts(client: &Client) -> Result<(), Failure> {
     let listed = client.list_items(PATH)?;
-    if client.connection.json {
-        return output::line(&listed.json());
+    if client.format().is_json() {
+        return client.format().print_json(&listed.json());
     }
     let now = client.now();
     let hosts: Vec<HostOut> = listed.parse()?;
@@ -120,7 +120,7 @@ pub fn list_hosts(client: &Client) -> Result<(), Failure> {
         "version",
     ];
     output::table(
-        client.connection.format,
+        client.format(),
         &headings,
         &rows,
         "no hosts; create an enrollment code: keycroft host enroll-code",
@@ -131,13 +131,13 @@ pub fn list_hosts(client: &Client) -> Result<(), Failure> {
 pub fn show_host(client: &Client, given: &str) -> Result<(), Failure> {
     let id = find_id(client, PATH, "host", given)?;
     let answer = client.get(&format!("{PATH}/{id}"))?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let now = client.now();
     let host: HostOut = answer.parse()?;
     output::record(
-        client.connection.format,
+        client.format(),
         &[
             ("name", host.name.as_str().into()),
             ("id", host.id.as_str().into()),
@@ -232,8 +232,8 @@ pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Fail
         ..HostPatch::default()
     };
     let answer = client.patch(&format!("{PATH}/{id}"), &patch)?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let host: HostOut = answer.parse()?;
     if host.paused {
@@ -269,8 +269,8 @@ pub fn edit_host(client: &Client, wanted: EditHost) -> Result<(), Failure> {
     }
     let id = find_id(client, PATH, "host", &wanted.host)?;
     let answer = client.patch(&format!("{PATH}/{id}"), &patch)?;
-    if client.connection.json {
-        return output::line(&answer.text);
+    if client.format().is_json() {
+        return client.format().print_json(&answer.text);
     }
     let host: HostOut = answer.parse()?;
     write_stderr(&format!("saved {} ({})", host.name, host.id));

@@ -448,4 +448,73 @@ fn single_field_is_printed_raw() {
     assert!(none.contains("username"), "it says which there are: {none}");
     lab.bad("api-key show nobody --field id", 3);
     lab.bad("whoami --field= ", 2);
+    for line in ["-o table whoami --field kind", "--field=kind whoami --json"] {
+        assert_eq!(lab.expect_success(line), "token\n", "{line}");
+    }
+    let events = lab.expect_success("event export --action api-key.create --field target.name");
+    assert_eq!(events, "two\none\n");
+    assert_eq!(
+        lab.expect_success("api GET /api/v1/me --field role"),
+        "admin\n"
+    );
+    assert_eq!(
+        lab.expect_success("session list --field id"),
+        "",
+        "no items"
+    );
+    // The problem of a failed request has fields, too.
+    let missing = lab.bad("api GET /api/v1/api-keys/none --field status", 3);
+    assert!(missing.contains("urn:keycroft:problem:"), "{missing}");
+    lab.expect_success("logout");
+    lab.bad("status --field username", 4);
+}
+
+#[test]
+fn new_secret_is_printed_as_a_field() {
+    let lab = Lab::signed_in();
+    for line in [
+        "api-key create one --field secret",
+        "api-key rotate one --now --field secret",
+        "token create --field secret",
+    ] {
+        let secret = lab.expect_success(line);
+        let verified = lab
+            .command()
+            .args(["verify", "--field", "active"])
+            .fed(&secret);
+        assert_eq!(
+            (verified.code, verified.out.as_str()),
+            (0, "true\n"),
+            "{line}"
+        );
+    }
+    let secret = lab.expect_success("api-key create two");
+    fs::write(lab.path("found"), secret).unwrap();
+    assert_eq!(lab.run("scan found --field line").out, "1\n");
+}
+
+#[test]
+fn output_without_fields_is_rejected_unprinted() {
+    let lab = Lab::signed_in();
+    for line in [
+        "authorized-keys --field id alice",
+        "backup copy.db --field id",
+        "completions bash --field id",
+        "man --field id",
+        "open --field id",
+        "service print nginx x --field id",
+        "service-unit --field id",
+        "host check --field id",
+        "host authorized-keys --field id alice",
+        "audit archive events.jsonl --field id",
+        "user token alice --db=keycroft.db --field id",
+        "api GET /login --field id",
+    ] {
+        let done = lab.run(line);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{line}: {done:?}");
+        assert!(
+            done.err.contains("this command prints no fields"),
+            "{line}: {done:?}"
+        );
+    }
 }
