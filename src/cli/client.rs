@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::expiration_notice::of_credential;
 use super::local::Local;
-use crate::client::connection::{ANSWER_BYTES_MAX, Connection, PROGRAM, Remote};
+use crate::client::connection::{Connection, PROGRAM, Remote};
+use crate::client::http::{self, HttpAnswer};
 use crate::client::proxy_bypass;
 use crate::client::tls::trusting;
 use crate::clock::Clock;
@@ -114,10 +115,7 @@ impl Client {
         let https = connection.server.is_https();
         let authority = connection.ca_file.as_deref().filter(|_| https);
         let tls = trusting(authority)?;
-        let mut config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
+        let mut config = http::settings()
             .user_agent(PROGRAM)
             .timeout_connect(Some(CONNECT_TIME))
             .timeout_global(Some(REQUEST_TIME))
@@ -217,12 +215,12 @@ impl Client {
             .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
         let body = Zeroizing::new(pairs.join("&"));
-        let (status, _, text) = self.exchange(
+        let answer = self.exchange(
             Method::POST,
             path,
             Some(("application/x-www-form-urlencoded", body.as_bytes())),
         )?;
-        Ok((status, text))
+        Ok((answer.status, answer.text))
     }
 
     /// Revokes the credential of this client: possession is enough (RFC 7009). The answer does not show whether it was valid.
@@ -273,12 +271,12 @@ impl Client {
         body: Option<(&str, &[u8])>,
     ) -> Result<ApiAnswer, Failure> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let (status, headers, text) = self.exchange(method, path, body)?;
-        if (200..300).contains(&status) {
-            self.notice(&headers);
-            return Ok(ApiAnswer { text });
+        let answer = self.exchange(method, path, body)?;
+        if answer.is_success() {
+            self.notice(&answer.headers);
+            return Ok(ApiAnswer { text: answer.text });
         }
-        Err(self.failure(status, &headers, &text, &what))
+        Err(self.failure(&answer, &what))
     }
 
     /// Sends the same request and returns the answer with any status.
@@ -287,7 +285,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<(&str, &[u8])>,
-    ) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
+    ) -> Result<HttpAnswer, Failure> {
         let agent = match &self.backend {
             Backend::Http(agent) => agent,
             Backend::Local(local) => return local.exchange(&method, path, body),
@@ -313,15 +311,7 @@ impl Client {
             ),
             None => agent.run(request.body(()).map_err(bad)?),
         };
-        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
-        let status = answer.status().as_u16();
-        let text = answer
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_string()
-            .map_err(|error| self.unreachable(&error))?;
-        Ok((status, answer.headers().clone(), Zeroizing::new(text)))
+        http::read_answer(answer).map_err(|error| self.unreachable(&error))
     }
 
     /// Warns on standard error when the credential in use expires soon.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::client::cause::cause;
+use crate::client::http;
 use crate::terminal::environment::variable;
 use crate::terminal::exit::{Failure, UNREACHABLE};
 
@@ -26,19 +28,19 @@ pub fn run_health(arguments: &HealthArguments) -> Result<(), Failure> {
     let tls = ureq::tls::TlsConfig::builder()
         .disable_verification(true)
         .build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let agent = http::settings()
         .timeout_global(Some(TIME_LIMIT))
-        .max_redirects(0)
         .proxy(None)
         .tls_config(tls)
         .build()
-        .into();
+        .new_agent();
     let failed = |why: String| Failure::new(UNREACHABLE, format!("{url}: {why}"));
     match agent.get(&url).call() {
         Ok(answer) if answer.status() == 200 => Ok(()),
-        Ok(answer) => Err(failed(format!("expected 200, got {}", answer.status()))),
-        Err(ureq::Error::StatusCode(status)) => Err(failed(format!("expected 200, got {status}"))
-            .hint("keycroft check, and the server's log")),
-        Err(error) => Err(failed(crate::client::cause::cause(&error))),
+        Ok(answer) => {
+            let why = format!("expected 200, got {}", answer.status().as_u16());
+            Err(failed(why).hint("keycroft check, and the server's log"))
+        }
+        Err(error) => Err(failed(cause(&error))),
     }
 }

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use ureq::http::{HeaderName, HeaderValue, Method, Request, header};
 use zeroize::Zeroizing;
 
 use super::control::{self, ControlError};
 use crate::app::{AppState, OpenError};
-use crate::client::connection::{ANSWER_BYTES_MAX, PROGRAM};
+use crate::client::connection::PROGRAM;
+use crate::client::http::{self, HttpAnswer};
 use crate::clock::Clock;
 use crate::http::{HttpSettings, LocalServer};
 use crate::model::secret::Id;
@@ -34,9 +35,6 @@ const BUSY_AGAIN: Duration = Duration::from_millis(200);
 const SHOWN_AGAIN: [&str; 2] = ["/api/v1/groups", "/api/v1/services"];
 /// Where links lead when no public URL is known.
 const PUBLIC_URL: &str = "http://127.0.0.1:8420";
-
-/// Status, headers and body.
-pub type RawAnswer = (u16, HeaderMap, Zeroizing<String>);
 
 /// The treatment of a missing database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +106,7 @@ impl Local {
         method: &Method,
         path: &str,
         body: Option<(&str, &[u8])>,
-    ) -> Result<RawAnswer, Failure> {
+    ) -> Result<HttpAnswer, Failure> {
         let deadline = Instant::now() + REACH_WITHIN;
         let mut headers = vec![
             (header::ACCEPT, "application/json".to_owned()),
@@ -129,39 +127,36 @@ impl Local {
                 Some(backend) => backend,
                 None => self.reach(deadline)?,
             };
-            let answered = match &backend {
-                DatabaseAccess::Control(agent) => by_socket(agent, method, path, &headers, bytes),
-                DatabaseAccess::InProcess(open) => in_process(open, method, path, &headers, bytes),
+            let send = |method: &Method, headers: &[_], bytes: &[u8]| match &backend {
+                DatabaseAccess::Control(agent) => by_socket(agent, method, path, headers, bytes),
+                DatabaseAccess::InProcess(open) => in_process(open, method, path, headers, bytes),
             };
-            match answered {
-                Ok((503, headers, _)) if is_back_by(deadline, &headers) => {
+            match send(method, &headers, bytes) {
+                Ok(answer) if answer.status == 503 && is_back_by(deadline, &answer) => {
                     self.backend.replace(Some(backend));
                     thread::sleep(BUSY_AGAIN);
                 }
-                Ok((404, headers, text)) if repeated && *method == Method::DELETE => {
+                Ok(mut answer) if answer.status == 404 && repeated && *method == Method::DELETE => {
                     // The first request was carried out; only its answer was lost.
                     self.backend.replace(Some(backend));
-                    drop(text);
-                    return Ok((204, headers, Zeroizing::default()));
+                    answer.status = 204;
+                    answer.text = Zeroizing::default();
+                    return Ok(answer);
                 }
-                Ok((409, answer_headers, text)) if repeated && SHOWN_AGAIN.contains(&path) => {
+                Ok(mut answer)
+                    if answer.status == 409 && repeated && SHOWN_AGAIN.contains(&path) =>
+                {
                     // The same, where the answer has no secret: the list has the object.
-                    let created = created_before(&text).and_then(|id| {
-                        let listed = match &backend {
-                            DatabaseAccess::Control(agent) => {
-                                by_socket(agent, &Method::GET, path, &headers[..2], &[])
-                            }
-                            DatabaseAccess::InProcess(open) => {
-                                in_process(open, &Method::GET, path, &headers[..2], &[])
-                            }
-                        };
-                        find_listed(&listed.ok()?.2, &id)
+                    let created = created_before(&answer.text).and_then(|id| {
+                        let listed = send(&Method::GET, &headers[..2], &[]);
+                        find_listed(&listed.ok()?.text, &id)
                     });
                     self.backend.replace(Some(backend));
-                    return Ok(match created {
-                        Some(object) => (201, answer_headers, object),
-                        None => (409, answer_headers, text),
-                    });
+                    if let Some(object) = created {
+                        answer.status = 201;
+                        answer.text = object;
+                    }
+                    return Ok(answer);
                 }
                 Ok(answered) => {
                     self.backend.replace(Some(backend));
@@ -202,11 +197,7 @@ impl Local {
     fn reach_once(&self) -> Result<DatabaseAccess, OpenAttemptError> {
         match control::connect(&self.path) {
             Ok(stream) => {
-                let config = ureq::Agent::config_builder()
-                    .http_status_as_error(false)
-                    .max_redirects(0)
-                    .proxy(None)
-                    .build();
+                let config = http::settings().proxy(None).build();
                 return control::agent(stream, config)
                     .map(DatabaseAccess::Control)
                     .map_err(|error| OpenAttemptError::Again(error.to_string()));
@@ -257,10 +248,10 @@ impl Local {
 }
 
 /// True if a server that is busy says that another try before `deadline` may succeed.
-fn is_back_by(deadline: Instant, headers: &HeaderMap) -> bool {
-    let seconds = headers
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
+fn is_back_by(deadline: Instant, answer: &HttpAnswer) -> bool {
+    let seconds = answer
+        .header("Retry-After")
+        .and_then(|value| value.parse().ok());
     let left = deadline.saturating_duration_since(Instant::now());
     seconds.is_some_and(|seconds| Duration::from_secs(seconds) <= left)
 }
@@ -303,7 +294,7 @@ fn by_socket(
     path: &str,
     headers: &[(HeaderName, String)],
     body: &[u8],
-) -> Result<RawAnswer, OpenAttemptError> {
+) -> Result<HttpAnswer, OpenAttemptError> {
     let bad = || OpenAttemptError::Failed(bad_path(path));
     let mut request = Request::builder()
         .method(method)
@@ -320,15 +311,7 @@ fn by_socket(
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => bad(),
         error => OpenAttemptError::Again(format!("the connection to the server was lost: {error}")),
     };
-    let mut answer = answer.map_err(again)?;
-    let text = answer
-        .body_mut()
-        .with_config()
-        .limit(ANSWER_BYTES_MAX)
-        .read_to_string()
-        .map_err(again)?;
-    let headers = answer.headers().clone();
-    Ok((answer.status().as_u16(), headers, Zeroizing::new(text)))
+    http::read_answer(answer).map_err(again)
 }
 
 fn in_process(
@@ -337,7 +320,7 @@ fn in_process(
     path: &str,
     headers: &[(HeaderName, String)],
     body: &[u8],
-) -> Result<RawAnswer, OpenAttemptError> {
+) -> Result<HttpAnswer, OpenAttemptError> {
     if path.parse::<ureq::http::Uri>().is_err() || !path.starts_with('/') {
         return Err(OpenAttemptError::Failed(bad_path(path)));
     }
@@ -355,7 +338,11 @@ fn in_process(
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
         Some((name, HeaderValue::from_str(value).ok()?))
     });
-    Ok((answer.status, headers.collect(), Zeroizing::new(text)))
+    Ok(HttpAnswer {
+        status: answer.status,
+        headers: headers.collect(),
+        text: Zeroizing::new(text),
+    })
 }
 
 fn bad_path(path: &str) -> Failure {
@@ -408,8 +395,8 @@ pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> 
     let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
     let sent = Some(("application/json", &body[..]));
     match local.exchange(&Method::POST, "/api/v1/backups", sent) {
-        Ok((204, ..)) => Ok(()),
-        Ok((_, _, text)) => Err(text.to_string()),
+        Ok(answer) if answer.is_success() => Ok(()),
+        Ok(answer) => Err(answer.text.to_string()),
         Err(failure) => Err(failure.message),
     }
 }

@@ -4,6 +4,7 @@ use ureq::http::{HeaderMap, header};
 
 use super::client::Client;
 use crate::client::cause::{about_tls, cause};
+use crate::client::http::HttpAnswer;
 use crate::client::proxy_bypass;
 use crate::model::credential::Kind;
 use crate::terminal::environment::variable;
@@ -56,8 +57,9 @@ impl Client {
     }
 
     /// The failure of a request with an error answer.
-    pub fn failure(&self, status: u16, headers: &HeaderMap, text: &str, what: &str) -> Failure {
-        let problem: Option<ProblemOut> = serde_json::from_str(text)
+    pub fn failure(&self, answer: &HttpAnswer, what: &str) -> Failure {
+        let (status, headers) = (answer.status, &answer.headers);
+        let problem: Option<ProblemOut> = serde_json::from_str(&answer.text)
             .ok()
             .filter(|_| is_problem(headers));
         let Some(problem) = problem else {
@@ -92,7 +94,7 @@ impl Client {
             failure.hint = Some(format!("again in {seconds} seconds"));
         }
         if self.format().is_json() {
-            failure.problem = Some(text.to_owned());
+            failure.problem = Some(answer.text.to_string());
         }
         failure
     }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use clap::Args;
 use serde_json::json;
-use ureq::http::{HeaderMap, Method};
+use ureq::http::Method;
 use zeroize::Zeroizing;
 
 use super::client::Client;
@@ -34,16 +34,16 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         .iter()
         .map(|permission| format!("permission={}", percent_encode(permission)))
         .collect();
-    let (status, headers, text) =
-        client.exchange(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
-    match status {
+    let path = format!("/verify?{}", query.join("&"));
+    let answer = client.exchange(Method::GET, &path, None)?;
+    match answer.status {
         204 => {}
         401 => return Err(Failure::new(NOT_ACTIVE, "invalid")),
-        _ => return Err(client.failure(status, &headers, &text, "GET /verify")),
+        _ => return Err(client.failure(&answer, "GET /verify")),
     }
     let value = |name: &str| {
-        headers
-            .get(name)
+        let value = answer.headers.get(name);
+        value
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
             .unwrap_or_default()
     };
@@ -157,19 +157,18 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
     let sent = body
         .as_ref()
         .map(|body| ("application/json", body.as_slice()));
-    let (status, headers, text): (u16, HeaderMap, Zeroizing<String>) =
-        client.exchange(method.clone(), &arguments.path, sent)?;
-    let is_done = (200..300).contains(&status);
+    let answer = client.exchange(method.clone(), &arguments.path, sent)?;
+    let is_done = answer.is_success();
     // A problem has no field of the expected answer.
     let is_printed = is_done || client.format().field.is_none();
-    if is_printed && !text.is_empty() {
-        client.format().print_json(&text)?;
+    if is_printed && !answer.text.is_empty() {
+        client.format().print_json(&answer.text)?;
     }
     if is_done {
         return Ok(());
     }
     let what = format!("{method} {}", arguments.path);
-    let failure = client.failure(status, &headers, &text, &what);
+    let failure = client.failure(&answer, &what);
     // The answer was printed: it is not repeated.
     Err(if is_printed && failure.problem.is_some() {
         Failure::quiet(failure.code)

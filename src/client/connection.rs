@@ -23,8 +23,6 @@ const CONTEXT: &str = "KEYCROFT_CONTEXT";
 pub const CA_FILE: &str = "KEYCROFT_CA_FILE";
 /// Longest file that is read for a secret, in bytes.
 const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
-/// Longest answer, in bytes.
-pub const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// The `User-Agent` of requests.
 pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 

@@ -3,5 +3,6 @@
 pub mod cause;
 pub mod config;
 pub mod connection;
+pub mod http;
 pub mod proxy_bypass;
 pub mod tls;

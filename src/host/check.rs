@@ -12,7 +12,7 @@ use super::authorized_keys::{find_keys, from_copy, key_lines};
 use super::cache::KeyCache;
 use super::enroll::{COMMAND, DROP_IN};
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, USER, own_user};
-use super::server::{HostServer, RequestError};
+use super::server::{HostServer, RequestError, parse_answer};
 use super::sshd::inspect::{
     ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
     check_time_zone,
@@ -157,7 +157,7 @@ fn check_server(
             "/api/v1/hosts/self/authorized-keys?username=keycroft-check",
             None,
         )?;
-        answer.parse::<AuthorizedKeysOut>().map(|_| answer)
+        parse_answer::<AuthorizedKeysOut>(&answer).map(|_| answer)
     });
     match asked {
         Err(failure) => findings.failure(&failure)?,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
-use super::server::{HostServer, RequestError};
+use super::server::{HostServer, RequestError, parse_answer};
 use super::sshd::inspect::{self, ExpectedCommand};
 use super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
 use super::sshd::{self, ExpiryTime};
@@ -235,7 +235,7 @@ fn obtain_credential(
     let answer = server
         .post("/api/v1/hosts/enroll", &json!({ "name": name }).to_string())
         .map_err(enrollment_failure)?;
-    let enrolled: EnrollOut = answer.parse().map_err(Failure::from)?;
+    let enrolled: EnrollOut = parse_answer(&answer).map_err(Failure::from)?;
     // Before anything else: the code may be used up, and nobody can have this secret again.
     folder.write_credential(&Zeroizing::new(enrolled.secret))?;
     let settings = Settings {

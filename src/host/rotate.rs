@@ -5,7 +5,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::folder::{HostFolder, HostFolderArguments, Settings};
-use super::server::HostServer;
+use super::server::{HostServer, parse_answer};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::write_stderr;
 use crate::wire::EnrollOut;
@@ -28,7 +28,7 @@ pub fn rotate(folder: &HostFolder, settings: &Settings) -> Result<(), Failure> {
     let _lock = folder.lock()?;
     let server = HostServer::from_settings(folder, settings, TIME)?;
     let answer = server.post("/api/v1/hosts/self/rotate", "{}")?;
-    let rotated: EnrollOut = answer.parse().map_err(Failure::from)?;
+    let rotated: EnrollOut = parse_answer(&answer).map_err(Failure::from)?;
     folder.write_credential(&Zeroizing::new(rotated.secret))?;
     HostServer::from_settings(folder, settings, TIME)?.keys_of(NOBODY, None)?;
     write_stderr("rotated the credential of this host; the old one is revoked at the next sync");

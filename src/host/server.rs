@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use ureq::http::{HeaderMap, header};
+use ureq::http::header;
 use zeroize::Zeroizing;
 
 use super::folder::{HostFolder, Settings};
 use crate::client::cause::{NOT_OURS, about_tls, cause};
+use crate::client::http::{self, HttpAnswer};
 use crate::client::tls::trusting;
 use crate::clock::Clock;
 use crate::model::text::percent_encode;
@@ -17,8 +18,6 @@ use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
 /// The `User-Agent` of requests: the server shows it as the version of the host.
 const PROGRAM: &str = concat!("keycroft-host/", env!("CARGO_PKG_VERSION"));
-/// Longest answer, in bytes.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
 /// The failure of a request.
 #[derive(Debug)]
@@ -38,23 +37,6 @@ impl From<RequestError> for Failure {
     }
 }
 
-/// An answer that said yes.
-pub struct ServerAnswer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: Zeroizing<String>,
-}
-
-impl ServerAnswer {
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
-        serde_json::from_str(&self.text).map_err(|_| RequestError::Unreachable(NOT_OURS.to_owned()))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-}
-
 /// A server, and what is shown to it.
 pub struct HostServer {
     url: String,
@@ -71,10 +53,7 @@ impl HostServer {
         time: Duration,
     ) -> Result<Self, Failure> {
         let is_https = url.starts_with("https://");
-        let mut config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
+        let mut config = http::settings()
             .user_agent(PROGRAM)
             .timeout_global(Some(time))
             .tls_config(trusting(authority.filter(|_| is_https))?)
@@ -113,7 +92,7 @@ impl HostServer {
         self.secret == other.secret
     }
 
-    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<ServerAnswer, RequestError> {
+    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<HttpAnswer, RequestError> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let mut request = self
             .agent
@@ -126,7 +105,7 @@ impl HostServer {
         read_answer(&self.url, request.call())
     }
 
-    pub fn post(&self, path: &str, body: &str) -> Result<ServerAnswer, RequestError> {
+    pub fn post(&self, path: &str, body: &str) -> Result<HttpAnswer, RequestError> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let request = self
             .agent
@@ -138,7 +117,7 @@ impl HostServer {
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
-    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<ServerAnswer, RequestError> {
+    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<HttpAnswer, RequestError> {
         self.get("/api/v1/hosts/self/authorized-keys", tag)
     }
 
@@ -156,7 +135,7 @@ impl HostServer {
             path.push_str("&fingerprint=");
             path.extend(percent_encode(fingerprint));
         }
-        self.get(&path, None)?.parse()
+        parse_answer(&self.get(&path, None)?)
     }
 
     /// Reports logins.
@@ -167,48 +146,39 @@ impl HostServer {
     }
 }
 
+/// The JSON of an answer as a type of the API.
+pub fn parse_answer<T: DeserializeOwned>(answer: &HttpAnswer) -> Result<T, RequestError> {
+    serde_json::from_str(&answer.text).map_err(|_| RequestError::Unreachable(NOT_OURS.to_owned()))
+}
+
 fn read_answer(
     url: &str,
     answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<ServerAnswer, RequestError> {
+) -> Result<HttpAnswer, RequestError> {
     let unreachable = |error: ureq::Error| {
         let cause = cause(&error);
         let host = url.split_once("://").map_or(url, |(_, host)| host);
         RequestError::Unreachable(about_tls(&cause, host).map_or(cause, |(words, _)| words))
     };
-    let mut answered = answered.map_err(unreachable)?;
-    let status = answered.status().as_u16();
-    let text = answered
-        .body_mut()
-        .with_config()
-        .limit(ANSWER_BYTES_MAX)
-        .read_to_string()
-        .map_err(unreachable)?;
-    let text = Zeroizing::new(text);
-    let headers = answered.headers().clone();
-    let is_problem = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
+    let answer = http::read_answer(answered).map_err(unreachable)?;
+    let is_problem = answer
+        .header("Content-Type")
         .is_some_and(|kind| kind.starts_with("application/problem+json"));
-    match status {
-        200..300 | 304 => Ok(ServerAnswer {
-            status,
-            headers,
-            text,
-        }),
+    match answer.status {
+        200..300 | 304 => Ok(answer),
         // Only as a problem: a proxy's own 401 or 404 does not come from the server.
         401 if is_problem => Err(RequestError::Definite(
             "the server does not accept the credential or code of this host; it may be revoked or used".to_owned(),
         )),
-        400..500 if is_problem && !matches!(status, 408 | 429) => {
-            let problem: Result<crate::wire::ProblemOut, _> = serde_json::from_str(&text);
+        400..500 if is_problem && !matches!(answer.status, 408 | 429) => {
+            let problem: Result<crate::wire::ProblemOut, _> = serde_json::from_str(&answer.text);
             let why = problem.map_or_else(
-                |_| format!("the server rejected the request with status {status}"),
+                |_| format!("the server rejected the request with status {}", answer.status),
                 |problem| problem.detail.unwrap_or(problem.title),
             );
             Err(RequestError::Definite(why))
         }
-        _ => Err(RequestError::Unreachable(format!(
+        status => Err(RequestError::Unreachable(format!(
             "the server answers with status {status}"
         ))),
     }

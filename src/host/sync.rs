@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cache::KeyCache;
 use super::folder::{CACHE, HostFolder, HostFolderArguments, Settings, expiry_word};
 use super::rotate::rotate;
-use super::server::HostServer;
+use super::server::{HostServer, parse_answer};
 use super::sshd::ExpiryTime;
 use crate::clock::Clock;
 use crate::terminal::exit::Failure;
@@ -41,7 +41,7 @@ pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failu
         }
         return Ok(Synced::Unchanged { keys });
     }
-    let keys: AuthorizedKeysOut = answer.parse()?;
+    let keys: AuthorizedKeysOut = parse_answer(&answer)?;
     let is_rotation_requested = keys.rotate_credential;
     let (cache, left_out) =
         KeyCache::from_answer(&keys, answer.header("ETag").unwrap_or_default(), now);
