@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::row::{invalid, rows, time};
+use super::row::{id, invalid, rows, time};
 use super::write::Write;
 use crate::model::account_notice::{AccountNotice, NoticeActor, is_shown};
 use crate::model::caller::{Permit, Right};
@@ -20,7 +20,7 @@ const COLUMNS: &str = "id, user_id, at, action, actor, actor_kind, target_kind, 
 fn read_notice(row: &Row<'_>) -> rusqlite::Result<AccountNotice> {
     let by: Option<String> = row.get(12)?;
     Ok(AccountNotice {
-        id: Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))?,
+        id: id(row, 0)?,
         user: UserId(row.get(1)?),
         at: Time::from_unix(row.get(2)?),
         action: row.get(3)?,

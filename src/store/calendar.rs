@@ -3,11 +3,11 @@
 use rusqlite::params;
 
 use super::read::Select;
-use super::row::invalid;
+use super::row::id;
 use super::write::Write;
 use crate::model::calendar::CalendarEntry;
 use crate::model::error::Error;
-use crate::model::secret::{Digest, Id, Presented, Secret};
+use crate::model::secret::{Digest, Presented, Secret};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -42,7 +42,7 @@ impl Select {
         self.all(sql, params![user.0, now.unix(), ENTRIES_MAX], |row| {
             let is_ssh_key = row.get_ref(1)?.as_str()? == "SSH key";
             Ok(CalendarEntry {
-                id: Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))?,
+                id: id(row, 0)?,
                 what: if is_ssh_key { "SSH key" } else { "API key" },
                 name: row.get(2)?,
                 expires_at: Time::from_unix(row.get(3)?),

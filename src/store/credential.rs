@@ -13,7 +13,7 @@ use rusqlite::{Row, params};
 pub use self::new_row::NewRow;
 use super::cache::VerificationSubject;
 use super::read::{Page, Select};
-use super::row::{invalid, rows, time, unix};
+use super::row::{id, invalid, optional_id, position, positions, rows, time, unix, width};
 use super::user::{USER_COLUMNS, read_user};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
@@ -101,13 +101,6 @@ fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Digest>> {
         .transpose()
 }
 
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id>> {
-    row.get_ref(column)?
-        .as_str_or_null()?
-        .map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
-        .transpose()
-}
-
 /// The grace period of a rotation, from its three columns.
 fn grace(
     ends_at: Option<Time>,
@@ -136,75 +129,96 @@ fn allowed_addresses(row: &Row<'_>, column: usize) -> rusqlite::Result<AllowedAd
     }
 }
 
-fn owner_id(row: &Row<'_>, at: usize) -> rusqlite::Result<OwnerId> {
-    match (row.get(at)?, row.get(at + 1)?, row.get(at + 2)?) {
+fn owner_id(row: &Row<'_>, [user, service, host]: [usize; 3]) -> rusqlite::Result<OwnerId> {
+    match (row.get(user)?, row.get(service)?, row.get(host)?) {
         (Some(user), None, None) => Ok(OwnerId::User(UserId(user))),
         (None, Some(service), None) => Ok(OwnerId::Service(ServiceId(service))),
         (None, None, Some(host)) => Ok(OwnerId::Host(HostId(host))),
-        _ => Err(invalid(at)),
+        _ => Err(invalid(user)),
     }
 }
 
 pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
-    let address = |column: usize| -> rusqlite::Result<Option<IpAddr>> {
+    const fn column(name: &str) -> usize {
+        position(RECORD_COLUMNS, name)
+    }
+    const fn columns(names: [&str; 3]) -> [usize; 3] {
+        positions(RECORD_COLUMNS, names)
+    }
+    let address = |at: usize| -> rusqlite::Result<Option<IpAddr>> {
         Ok(row
-            .get_ref(column)?
+            .get_ref(at)?
             .as_str_or_null()?
             .and_then(|text| text.parse().ok()))
     };
-    let deletion = match (time(row, 15)?, row.get::<_, Option<String>>(16)?) {
+    let deletion = match (
+        time(row, const { column("c.deleted_at") })?,
+        row.get::<_, Option<String>>(const { column("c.deletion_reason") })?,
+    ) {
         (Some(at), Some(reason)) => Some(CredentialDeletion { at, reason }),
         _ => None,
     };
-    let last_use = |column: usize| -> rusqlite::Result<Option<LastUse>> {
-        Ok(match time(row, column)? {
+    let last_use = |[at, from, program]: [usize; 3]| -> rusqlite::Result<Option<LastUse>> {
+        Ok(match time(row, at)? {
             Some(at) => Some(LastUse {
                 at,
-                address: address(column + 1)?,
-                program: row.get(column + 2)?,
+                address: address(from)?,
+                program: row.get(program)?,
             }),
             None => None,
         })
     };
-    let (current_use, previous_use, earlier_use) = (last_use(23)?, last_use(26)?, last_use(29)?);
-    let rotated_at = time(row, 17)?;
+    let current_use = last_use(const { columns(["l.at", "l.address", "l.program"]) })?;
+    let previous_use =
+        last_use(const { columns(["l.previous_at", "l.previous_address", "l.previous_program"]) })?;
+    let earlier_use =
+        last_use(const { columns(["l.earlier_at", "l.earlier_address", "l.earlier_program"]) })?;
+    let rotated_at = time(row, const { column("c.rotated_at") })?;
     let record = Record {
-        id: id(row, 1)?.ok_or_else(|| invalid(1))?,
-        kind: kind(row, 2)?,
-        owner: owner_id(row, 3)?,
-        name: row.get(6)?,
-        note: row.get(7)?,
-        permissions: Permissions::from_stored(row.get_ref(8)?.as_str()?),
-        allowed_addresses: allowed_addresses(row, 9)?,
-        created_at: Time::from_unix(row.get(10)?),
-        created_by: id(row, 11)?,
-        created_by_name: row.get(32)?,
-        expires_at: time(row, 12)?,
-        disabled: disabled(row.get(13)?),
-        seen_expired: row.get::<_, Option<i64>>(14)?.is_some(),
+        id: id(row, const { column("c.id") })?,
+        kind: kind(row, const { column("c.kind") })?,
+        owner: owner_id(
+            row,
+            const { columns(["c.user_id", "c.service_id", "c.host_id"]) },
+        )?,
+        name: row.get(const { column("c.name") })?,
+        note: row.get(const { column("c.note") })?,
+        permissions: Permissions::from_stored(
+            row.get_ref(const { column("c.permissions") })?.as_str()?,
+        ),
+        allowed_addresses: allowed_addresses(row, const { column("c.allowed_addresses") })?,
+        created_at: Time::from_unix(row.get(const { column("c.created_at") })?),
+        created_by: optional_id(row, const { column("c.created_by") })?,
+        created_by_name: row.get(const { column("c.created_by_name") })?,
+        expires_at: time(row, const { column("c.expires_at") })?,
+        disabled: disabled(row.get(const { column("c.disabled_at") })?),
+        seen_expired: time(row, const { column("c.expired_seen_at") })?.is_some(),
         deletion,
         rotated_at,
-        rotations: row.get(21)?,
-        grace: grace(time(row, 18)?, row.get(22)?, rotated_at),
+        rotations: row.get(const { column("c.rotations") })?,
+        grace: grace(
+            time(row, const { column("c.previous_ends_at") })?,
+            row.get(const { column("c.previous_quiet_seconds") })?,
+            rotated_at,
+        ),
         last_use: LastUse::latest(
             LastUse::latest(current_use.clone(), previous_use.clone()),
             earlier_use,
         ),
         current_use,
         previous_use,
-        idle_max: seconds(row, 33)?,
-        signed_in_with: sign_in_method(row, 34)?,
-        user_agent: row.get(19)?,
-        address: address(20)?,
+        idle_max: seconds(row, const { column("c.idle_max_seconds") })?,
+        signed_in_with: sign_in_method(row, const { column("c.signed_in_with") })?,
+        user_agent: row.get(const { column("c.user_agent") })?,
+        address: address(const { column("c.address") })?,
     };
-    Ok((row.get(0)?, record))
+    Ok((row.get(const { column("c.number") })?, record))
 }
 
 /// The columns of a row of `credentials` called `c` that verification reads.
 const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.deleted_at, \
     c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at, c.idle_max_seconds, c.confirmed_with";
-/// The number of these columns.
-const LOOKUP_WIDTH: usize = 20;
+const LOOKUP_WIDTH: usize = width(LOOKUP_COLUMNS);
 
 /// SQL that reads a credential and its owner in one SELECT.
 pub(super) fn lookup_sql() -> &'static str {
@@ -219,25 +233,38 @@ fn read_lookup(
     row: &Row<'_>,
     id: Id,
 ) -> rusqlite::Result<(OwnerId, impl FnOnce(Owner) -> Credential + use<>)> {
-    let kind = kind(row, 0)?;
-    let permissions = Permissions::from_stored(row.get_ref(1)?.as_str()?);
-    let allowed_addresses = allowed_addresses(row, 2)?;
-    let current = digest(row, 3)?;
-    let previous = match (digest(row, 4)?, time(row, 5)?) {
-        (Some(digest), ends_at @ Some(_)) => {
-            grace(ends_at, row.get(16)?, time(row, 17)?).map(|grace| Previous { digest, grace })
-        }
+    const fn column(name: &str) -> usize {
+        position(LOOKUP_COLUMNS, name)
+    }
+    const fn columns(names: [&str; 3]) -> [usize; 3] {
+        positions(LOOKUP_COLUMNS, names)
+    }
+    let kind = kind(row, const { column("c.kind") })?;
+    let permissions =
+        Permissions::from_stored(row.get_ref(const { column("c.permissions") })?.as_str()?);
+    let allowed_addresses = allowed_addresses(row, const { column("c.allowed_addresses") })?;
+    let current = digest(row, const { column("c.digest") })?;
+    let previous = match (
+        digest(row, const { column("c.previous_digest") })?,
+        time(row, const { column("c.previous_ends_at") })?,
+    ) {
+        (Some(digest), ends_at @ Some(_)) => grace(
+            ends_at,
+            row.get(const { column("c.previous_quiet_seconds") })?,
+            time(row, const { column("c.rotated_at") })?,
+        )
+        .map(|grace| Previous { digest, grace }),
         _ => None,
     };
-    let rotations = row.get(15)?;
-    let expires_at = time(row, 6)?;
-    let seen_expired = time(row, 7)?.is_some();
-    let disabled = disabled(row.get(8)?);
-    let is_deleted = time(row, 9)?.is_some();
-    let password_at = time(row, 10)?;
-    let created_at = Time::from_unix(row.get(11)?);
-    let idle_max = seconds(row, 18)?;
-    let confirmed_with = sign_in_method(row, 19)?;
+    let rotations = row.get(const { column("c.rotations") })?;
+    let expires_at = time(row, const { column("c.expires_at") })?;
+    let seen_expired = time(row, const { column("c.expired_seen_at") })?.is_some();
+    let disabled = disabled(row.get(const { column("c.disabled_at") })?);
+    let is_deleted = time(row, const { column("c.deleted_at") })?.is_some();
+    let password_at = time(row, const { column("c.password_at") })?;
+    let created_at = Time::from_unix(row.get(const { column("c.created_at") })?);
+    let idle_max = seconds(row, const { column("c.idle_max_seconds") })?;
+    let confirmed_with = sign_in_method(row, const { column("c.confirmed_with") })?;
     let make = move |owner| Credential {
         id,
         kind,
@@ -256,7 +283,13 @@ fn read_lookup(
         confirmed_with,
         idle_max,
     };
-    Ok((owner_id(row, 12)?, make))
+    Ok((
+        owner_id(
+            row,
+            const { columns(["c.user_id", "c.service_id", "c.host_id"]) },
+        )?,
+        make,
+    ))
 }
 
 /// Counts in an index of exactly these. With the index of all credentials of a user, SQLite would read each row.
@@ -370,7 +403,7 @@ impl Select {
             "{DERIVED} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
         );
         self.all(&sql, params![creator.as_str(), owner.0], |row| {
-            Ok((id(row, 0)?.ok_or_else(|| invalid(0))?, row.get(1)?))
+            Ok((id(row, 0)?, row.get(1)?))
         })
     }
 

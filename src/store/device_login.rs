@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::Store;
 use super::code::NewCode;
 use super::read::Select;
-use super::row::{invalid, time};
+use super::row::{id, invalid, optional_id, time};
 use super::throttle::CountersNow;
 use super::write::Write;
 use crate::model::code::Purpose;
@@ -33,13 +33,7 @@ const COLUMNS: &str = "d.code_id, d.user_code, d.computer, d.program, d.address,
     c.user_id, c.created_at, c.expires_at, c.uses_left, c.digest FROM device_logins d JOIN codes c ON c.id = d.code_id";
 
 fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
-    let id = |column: usize| -> rusqlite::Result<Option<Id>> {
-        row.get_ref(column)?
-            .as_str_or_null()?
-            .map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
-            .transpose()
-    };
-    let answer = match (row.get_ref(7)?.as_str_or_null()?, id(8)?) {
+    let answer = match (row.get_ref(7)?.as_str_or_null()?, optional_id(row, 8)?) {
         (None, _) => None,
         (Some("approved"), Some(session)) => Some(DeviceDecision::Approved(session)),
         (Some("refused"), _) => Some(DeviceDecision::Denied),
@@ -47,7 +41,7 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
     };
     let seconds: Option<i64> = row.get(6)?;
     Ok(DeviceLogin {
-        code: id(0)?.ok_or_else(|| invalid(0))?,
+        code: id(row, 0)?,
         user_code: UserCode::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
         computer: row.get(2)?,
         program: row.get(3)?,

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
 use super::read::{Page, Select};
-use super::row::rows;
+use super::row::{position, rows};
 use super::search::fold;
 use crate::model::audit_chain::ChainHead;
 use crate::model::caller::Permit;
@@ -66,29 +66,35 @@ const TARGET_CHARACTERS_MAX: usize = 128;
 const PROGRAM_CHARACTERS_MAX: usize = 200;
 
 pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
-    let user = |column: usize| -> rusqlite::Result<Option<UserId>> {
-        Ok(row.get::<_, Option<i64>>(column)?.map(UserId))
+    const fn column(name: &str) -> usize {
+        position(COLUMNS, name)
+    }
+    let user = |at: usize| -> rusqlite::Result<Option<UserId>> {
+        Ok(row.get::<_, Option<i64>>(at)?.map(UserId))
     };
     let event = Event {
-        number: row.get(0)?,
-        at: Time::from_unix(row.get(1)?),
-        action: row.get(2)?,
-        outcome: row.get(3)?,
-        channel: row.get(4)?,
-        actor: row.get(5)?,
-        actor_user: user(6)?,
-        credential: row.get(7)?,
-        target_kind: row.get(8)?,
-        target_id: row.get(9)?,
-        target_name: row.get(10)?,
-        target_owner: user(11)?,
-        address: row.get(12)?,
-        program: row.get(13)?,
-        request_id: row.get(14)?,
-        before: row.get(15)?,
-        after: row.get(16)?,
+        number: row.get(const { column("number") })?,
+        at: Time::from_unix(row.get(const { column("at") })?),
+        action: row.get(const { column("action") })?,
+        outcome: row.get(const { column("outcome") })?,
+        channel: row.get(const { column("channel") })?,
+        actor: row.get(const { column("actor") })?,
+        actor_user: user(const { column("actor_user_id") })?,
+        credential: row.get(const { column("credential_id") })?,
+        target_kind: row.get(const { column("target_kind") })?,
+        target_id: row.get(const { column("target_id") })?,
+        target_name: row.get(const { column("target_name") })?,
+        target_owner: user(const { column("target_owner_id") })?,
+        address: row.get(const { column("address") })?,
+        program: row.get(const { column("program") })?,
+        request_id: row.get(const { column("request_id") })?,
+        before: row.get(const { column("before") })?,
+        after: row.get(const { column("after") })?,
     };
-    Ok((event, Digest::from_stored(row.get_ref(17)?.as_blob()?)))
+    Ok((
+        event,
+        Digest::from_stored(row.get_ref(const { column("hash") })?.as_blob()?),
+    ))
 }
 
 /// An event without a number, ready to append.

@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use super::cache::VerificationSubject;
 use super::read::{Page, Select};
-use super::row::{invalid, rows, time};
+use super::row::{id, invalid, position, rows, time, width};
 use super::ssh_key::{COLUMNS, COLUMNS_COUNT, TABLES, read_found};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
@@ -24,17 +24,14 @@ use crate::model::user::{UserId, Username};
 
 pub(super) const HOST: &str = "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at, h.paused_at, h.rotation_requested_at";
 pub(super) const RECORD: &str = "h.last_contact_from, h.version, h.cached_at, h.clock_ahead_seconds, \
-    (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id), \
-    (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id), \
-    (SELECT c.allowed_addresses FROM credentials c WHERE c.host_id = h.id), (SELECT c.rotated_at FROM credentials c WHERE c.host_id = h.id)";
+    (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id) AS groups, \
+    (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id) AS shared_logins, \
+    (SELECT c.allowed_addresses FROM credentials c WHERE c.host_id = h.id) AS allowed_addresses, \
+    (SELECT c.rotated_at FROM credentials c WHERE c.host_id = h.id) AS rotated_at";
 
 /// A condition: the cache of host `h` is too old to answer from, or never existed. `now`: a parameter.
 pub(super) fn is_silent(now: &str) -> String {
     format!("coalesce({now} - h.cached_at > h.cache_age_max_seconds, 1)")
-}
-
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
-    Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }
 
 fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
@@ -43,40 +40,54 @@ fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
 }
 
 fn read_host(row: &Row<'_>) -> rusqlite::Result<Host> {
+    const fn column(name: &str) -> usize {
+        position(HOST, name)
+    }
     Ok(Host {
-        id: HostId(row.get(0)?),
-        public_id: id(row, 1)?,
-        name: row.get(2)?,
-        cache_age_max: Duration::from_secs(row.get::<_, i64>(3)?.unsigned_abs()),
-        created_at: Time::from_unix(row.get(4)?),
-        last_contact_at: time(row, 5)?,
-        paused_at: time(row, 6)?,
-        rotation_requested_at: time(row, 7)?,
+        id: HostId(row.get(const { column("h.id") })?),
+        public_id: id(row, const { column("h.public_id") })?,
+        name: row.get(const { column("h.name") })?,
+        cache_age_max: Duration::from_secs(
+            row.get::<_, i64>(const { column("h.cache_age_max_seconds") })?
+                .unsigned_abs(),
+        ),
+        created_at: Time::from_unix(row.get(const { column("h.created_at") })?),
+        last_contact_at: time(row, const { column("h.last_contact_at") })?,
+        paused_at: time(row, const { column("h.paused_at") })?,
+        rotation_requested_at: time(row, const { column("h.rotation_requested_at") })?,
     })
 }
 
 pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
+    const fn column(name: &str) -> usize {
+        width(HOST) + position(RECORD, name)
+    }
     let mut shared_logins = Vec::new();
-    for pair in words(row, 13)?.chunks_exact(2) {
+    for pair in words(row, const { column("shared_logins") })?.chunks_exact(2) {
         shared_logins.push(SharedLogin {
-            login: Username::parse(&pair[0]).map_err(|_| invalid(13))?,
+            login: Username::parse(&pair[0])
+                .map_err(|_| invalid(const { column("shared_logins") }))?,
             group: pair[1].clone(),
         });
     }
     Ok(HostRecord {
         host: read_host(row)?,
-        last_contact_from: row.get(8)?,
-        version: row.get(9)?,
-        cached_at: time(row, 10)?,
-        clock_ahead_seconds: row.get(11)?,
-        groups: words(row, 12)?,
+        last_contact_from: row.get(const { column("h.last_contact_from") })?,
+        version: row.get(const { column("h.version") })?,
+        cached_at: time(row, const { column("h.cached_at") })?,
+        clock_ahead_seconds: row.get(const { column("h.clock_ahead_seconds") })?,
+        groups: words(row, const { column("groups") })?,
         shared_logins,
         // A host whose credential revoked itself has no credential.
-        allowed_addresses: match row.get_ref(14)?.as_str_or_null()? {
-            Some(text) => AllowedAddresses::from_stored(text).map_err(|_| invalid(14))?,
+        allowed_addresses: match row
+            .get_ref(const { column("allowed_addresses") })?
+            .as_str_or_null()?
+        {
+            Some(text) => AllowedAddresses::from_stored(text)
+                .map_err(|_| invalid(const { column("allowed_addresses") }))?,
             None => AllowedAddresses::default(),
         },
-        credential_rotated_at: time(row, 15)?,
+        credential_rotated_at: time(row, const { column("rotated_at") })?,
     })
 }
 
@@ -158,16 +169,21 @@ impl Select {
 
     /// Enrollment codes that are valid at `now`, newest first.
     pub fn enrollment_codes(&self, now: Time) -> Result<Vec<EnrollmentCode>, Error> {
-        let sql = "SELECT id, uses_left, created_at, expires_at, groups, created_by FROM codes \
-                   WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id";
-        self.all(sql, [now.unix()], |row| {
-            let created_by: Option<String> = row.get(5)?;
+        const CODE: &str = "id, uses_left, created_at, expires_at, groups, created_by";
+        const fn column(name: &str) -> usize {
+            position(CODE, name)
+        }
+        let sql = format!(
+            "SELECT {CODE} FROM codes WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id"
+        );
+        self.all(&sql, [now.unix()], |row| {
+            let created_by: Option<String> = row.get(const { column("created_by") })?;
             Ok(EnrollmentCode {
-                id: id(row, 0)?,
-                uses_left: row.get(1)?,
-                created_at: Time::from_unix(row.get(2)?),
-                expires_at: Time::from_unix(row.get(3)?),
-                groups: words(row, 4)?,
+                id: id(row, const { column("id") })?,
+                uses_left: row.get(const { column("uses_left") })?,
+                created_at: Time::from_unix(row.get(const { column("created_at") })?),
+                expires_at: Time::from_unix(row.get(const { column("expires_at") })?),
+                groups: words(row, const { column("groups") })?,
                 created_by: created_by.as_deref().and_then(Id::parse),
             })
         })

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use rusqlite::{Row, params, params_from_iter};
+use rusqlite::{params, params_from_iter};
 
 use super::credential::{RECORD_COLUMNS, read_record};
 use super::host::is_use_recorded;
 use super::list::credential::expired;
 use super::read::Select;
-use super::row::{invalid, rows, time};
+use super::row::{id, invalid, rows, time};
 use super::ssh_key::{COLUMNS, TABLES, read_found};
 use crate::model::credential::{Kind, OwnerId, Record, UsageDay};
 use crate::model::error::Error;
@@ -53,10 +53,6 @@ pub(super) fn json<T: Display>(items: impl IntoIterator<Item = T>) -> String {
 fn number_list(items: impl IntoIterator<Item = i64>) -> String {
     let plain: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     format!("[{}]", plain.join(","))
-}
-
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
-    Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }
 
 /// A condition: another user has the key `k` too.

@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::row::invalid;
+use super::row::{id, invalid};
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::notice_channel::{
@@ -29,7 +29,7 @@ pub(super) fn read_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<Channe
 fn read_channel(row: &Row<'_>) -> rusqlite::Result<NoticeChannel> {
     Ok(NoticeChannel {
         number: ChannelNumber(row.get(0)?),
-        id: Id::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
+        id: id(row, 1)?,
         name: row.get(2)?,
         kind: read_kind(row, 3)?,
         url: read_url(row, 4)?,

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::Store;
 use super::notice_channel::{read_kind, read_url};
 use super::read::Select;
-use super::row::{invalid, rows, time, unix};
+use super::row::{id, invalid, position, rows, time, unix};
 use crate::model::email_address::EmailAddress;
 use crate::model::error::Error;
 use crate::model::event::{decode_words, encode_words};
@@ -38,25 +38,57 @@ const OUTDATED: &str = "next_try_at <= ?1 AND item_kind IS NOT NULL AND expires_
     WHEN 'ssh-key' THEN (SELECT k.expires_at FROM ssh_keys k WHERE k.id = item_id) \
     ELSE (SELECT o.expires_at FROM codes o WHERE o.id = item_id AND o.uses_left > 0) END";
 
+const DUE_COLUMNS: &str = "n.number, n.id, n.channel, c.kind, c.name, c.url, c.signing_key, u.username, coalesce(n.address, e.address) AS address, n.kind, n.at, \
+    n.subject, n.body, n.path, n.data, n.tries, n.user_id";
+const DELIVERY_COLUMNS: &str =
+    "notice_id, channel, kind, recipient, at, try, outcome, status, detail, next_try_at";
+
 fn read_due(row: &Row<'_>) -> rusqlite::Result<DueNotice> {
+    const fn column(name: &str) -> usize {
+        position(DUE_COLUMNS, name)
+    }
     Ok(DueNotice {
-        number: row.get(0)?,
-        id: Id::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
-        channel: ChannelNumber(row.get(2)?),
-        channel_kind: read_kind(row, 3)?,
-        channel_name: row.get(4)?,
-        url: read_url(row, 5)?,
-        signing_key: row.get::<_, Option<Vec<u8>>>(6)?.map(SigningKey::new),
-        recipient: row.get(7)?,
-        address: row.get(8)?,
-        kind: NoticeKind::parse(row.get_ref(9)?.as_str()?).ok_or_else(|| invalid(9))?,
-        at: Time::from_unix(row.get(10)?),
-        subject: row.get(11)?,
-        body: row.get(12)?,
-        path: row.get(13)?,
-        data: decode_words(row.get_ref(14)?.as_str()?),
-        tries: row.get(15)?,
-        user: row.get::<_, Option<i64>>(16)?.map(UserId),
+        number: row.get(const { column("n.number") })?,
+        id: id(row, const { column("n.id") })?,
+        channel: ChannelNumber(row.get(const { column("n.channel") })?),
+        channel_kind: read_kind(row, const { column("c.kind") })?,
+        channel_name: row.get(const { column("c.name") })?,
+        url: read_url(row, const { column("c.url") })?,
+        signing_key: row
+            .get::<_, Option<Vec<u8>>>(const { column("c.signing_key") })?
+            .map(SigningKey::new),
+        recipient: row.get(const { column("u.username") })?,
+        address: row.get(const { column("address") })?,
+        kind: NoticeKind::parse(row.get_ref(const { column("n.kind") })?.as_str()?)
+            .ok_or_else(|| invalid(const { column("n.kind") }))?,
+        at: Time::from_unix(row.get(const { column("n.at") })?),
+        subject: row.get(const { column("n.subject") })?,
+        body: row.get(const { column("n.body") })?,
+        path: row.get(const { column("n.path") })?,
+        data: decode_words(row.get_ref(const { column("n.data") })?.as_str()?),
+        tries: row.get(const { column("n.tries") })?,
+        user: row
+            .get::<_, Option<i64>>(const { column("n.user_id") })?
+            .map(UserId),
+    })
+}
+
+fn read_delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    const fn column(name: &str) -> usize {
+        position(DELIVERY_COLUMNS, name)
+    }
+    Ok(Delivery {
+        notice: id(row, const { column("notice_id") })?,
+        channel: row.get(const { column("channel") })?,
+        kind: row.get(const { column("kind") })?,
+        recipient: row.get(const { column("recipient") })?,
+        at: Time::from_unix(row.get(const { column("at") })?),
+        attempt: row.get(const { column("try") })?,
+        outcome: TryOutcome::parse(row.get_ref(const { column("outcome") })?.as_str()?)
+            .ok_or_else(|| invalid(const { column("outcome") }))?,
+        status: row.get(const { column("status") })?,
+        detail: row.get(const { column("detail") })?,
+        next_try_at: time(row, const { column("next_try_at") })?,
     })
 }
 
@@ -194,13 +226,18 @@ impl Select {
         besides: &[ChannelNumber],
         limit: usize,
     ) -> Result<Vec<DueNotice>, Error> {
-        let sql = "SELECT n.number, n.id, n.channel, c.kind, c.name, c.url, c.signing_key, u.username, coalesce(n.address, e.address), n.kind, n.at, \
-                   n.subject, n.body, n.path, n.data, n.tries, n.user_id \
+        let sql = format!(
+            "SELECT {DUE_COLUMNS} \
                    FROM notices n JOIN notice_channels c ON c.number = n.channel LEFT JOIN users u ON u.id = n.user_id LEFT JOIN email_addresses e ON e.user_id = n.user_id \
-                   WHERE n.next_try_at <= ? AND n.channel NOT IN (SELECT value FROM json_each(?)) ORDER BY n.next_try_at LIMIT ?";
+                   WHERE n.next_try_at <= ? AND n.channel NOT IN (SELECT value FROM json_each(?)) ORDER BY n.next_try_at LIMIT ?"
+        );
         let numbers: Vec<String> = besides.iter().map(|one| one.0.to_string()).collect();
         let besides = format!("[{}]", numbers.join(","));
-        self.all(sql, params![now.unix(), besides, rows(limit) - 1], read_due)
+        self.all(
+            &sql,
+            params![now.unix(), besides, rows(limit) - 1],
+            read_due,
+        )
     }
 
     /// The earliest time at which a waiting notice is due.
@@ -211,22 +248,8 @@ impl Select {
 
     /// The last tries, newest first.
     pub fn notice_deliveries(&self) -> Result<Vec<Delivery>, Error> {
-        let sql = "SELECT notice_id, channel, kind, recipient, at, try, outcome, status, detail, next_try_at \
-                   FROM notice_deliveries ORDER BY number DESC";
-        self.all(sql, [], |row| {
-            Ok(Delivery {
-                notice: Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))?,
-                channel: row.get(1)?,
-                kind: row.get(2)?,
-                recipient: row.get(3)?,
-                at: Time::from_unix(row.get(4)?),
-                attempt: row.get(5)?,
-                outcome: TryOutcome::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| invalid(6))?,
-                status: row.get(7)?,
-                detail: row.get(8)?,
-                next_try_at: time(row, 9)?,
-            })
-        })
+        let sql = format!("SELECT {DELIVERY_COLUMNS} FROM notice_deliveries ORDER BY number DESC");
+        self.all(&sql, [], read_delivery)
     }
 
     fn record_try(&self, notice: &DueNotice, result: &TryResult, now: Time) -> Result<(), Error> {

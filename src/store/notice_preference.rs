@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::notice_channel::read_kind;
 use super::read::Select;
-use super::row::{invalid, time};
+use super::row::{id, invalid, time};
 use super::write::Write;
 use crate::model::code::Purpose;
 use crate::model::email_address::{EmailAddress, UserEmail};
@@ -27,7 +27,7 @@ fn read_address(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<EmailAd
 fn read_channel(row: &Row<'_>) -> rusqlite::Result<PreferenceChannel> {
     Ok(PreferenceChannel {
         number: ChannelNumber(row.get(0)?),
-        id: Id::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
+        id: id(row, 1)?,
         name: row.get(2)?,
         kind: read_kind(row, 3)?,
         for_members: row.get(4)?,

@@ -139,9 +139,7 @@ impl Select {
             return Err(Error::unavailable());
         }
         let mut statement = self.statement_for(VerificationSubject::NewRow, sql)?;
-        let rows = statement.query_map(with, |row| {
-            Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| super::row::invalid(0))
-        })?;
+        let rows = statement.query_map(with, |row| super::row::id(row, 0))?;
         let ids = rows.collect::<rusqlite::Result<Vec<Id>>>()?;
         if let Some(written) = &self.written {
             for id in &ids {

@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::row::{invalid, rows, time};
+use super::row::{id, position, rows, time};
 use super::write::{Power, Write};
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, FieldError};
@@ -22,19 +22,22 @@ use crate::model::user::{User, UserId};
 const PASSKEY_COLUMNS: &str = "id, user_id, name, credential_id, public_key, counter, is_backup_eligible, is_backed_up, created_at, last_used_at";
 
 fn read_passkey(row: &Row<'_>) -> rusqlite::Result<Passkey> {
+    const fn column(name: &str) -> usize {
+        position(PASSKEY_COLUMNS, name)
+    }
     Ok(Passkey {
-        id: Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))?,
-        user: UserId(row.get(1)?),
-        name: row.get(2)?,
+        id: id(row, const { column("id") })?,
+        user: UserId(row.get(const { column("user_id") })?),
+        name: row.get(const { column("name") })?,
         registered: Registered {
-            credential_id: row.get(3)?,
-            public_key: row.get(4)?,
-            counter: row.get(5)?,
-            is_backup_eligible: row.get(6)?,
-            is_backed_up: row.get(7)?,
+            credential_id: row.get(const { column("credential_id") })?,
+            public_key: row.get(const { column("public_key") })?,
+            counter: row.get(const { column("counter") })?,
+            is_backup_eligible: row.get(const { column("is_backup_eligible") })?,
+            is_backed_up: row.get(const { column("is_backed_up") })?,
         },
-        created_at: Time::from_unix(row.get(8)?),
-        last_used_at: time(row, 9)?,
+        created_at: Time::from_unix(row.get(const { column("created_at") })?),
+        last_used_at: time(row, const { column("last_used_at") })?,
     })
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use super::credential::root_api_key;
 use super::read::{Page, Select};
-use super::row::{invalid, rows, time, unix};
+use super::row::{id, invalid, optional_id, position, positions, rows, time, unix, width};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
@@ -19,15 +19,14 @@ use crate::model::user::{UserId, Username};
 pub(super) const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.allowed_addresses, k.created_at, k.expires_at, \
     k.expired_seen_at, k.created_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host, \
     k.restrict, k.no_touch_required, k.verify_required, k.command, k.permitopen";
-/// The number of these columns.
-pub(super) const COLUMNS_COUNT: usize = 20;
+pub(super) const COLUMNS_COUNT: usize = width(COLUMNS);
 pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
 
 /// A row of the table: its number, and the key unless it is damaged.
 pub(super) type NumberedSshKey = (i64, Option<SshKey>);
 
-fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<KeyHostUse>> {
-    match (time(row, at)?, row.get(at + 1)?) {
+fn host_use(row: &Row<'_>, [at, host]: [usize; 2]) -> rusqlite::Result<Option<KeyHostUse>> {
+    match (time(row, at)?, row.get(host)?) {
         (Some(at), Some(host)) => Ok(Some(KeyHostUse { at, host })),
         _ => Ok(None),
     }
@@ -35,7 +34,7 @@ fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<KeyHostUse>> {
 
 /// Reads any row without an error: one damaged row must not hide all others.
 pub(super) fn read_found(row: &Row<'_>) -> rusqlite::Result<NumberedSshKey> {
-    let number = row.get(0)?;
+    let number = row.get(const { position(COLUMNS, "k.number") })?;
     let key = read_ssh_key(row).ok();
     if key.is_none() {
         log::warn!("the SSH key in row {number} is damaged; it is left out");
@@ -44,32 +43,47 @@ pub(super) fn read_found(row: &Row<'_>) -> rusqlite::Result<NumberedSshKey> {
 }
 
 fn read_ssh_key(row: &Row<'_>) -> rusqlite::Result<SshKey> {
-    let id = |column: usize| -> rusqlite::Result<Option<Id>> {
-        let text = row.get_ref(column)?.as_str_or_null()?;
-        text.map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
-            .transpose()
-    };
-    let (key, comment) = (row.get_ref(4)?.as_str()?, row.get_ref(5)?.as_str()?);
-    let allowed_addresses = row.get_ref(6)?.as_str()?;
+    const fn column(name: &str) -> usize {
+        position(COLUMNS, name)
+    }
+    let (key, comment) = (
+        row.get_ref(const { column("k.key") })?.as_str()?,
+        row.get_ref(const { column("k.comment") })?.as_str()?,
+    );
+    let allowed_addresses = row
+        .get_ref(const { column("k.allowed_addresses") })?
+        .as_str()?;
     Ok(SshKey {
-        id: id(1)?.ok_or_else(|| invalid(1))?,
-        owner: UserId(row.get(2)?),
-        name: row.get(3)?,
-        key: PublicKey::from_stored(key, comment).map_err(|_| invalid(4))?,
+        id: id(row, const { column("k.id") })?,
+        owner: UserId(row.get(const { column("k.user_id") })?),
+        name: row.get(const { column("k.name") })?,
+        key: PublicKey::from_stored(key, comment)
+            .map_err(|_| invalid(const { column("k.key") }))?,
         allowed_addresses: AllowedAddresses::from_stored(allowed_addresses)
-            .map_err(|_| invalid(6))?,
+            .map_err(|_| invalid(const { column("k.allowed_addresses") }))?,
         options: KeyOptions::from_stored(
-            [row.get(15)?, row.get(16)?, row.get(17)?],
-            row.get_ref(18)?.as_str_or_null()?,
-            row.get_ref(19)?.as_str()?,
+            [
+                row.get(const { column("k.restrict") })?,
+                row.get(const { column("k.no_touch_required") })?,
+                row.get(const { column("k.verify_required") })?,
+            ],
+            row.get_ref(const { column("k.command") })?
+                .as_str_or_null()?,
+            row.get_ref(const { column("k.permitopen") })?.as_str()?,
         )
-        .map_err(|_| invalid(15))?,
-        created_at: Time::from_unix(row.get(7)?),
-        expires_at: time(row, 8)?,
-        seen_expired: row.get::<_, Option<i64>>(9)?.is_some(),
-        created_by: id(10)?,
-        looked_up: host_use(row, 11)?,
-        used: host_use(row, 13)?,
+        .map_err(|_| invalid(const { column("k.restrict") }))?,
+        created_at: Time::from_unix(row.get(const { column("k.created_at") })?),
+        expires_at: time(row, const { column("k.expires_at") })?,
+        seen_expired: time(row, const { column("k.expired_seen_at") })?.is_some(),
+        created_by: optional_id(row, const { column("k.created_by") })?,
+        looked_up: host_use(
+            row,
+            const { positions(COLUMNS, ["l.looked_up_at", "l.looked_up_host"]) },
+        )?,
+        used: host_use(
+            row,
+            const { positions(COLUMNS, ["l.used_at", "l.used_host"]) },
+        )?,
     })
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::cache::VerificationSubject;
 use super::read::{Page, Select};
-use super::row::{invalid, rows, time};
+use super::row::{invalid, position, rows, time};
 use super::write::Write;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
@@ -15,32 +15,40 @@ use crate::model::user::{Disabled, NewUser, Role, User, UserId, Username};
 
 /// The columns that [`read_user`] reads, of a row of `users` called `u`. [`read_user`] sorts the groups: SQL would need
 /// a temporary table, with a page cache, for each row.
-pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_name, u.role, u.disabled_at, u.created_at, u.password_hash IS NOT NULL, \
-    (SELECT group_concat(permission, ' ') FROM user_permissions WHERE user_id = u.id), \
-    (SELECT group_concat(permission, ' ') FROM role_permissions WHERE role = u.role), \
-    (SELECT group_concat(g.name, ' ') FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id)";
+pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_name, u.role, u.disabled_at, u.created_at, u.password_hash IS NOT NULL AS has_password, \
+    (SELECT group_concat(permission, ' ') FROM user_permissions WHERE user_id = u.id) AS granted, \
+    (SELECT group_concat(permission, ' ') FROM role_permissions WHERE role = u.role) AS granted_by_role, \
+    (SELECT group_concat(g.name, ' ') FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id) AS groups";
 
 /// Reads the columns of [`USER_COLUMNS`] from column `at` on.
 pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
-    let username = row.get_ref(at + 2)?.as_str()?;
-    let words = |column: usize| -> rusqlite::Result<Permissions> {
+    const fn column(name: &str) -> usize {
+        position(USER_COLUMNS, name)
+    }
+    let username = row.get_ref(at + const { column("u.username") })?.as_str()?;
+    let words = |at: usize| -> rusqlite::Result<Permissions> {
         Ok(row
-            .get_ref(column)?
+            .get_ref(at)?
             .as_str_or_null()?
             .map_or_else(Permissions::none, Permissions::from_stored))
     };
     Ok(User {
-        id: UserId(row.get(at)?),
-        subject: row.get(at + 1)?,
-        username: Username::parse(username).map_err(|_| invalid(at + 2))?,
-        display_name: row.get(at + 3)?,
-        role: Role::parse(row.get_ref(at + 4)?.as_str()?).map_err(|_| invalid(at + 4))?,
-        granted: words(at + 8)?,
-        granted_by_role: words(at + 9)?,
-        groups: sorted_words(row.get_ref(at + 10)?.as_str_or_null()?),
-        disabled_at: time(row, at + 5)?,
-        created_at: Time::from_unix(row.get(at + 6)?),
-        has_password: row.get(at + 7)?,
+        id: UserId(row.get(at + const { column("u.id") })?),
+        subject: row.get(at + const { column("u.subject") })?,
+        username: Username::parse(username)
+            .map_err(|_| invalid(at + const { column("u.username") }))?,
+        display_name: row.get(at + const { column("u.display_name") })?,
+        role: Role::parse(row.get_ref(at + const { column("u.role") })?.as_str()?)
+            .map_err(|_| invalid(at + const { column("u.role") }))?,
+        granted: words(at + const { column("granted") })?,
+        granted_by_role: words(at + const { column("granted_by_role") })?,
+        groups: sorted_words(
+            row.get_ref(at + const { column("groups") })?
+                .as_str_or_null()?,
+        ),
+        disabled_at: time(row, at + const { column("u.disabled_at") })?,
+        created_at: Time::from_unix(row.get(at + const { column("u.created_at") })?),
+        has_password: row.get(at + const { column("has_password") })?,
     })
 }
 
