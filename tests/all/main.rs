@@ -12,6 +12,7 @@ mod host;
 mod imports;
 mod monitoring;
 mod notice;
+mod process;
 mod prose;
 mod race;
 mod second_factor;

@@ -1,12 +1,14 @@
 //! The program itself: settings of `serve`, rejected starts, systemd.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
+
+use crate::process::Server;
 
 /// Time limit of a test; no test passes because of it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,69 +30,16 @@ fn prepare(command: &mut Command, folder: &Path) {
         .stderr(Stdio::piped());
 }
 
-/// A running server, stopped on drop.
-struct Server {
-    child: Child,
-    /// Its output until it listened.
-    message: String,
-    address: SocketAddr,
-    /// Reads on, so that the server never blocks. Returns the output after it listened.
-    rest: Option<std::thread::JoinHandle<String>>,
+fn is_healthy(server: &Server) -> bool {
+    let mut client = server.client();
+    client.ask("GET", "/healthz", "", "").status == 200
 }
 
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut message = String::new();
-        let address = loop {
-            let begin = message.len();
-            assert_ne!(lines.read_line(&mut message).unwrap(), 0, "{message}");
-            if let Some((_, url)) = message[begin..].split_once("listening on http") {
-                let (_, address) = url.split_once("://").unwrap();
-                break address.trim().parse().unwrap();
-            }
-        };
-        let rest = std::thread::spawn(move || {
-            let mut rest = String::new();
-            let _ = lines.read_to_string(&mut rest);
-            rest
-        });
-        Self {
-            child,
-            message,
-            address,
-            rest: Some(rest),
-        }
-    }
-
-    fn is_healthy(&self) -> bool {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-            .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.starts_with("HTTP/1.1 200 ")
-    }
-
-    /// Sends SIGTERM. Returns the exit code.
-    fn end(&mut self) -> Option<i32> {
-        let killed = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status()
-            .unwrap();
-        assert!(killed.success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Sends SIGTERM. Returns the log of a server that ended without an error.
+fn terminate(server: Server) -> String {
+    let (status, log) = server.terminate();
+    assert_eq!(status.code(), Some(0), "{log}");
+    log
 }
 
 /// The exit code and the one line of a rejected `serve`.
@@ -107,30 +56,30 @@ fn serve_flag_beats_environment_beats_file() {
         "db = 'file.db'\nlisten = '127.0.0.3:0'\npublic-url = 'https://keys.example'\n",
     )
     .unwrap();
-    let mut server = Server::start(&mut command(folder.path()));
+    let server = Server::spawn(&mut command(folder.path()));
     assert_eq!(server.address.ip().to_string(), "127.0.0.3");
     assert!(
-        server.message.contains("at https://keys.example/"),
+        server.said_so_far().contains("at https://keys.example/"),
         "{}",
-        server.message
+        server.said_so_far()
     );
     assert!(folder.path().join("file.db").exists());
-    assert!(server.is_healthy());
-    assert_eq!(server.end(), Some(0));
+    assert!(is_healthy(&server));
+    terminate(server);
 
     let mut with_environment = command(folder.path());
     with_environment
         .env("KEYCROFT_LISTEN", "127.0.0.4:0")
         .env("KEYCROFT_DB", "environment.db");
-    let server = Server::start(&mut with_environment);
+    let server = Server::spawn(&mut with_environment);
     assert_eq!(server.address.ip().to_string(), "127.0.0.4");
     assert!(folder.path().join("environment.db").exists());
 
     with_environment.args(["--listen", "127.0.0.5:0", "--db", "flag.db"]);
-    let server = Server::start(&mut with_environment);
+    let server = Server::spawn(&mut with_environment);
     assert_eq!(server.address.ip().to_string(), "127.0.0.5");
     assert!(folder.path().join("flag.db").exists());
-    assert!(server.is_healthy());
+    assert!(is_healthy(&server));
 }
 
 #[test]
@@ -195,10 +144,10 @@ fn inherited_socket_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.6:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut server = Server::start(&mut with_socket(folder.path(), listener));
+    let server = Server::spawn(&mut with_socket(folder.path(), listener));
     assert_eq!(server.address, address);
-    assert!(server.is_healthy());
-    assert_eq!(server.end(), Some(0));
+    assert!(is_healthy(&server));
+    terminate(server);
 }
 
 #[test]
@@ -221,7 +170,7 @@ fn systemd_gets_readiness_watchdog_and_stop() {
         let count = heard.recv(&mut bytes).unwrap();
         String::from_utf8(bytes[..count].to_vec()).unwrap()
     };
-    let mut server = Server::start(
+    let server = Server::spawn(
         command(folder.path())
             .args(["--listen", "127.0.0.1:0"])
             .env("NOTIFY_SOCKET", &path)
@@ -229,7 +178,7 @@ fn systemd_gets_readiness_watchdog_and_stop() {
     );
     assert_eq!(next().trim(), "READY=1");
     assert_eq!(next().trim(), "WATCHDOG=1");
-    assert_eq!(server.end(), Some(0));
+    terminate(server);
     let mut last = next();
     while last.trim() == "WATCHDOG=1" {
         last = next();
@@ -248,14 +197,14 @@ fn empty_variable_counts_as_unset() {
         .env("KEYCROFT_BEHIND_PROXY", " 10.0.0.0/8, 192.168.0.0/16 ,")
         .env("KEYCROFT_INSECURE_HTTP", " true ")
         .env("KEYCROFT_LOG", " warn ");
-    let mut server = Server::start(&mut padded);
+    let server = Server::spawn(&mut padded);
     assert_eq!(server.address.ip().to_string(), "127.0.0.4");
     assert!(
-        server.message.contains("at https://keys.example/"),
+        server.said_so_far().contains("at https://keys.example/"),
         "{}",
-        server.message
+        server.said_so_far()
     );
-    assert_eq!(server.end(), Some(0));
+    terminate(server);
     let findings = check(folder.path(), "padded.db");
     assert!(
         findings.contains("--behind-proxy 10.0.0.0/8 trusts many addresses"),
@@ -284,10 +233,10 @@ fn empty_variable_counts_as_unset() {
     )
     .unwrap();
     empty.env("KEYCROFT_LISTEN", "");
-    let mut server = Server::start(&mut empty);
+    let server = Server::spawn(&mut empty);
     assert_eq!(server.address.ip().to_string(), "127.0.0.3");
     assert!(folder.path().join("keycroft.db").exists());
-    assert_eq!(server.end(), Some(0));
+    terminate(server);
 
     let (code, message) = rejected(command(folder.path()).env("KEYCROFT_LISTEN", "here"));
     assert_eq!(code, 2, "{message}");
@@ -311,7 +260,7 @@ fn untrusted_forwarding_proxy_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = command(folder.path());
     command.args(["--listen", "127.0.0.1:0"]);
-    let mut server = Server::start(&mut command);
+    let server = Server::spawn(&mut command);
     let secret = crate::fixture::unknown_secret(keycroft::model::credential::Kind::ApiKey);
     let verify = |server: &Server, forwarded: &str| {
         let mut stream = TcpStream::connect(server.address).unwrap();
@@ -328,17 +277,15 @@ fn untrusted_forwarding_proxy_is_reported_once() {
     verify(&server, "");
     verify(&server, "X-Forwarded-For: 192.0.2.7\r\n");
     verify(&server, "X-Forwarded-For: 192.0.2.8\r\n");
-    assert_eq!(server.end(), Some(0));
-    let log = server.rest.take().unwrap().join().unwrap();
+    let log = terminate(server);
     let warning = "start the server with --behind-proxy 127.0.0.1";
     assert_eq!(log.matches(warning).count(), 1, "{log}");
     assert!(check(folder.path(), "keycroft.db").contains(warning));
     // A start that trusts the proxy clears the advice.
     command.args(["--behind-proxy", "127.0.0.1"]);
-    let mut server = Server::start(&mut command);
+    let server = Server::spawn(&mut command);
     verify(&server, "X-Forwarded-For: 192.0.2.7\r\n");
-    assert_eq!(server.end(), Some(0));
-    let log = server.rest.take().unwrap().join().unwrap();
+    let log = terminate(server);
     assert!(!log.contains("X-Forwarded-For"), "{log}");
     let findings = check(folder.path(), "keycroft.db");
     assert!(
@@ -354,7 +301,7 @@ fn missing_public_url_is_named_at_start_and_with_origins() {
     let serve = |arguments: &[&str], origin: &str| {
         let mut command = command(folder.path());
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
-        let mut server = Server::start(&mut command);
+        let server = Server::spawn(&mut command);
         let mut stream = TcpStream::connect(server.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(
@@ -367,9 +314,7 @@ fn missing_public_url_is_named_at_start_and_with_origins() {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
         let address = server.address;
-        assert_eq!(server.end(), Some(0));
-        let rest = server.rest.take().unwrap().join().unwrap();
-        (server.message.clone() + &rest, address)
+        (terminate(server), address)
     };
     let start = "--behind-proxy is set without --public-url";
     let rejected = "request from https://keys.lab.example rejected: the public URL is";

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::console::markup::{self, Form};
+use crate::process::Server;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
 pub const PASSWORD: &str = "long grass over quiet water";
@@ -15,7 +16,7 @@ const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/201001
 /// A folder with a database, a home for the command line, and a server on the database.
 pub struct Lab {
     pub folder: tempfile::TempDir,
-    server: Child,
+    server: Server,
     pub url: String,
 }
 
@@ -25,13 +26,6 @@ pub struct Done {
     pub code: i32,
     pub out: String,
     pub err: String,
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
 }
 
 impl Lab {
@@ -55,11 +49,11 @@ impl Lab {
             assert_eq!((done.code, done.out.as_str()), (0, ""), "{done:?}");
         }
         let more = more(folder.path());
-        let (server, url) = serve(folder.path(), &more);
+        let server = serve(folder.path(), &more);
         Self {
+            url: server.url.clone(),
             folder,
             server,
-            url,
         }
     }
 
@@ -120,8 +114,8 @@ impl Lab {
     }
 
     pub fn stop_server(&mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
+        self.server.child.kill().unwrap();
+        self.server.child.wait().unwrap();
     }
 
     /// A browser in which a user is signed in.
@@ -224,34 +218,19 @@ impl Console {
     }
 }
 
-fn serve(folder: &Path, more: &[String]) -> (Child, String) {
-    let mut server = command(folder)
-        .args(["serve", "--listen=127.0.0.1:0", "--db=keycroft.db"])
-        .args(more)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
-    let url = loop {
-        let line = lines
-            .next()
-            .expect("the server says where it listens")
-            .unwrap();
-        if let Some(url) = line.strip_prefix("listening on ") {
-            break url.to_owned();
-        }
-    };
-    // The log is dropped, but must not fill the pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    (server, url)
+fn serve(folder: &Path, more: &[String]) -> Server {
+    let mut command = command(folder);
+    Server::spawn(
+        command
+            .args(["serve", "--listen=127.0.0.1:0", "--db=keycroft.db"])
+            .args(more),
+    )
 }
 
 /// Runs a server with more arguments until it listens.
 pub fn serve_and_stop(folder: &Path, more: &[&str]) {
     let more: Vec<String> = more.iter().map(ToString::to_string).collect();
-    let (mut server, _) = serve(folder, &more);
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(serve(folder, &more));
 }
 
 /// The program, with `folder` as current folder, `folder/home` as home, and an otherwise empty environment.

@@ -78,7 +78,7 @@ impl Lab {
 }
 
 fn start(db: &Path) -> Server {
-    Server::spawn(keycroft(
+    Server::spawn(&mut keycroft(
         db,
         &[
             "serve",

@@ -1,73 +1,37 @@
 //! `keycroft ssh-key` against a running server.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::keys::*;
+use crate::process::Server;
+use crate::store::process::{new_lab, stdout_of};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
 
 /// A server with alice (admin) and bob (member), stopped on drop.
-struct Server {
-    child: Child,
-    url: String,
+struct Lab {
+    server: Server,
     folder: TempDir,
     alice: String,
     bob: String,
 }
 
-impl Server {
+impl Lab {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = folder.path().join("keycroft.db");
-        let on_file = |arguments: &[&str]| {
-            let printed = Command::new(PROGRAM)
-                .args(arguments)
-                .arg("--db")
-                .arg(&db)
-                .env_clear()
-                .envs(crate::fixture::clock_environment())
-                .output()
-                .unwrap();
-            assert!(printed.status.success(), "{}", text(&printed.stderr));
-            text(&printed.stdout).trim().to_owned()
-        };
-        on_file(&["user", "add", "alice", "--admin"]);
-        on_file(&["user", "add", "bob"]);
-        let (alice, bob) = (
-            on_file(&["user", "token", "alice"]),
-            on_file(&["user", "token", "bob"]),
-        );
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--listen", "127.0.0.1:0", "--db"])
-            .arg(&db)
-            .env_clear()
-            .envs(crate::fixture::clock_environment())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut message = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let url = loop {
-            line.clear();
-            assert!(
-                message.read_line(&mut line).unwrap() > 0,
-                "the server ended"
-            );
-            if let Some((_, url)) = line.trim().split_once("listening on ") {
-                break url.to_owned();
-            }
-        };
-        // Further output is read, so that it never blocks.
-        std::thread::spawn(move || std::io::copy(&mut message, &mut std::io::sink()));
+        let alice = new_lab(&db);
+        stdout_of(&db, &["user", "add", "bob"]);
+        let bob = stdout_of(&db, &["user", "token", "bob"]);
+        let server = Server::start(&db);
         Self {
-            child,
-            url,
+            server,
             folder,
             alice,
             bob,
@@ -89,7 +53,7 @@ impl Server {
             .envs(crate::fixture::clock_environment())
             .env("HOME", self.folder.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("KEYCROFT_SERVER", &self.url)
+            .env("KEYCROFT_SERVER", &self.server.url)
             .env("KEYCROFT_TOKEN", token)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -123,13 +87,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -140,7 +97,7 @@ fn shown(path: &Path) -> &str {
 
 #[test]
 fn ssh_key_commands_cover_its_lifetime() {
-    let server = Server::start();
+    let server = Lab::start();
     let file = server.file("id_ed25519.pub", &format!("{ED25519} bob@laptop\n"));
     let printed = server.run(&server.bob, &["add", shown(&file)], "");
     assert!(printed.status.success() && printed.stdout.is_empty());
@@ -225,7 +182,7 @@ fn ssh_key_commands_cover_its_lifetime() {
 
 #[test]
 fn ssh_key_mistake_has_its_exit_code() {
-    let server = Server::start();
+    let server = Lab::start();
     server.fails(&["add"], 2);
     server.fails(&["add", "/nowhere/key.pub"], 2);
     server.fails(&["edit", "x"], 2);
@@ -259,7 +216,7 @@ fn ssh_key_mistake_has_its_exit_code() {
 
 #[test]
 fn private_key_is_never_sent() {
-    let server = Server::start();
+    let server = Lab::start();
     let label = "OPENSSH PRIVATE";
     let private = format!("-----BEGIN {label} KEY-----\nb3BlbnNz\n-----END {label} KEY-----\n");
     let file = server.file("id_ed25519", &private);
@@ -289,7 +246,7 @@ fn private_key_is_never_sent() {
 
 #[test]
 fn file_is_imported_line_by_line() {
-    let server = Server::start();
+    let server = Lab::start();
     let valid = server.file("good", &format!("# mine\n{ED25519} laptop\n"));
     let printed = server.run(&server.bob, &["import", shown(&valid)], "");
     assert!(printed.status.success(), "{}", text(&printed.stderr));
@@ -317,7 +274,7 @@ fn file_is_imported_line_by_line() {
 
 #[test]
 fn admin_imports_a_folder_of_homes() {
-    let server = Server::start();
+    let server = Lab::start();
     server.file("home/alice/.ssh/authorized_keys", &format!("{ED25519} a\n"));
     // Longer than one request may be.
     let comment = "x".repeat(12_000);
@@ -368,7 +325,7 @@ fn admin_imports_a_folder_of_homes() {
 
 #[test]
 fn options_come_from_flags_or_the_pasted_line() {
-    let server = Server::start();
+    let server = Lab::start();
     let file = server.file("a.pub", &format!("{SK_ED25519} token"));
     let printed = server.run(
         &server.bob,
@@ -434,7 +391,7 @@ fn options_come_from_flags_or_the_pasted_line() {
 
 #[test]
 fn shared_key_needs_the_flag_without_a_terminal() {
-    let server = Server::start();
+    let server = Lab::start();
     let file = server.file("a.pub", &format!("{ED25519} laptop"));
     let printed = server.run(&server.alice, &["add", shown(&file)], "");
     assert!(printed.status.success());

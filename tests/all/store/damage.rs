@@ -274,7 +274,7 @@ fn files_are_private_with_any_umask() {
         ])
         .args(["serve", "--listen", "127.0.0.1:0", "--db"])
         .arg(&db);
-    let server = super::process::Server::spawn(command);
+    let server = super::process::Server::spawn(&mut command);
     stdout_of(&db, &["user", "add", "alice", "--admin"]);
     let shell = "umask 0 && exec \"$0\" backup \"$2\" --db \"$1\"";
     let created = std::process::Command::new("sh")

@@ -42,11 +42,11 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; \"$0\" user token alice --db \"$1/keycroft.db\" > \"$1/token\"; \
                   exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";
-    let Some(command) = in_own_mount("size=4m", folder.path(), script) else {
+    let Some(mut command) = in_own_mount("size=4m", folder.path(), script) else {
         eprintln!("not tested: this machine gives nobody a mount of their own");
         return;
     };
-    let server = Server::spawn(command);
+    let server = Server::spawn(&mut command);
     let inside = PathBuf::from(format!(
         "/proc/{}/root{}",
         server.child.id(),
@@ -179,11 +179,11 @@ fn revocation_works_on_a_full_disk() {
     let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; \"$0\" user add bob --db \"$1/keycroft.db\" >&2; \
                   \"$0\" user token alice --db \"$1/keycroft.db\" > \"$1/token\"; \"$0\" user token bob --db \"$1/keycroft.db\" > \"$1/bob\"; \
                   exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";
-    let Some(command) = in_own_mount("size=8m", folder.path(), script) else {
+    let Some(mut command) = in_own_mount("size=8m", folder.path(), script) else {
         eprintln!("not tested: this machine gives nobody a mount of their own");
         return;
     };
-    let server = Server::spawn(command);
+    let server = Server::spawn(&mut command);
     let inside = PathBuf::from(format!(
         "/proc/{}/root{}",
         server.child.id(),

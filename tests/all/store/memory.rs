@@ -185,7 +185,7 @@ fn running_server_cannot_be_dumped() {
             .envs(crate::fixture::clock_environment());
         command.uid(NOBODY).gid(NOBODY);
     }
-    let server = Server::spawn(command);
+    let server = Server::spawn(&mut command);
     let process = format!("/proc/{}", server.child.id());
     assert_eq!(fs::metadata(format!("{process}/mem")).unwrap().uid(), 0);
     let status = fs::read_to_string(format!("{process}/status")).unwrap();

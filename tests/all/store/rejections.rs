@@ -207,7 +207,7 @@ fn rejected_anonymous_requests_barely_grow_the_log() {
     let alice = new_lab(&db);
     let long = "a".repeat(7_900);
     for (level, bytes_max) in [("info", 400), ("debug", 30_000)] {
-        let server = Server::spawn(keycroft(
+        let server = Server::spawn(&mut keycroft(
             &db,
             &["serve", "--listen", "127.0.0.1:0", "--log", level],
         ));

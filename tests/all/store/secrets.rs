@@ -244,7 +244,7 @@ fn secrets_are_in_no_artifact() {
 
     let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);
     command.args(["--log", "debug"]);
-    let server = Server::spawn(command);
+    let server = Server::spawn(&mut command);
     let mut client = server.client();
     let (key_id, key) = shown(
         &mut search,
@@ -607,7 +607,7 @@ fn setup_code_is_in_no_file() {
     let db = folder.path().join("keycroft.db");
     let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);
     command.args(["--log", "debug"]);
-    let server = Server::spawn(command);
+    let server = Server::spawn(&mut command);
     let log = server.log_with("code=");
     let (_, code) = log.split_once("code=").unwrap();
     let code = &code[..55];
