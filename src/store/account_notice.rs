@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::row::{id, invalid, rows, time};
+use super::row::{id, invalid, position, rows, time};
 use super::write::Write;
 use crate::model::account_notice::{AccountNotice, NoticeActor, is_shown};
 use crate::model::caller::{Permit, Right};
@@ -18,20 +18,24 @@ const COLUMNS: &str = "id, user_id, at, action, actor, actor_kind, target_kind, 
     acknowledged_at, acknowledged_by FROM account_notices";
 
 fn read_notice(row: &Row<'_>) -> rusqlite::Result<AccountNotice> {
-    let by: Option<String> = row.get(12)?;
+    const fn column(name: &str) -> usize {
+        position(COLUMNS, name)
+    }
+    let by: Option<String> = row.get(const { column("acknowledged_by") })?;
     Ok(AccountNotice {
-        id: id(row, 0)?,
-        user: UserId(row.get(1)?),
-        at: Time::from_unix(row.get(2)?),
-        action: row.get(3)?,
-        actor: row.get(4)?,
-        by: NoticeActor::parse(row.get_ref(5)?.as_str()?).ok_or_else(|| invalid(5))?,
-        target_kind: row.get(6)?,
-        target_id: row.get(7)?,
-        target_name: row.get(8)?,
-        before: decode_words(row.get_ref(9)?.as_str()?),
-        after: decode_words(row.get_ref(10)?.as_str()?),
-        acknowledged_at: time(row, 11)?,
+        id: id(row, const { column("id") })?,
+        user: UserId(row.get(const { column("user_id") })?),
+        at: Time::from_unix(row.get(const { column("at") })?),
+        action: row.get(const { column("action") })?,
+        actor: row.get(const { column("actor") })?,
+        by: NoticeActor::parse(row.get_ref(const { column("actor_kind") })?.as_str()?)
+            .ok_or_else(|| invalid(const { column("actor_kind") }))?,
+        target_kind: row.get(const { column("target_kind") })?,
+        target_id: row.get(const { column("target_id") })?,
+        target_name: row.get(const { column("target_name") })?,
+        before: decode_words(row.get_ref(const { column("before") })?.as_str()?),
+        after: decode_words(row.get_ref(const { column("after") })?.as_str()?),
+        acknowledged_at: time(row, const { column("acknowledged_at") })?,
         acknowledged_by: by.as_deref().and_then(Id::parse),
     })
 }

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::Store;
 use super::code::NewCode;
 use super::read::Select;
-use super::row::{id, invalid, optional_id, time};
+use super::row::{id, invalid, optional_id, position, time};
 use super::throttle::CountersNow;
 use super::write::Write;
 use crate::model::code::Purpose;
@@ -33,24 +33,32 @@ const COLUMNS: &str = "d.code_id, d.user_code, d.computer, d.program, d.address,
     c.user_id, c.created_at, c.expires_at, c.uses_left, c.digest FROM device_logins d JOIN codes c ON c.id = d.code_id";
 
 fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
-    let answer = match (row.get_ref(7)?.as_str_or_null()?, optional_id(row, 8)?) {
+    const fn column(name: &str) -> usize {
+        position(COLUMNS, name)
+    }
+    let answer = match (
+        row.get_ref(const { column("d.answer") })?
+            .as_str_or_null()?,
+        optional_id(row, const { column("d.approved_with") })?,
+    ) {
         (None, _) => None,
         (Some("approved"), Some(session)) => Some(DeviceDecision::Approved(session)),
         (Some("refused"), _) => Some(DeviceDecision::Denied),
-        (Some(_), _) => return Err(invalid(7)),
+        (Some(_), _) => return Err(invalid(const { column("d.answer") })),
     };
-    let seconds: Option<i64> = row.get(6)?;
+    let seconds: Option<i64> = row.get(const { column("d.lifetime_seconds") })?;
     Ok(DeviceLogin {
-        code: id(row, 0)?,
-        user_code: UserCode::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
-        computer: row.get(2)?,
-        program: row.get(3)?,
+        code: id(row, const { column("d.code_id") })?,
+        user_code: UserCode::parse(row.get_ref(const { column("d.user_code") })?.as_str()?)
+            .ok_or_else(|| invalid(const { column("d.user_code") }))?,
+        computer: row.get(const { column("d.computer") })?,
+        program: row.get(const { column("d.program") })?,
         address: row
-            .get_ref(4)?
+            .get_ref(const { column("d.address") })?
             .as_str_or_null()?
             .and_then(|text| text.parse().ok()),
         permissions: row
-            .get_ref(5)?
+            .get_ref(const { column("d.permissions") })?
             .as_str_or_null()?
             .map(Permissions::from_stored),
         lifetime: seconds.map(|seconds| {
@@ -58,10 +66,14 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
                 u64::try_from(seconds).unwrap_or(0),
             ))
         }),
-        requested_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
-        expires_at: time(row, 11)?.ok_or_else(|| invalid(11))?,
+        requested_at: time(row, const { column("c.created_at") })?
+            .ok_or_else(|| invalid(const { column("c.created_at") }))?,
+        expires_at: time(row, const { column("c.expires_at") })?
+            .ok_or_else(|| invalid(const { column("c.expires_at") }))?,
         answer,
-        user: row.get::<_, Option<i64>>(9)?.map(UserId),
+        user: row
+            .get::<_, Option<i64>>(const { column("c.user_id") })?
+            .map(UserId),
     })
 }
 
@@ -128,7 +140,7 @@ impl Select {
             &sql,
             params![presented.id.as_str(), Purpose::Device.as_str()],
             |row| {
-                let digest: [u8; 32] = row.get(13)?;
+                let digest: [u8; 32] = row.get(const { position(COLUMNS, "c.digest") })?;
                 Ok((digest, read_login(row)?))
             },
         )?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::read::Select;
-use super::row::{invalid, time, unix};
+use super::row::{invalid, position, time, unix};
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::policy::{LifetimeRule, Policy, PolicyChoice};
@@ -71,40 +71,46 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
 impl Select {
     /// The present policy; it is never cached.
     pub fn policy(&self) -> Result<Policy, Error> {
+        const fn column(name: &str) -> usize {
+            position(COLUMNS, name)
+        }
         let found = self.one(&format!("SELECT {COLUMNS} FROM policy"), [], |row| {
             let lifetimes = row
-                .get_ref(1)?
+                .get_ref(const { column("api_key_lifetimes") })?
                 .as_str()?
                 .split(' ')
                 .map(Lifetime::parse)
                 .collect::<Result<Vec<_>, _>>();
             Ok(Policy {
                 api_key: LifetimeRule {
-                    choice: choice(row, 0)?,
-                    default: lifetime(row, 2)?,
-                    max: lifetime(row, 3)?,
+                    choice: choice(row, const { column("api_key_lifetime_choice") })?,
+                    default: lifetime(row, const { column("api_key_lifetime_default") })?,
+                    max: lifetime(row, const { column("api_key_lifetime_max") })?,
                 },
-                api_key_lifetimes: lifetimes.map_err(|_| invalid(1))?,
+                api_key_lifetimes: lifetimes
+                    .map_err(|_| invalid(const { column("api_key_lifetimes") }))?,
                 token: LifetimeRule {
-                    choice: choice(row, 4)?,
-                    default: lifetime(row, 5)?,
-                    max: lifetime(row, 6)?,
+                    choice: choice(row, const { column("token_lifetime_choice") })?,
+                    default: lifetime(row, const { column("token_lifetime_default") })?,
+                    max: lifetime(row, const { column("token_lifetime_max") })?,
                 },
-                session_lifetime: lifetime(row, 7)?,
+                session_lifetime: lifetime(row, const { column("session_lifetime") })?,
                 ssh_key_types: row
-                    .get_ref(8)?
+                    .get_ref(const { column("ssh_key_types") })?
                     .as_str()?
                     .split(' ')
                     .map(str::to_owned)
                     .collect(),
-                ssh_rsa_bits_min: row.get(9)?,
-                ssh_key_lifetime_max: lifetime(row, 10)?,
-                api_keys_max: row.get(11)?,
-                ssh_keys_max: row.get(12)?,
-                session_idle_max: lifetime(row, 13)?,
-                second_factor: SecondFactorRule::parse(row.get_ref(14)?.as_str()?)
-                    .map_err(|_| invalid(14))?,
-                second_factor_from: time(row, 15)?,
+                ssh_rsa_bits_min: row.get(const { column("ssh_rsa_bits_min") })?,
+                ssh_key_lifetime_max: lifetime(row, const { column("ssh_key_lifetime_max") })?,
+                api_keys_max: row.get(const { column("api_keys_max") })?,
+                ssh_keys_max: row.get(const { column("ssh_keys_max") })?,
+                session_idle_max: lifetime(row, const { column("session_idle_max") })?,
+                second_factor: SecondFactorRule::parse(
+                    row.get_ref(const { column("second_factor") })?.as_str()?,
+                )
+                .map_err(|_| invalid(const { column("second_factor") }))?,
+                second_factor_from: time(row, const { column("second_factor_from") })?,
             })
         })?;
         found.ok_or_else(|| Error::Fault("the database lacks its policy".to_owned()))
