@@ -187,7 +187,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     set("foreign_keys", "ON").map_err(reject)?;
     set("secure_delete", "ON").map_err(reject)?;
     set("trusted_schema", "OFF").map_err(reject)?;
-    set("cache_size", "-4096").map_err(reject)?;
+    set("cache_size", "-2048").map_err(reject)?;
     // Before a job changes a page, SQLite copies it, to be able to roll back the job alone. Copies beyond 64 KiB would
     // go into a file: two system calls a page, and database content in another file.
     set("temp_store", "MEMORY").map_err(reject)?;
