@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::client::Client;
+use super::new_secret::{post_for_secret, required};
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::Failure;
@@ -102,31 +103,11 @@ pub fn hand_over<T: serde::Serialize>(
     body: &T,
     done: &str,
 ) -> Result<(), Failure> {
-    let place = out.open()?;
-    let answer = match client.post(path, body) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
+    let take = |key: &mut ApiKeyOut| required(key.secret.take());
+    let lost = |key: &ApiKeyOut| format!("keycroft api-key rotate {} or delete {0}", key.id);
+    let Some(key) = post_for_secret(client, out, path, body, take, lost)? else {
+        return Ok(());
     };
-    let mut key: ApiKeyOut = answer.parse()?;
-    let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
-        return Err(Failure::new(
-            crate::terminal::exit::FAILED,
-            "the server's answer contains no secret",
-        ));
-    };
-    let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
-    if client.format().is_json() && out.out.is_none() {
-        return client
-            .format()
-            .print_json_by(&answer.text, |text| place.put(text, &rotate));
-    }
-    place.put(&secret, &rotate)?;
-    if client.format().is_json() {
-        return client.format().print_value(&key);
-    }
     write_stderr(&format!(
         "{done} API key {} ({}), {}, {}",
         key.name,

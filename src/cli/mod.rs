@@ -27,6 +27,7 @@ mod host;
 mod local;
 mod login;
 mod lookup;
+mod new_secret;
 mod notice;
 mod notice_channel;
 mod notice_delivery;

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
+use super::new_secret::post_for_secret;
 use super::target::TargetArguments;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
@@ -198,24 +199,18 @@ fn list_channels(client: &Client) -> Result<(), Failure> {
 }
 
 fn create_channel(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
-    let place = out.open()?;
-    let answer = match client.post(PATH, wanted) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
+    let mut has_key = false;
+    let take = |channel: &mut NoticeChannelOut| {
+        let key = channel.secret.take().flatten();
+        has_key = key.is_some();
+        Ok(key)
     };
-    if client.format().is_json() {
-        return client.format().print_json(&answer.text);
-    }
-    let channel: NoticeChannelOut = answer.parse()?;
-    match channel.secret.as_ref().and_then(Option::as_ref) {
-        Some(key) => {
-            place.put(key, "delete the channel and create it again")?;
-            write_stderr("the receiver verifies signatures with this key; it is shown once");
-        }
-        None => place.forget(),
+    let lost = |_: &NoticeChannelOut| "delete the channel and create it again".to_owned();
+    let Some(channel) = post_for_secret(client, out, PATH, wanted, take, lost)? else {
+        return Ok(());
+    };
+    if has_key {
+        write_stderr("the receiver verifies signatures with this key; it is shown once");
     }
     write_stderr(&format!("created the channel {}", channel.name));
     Ok(())

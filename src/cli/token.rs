@@ -10,6 +10,7 @@ use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
+use super::new_secret::{post_for_secret, required};
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND};
@@ -192,31 +193,11 @@ fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
 }
 
 fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failure> {
-    let place = out.open()?;
-    let answer = match client.post("/api/v1/tokens", body) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
+    let take = |token: &mut TokenOut| required(token.secret.take());
+    let lost = |token: &TokenOut| format!("keycroft token delete {}", token.id);
+    let Some(token) = post_for_secret(client, out, "/api/v1/tokens", body, take, lost)? else {
+        return Ok(());
     };
-    let mut token: TokenOut = answer.parse()?;
-    let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else {
-        return Err(Failure::new(
-            crate::terminal::exit::FAILED,
-            "the server's answer contains no secret",
-        ));
-    };
-    let lost = format!("keycroft token delete {}", token.id);
-    if client.format().is_json() && out.out.is_none() {
-        return client
-            .format()
-            .print_json_by(&answer.text, |text| place.put(text, &lost));
-    }
-    place.put(&secret, &lost)?;
-    if client.format().is_json() {
-        return client.format().print_value(&token);
-    }
     write_stderr(&format!(
         "created token {} ({}), {}",
         token.name,

@@ -1,12 +1,12 @@
 //! `keycroft user`.
 
 use clap::{Args, Subcommand};
-use zeroize::Zeroizing;
 
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::local::MissingDatabase;
+use super::new_secret::{post_for_secret, required};
 use super::target::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
@@ -487,25 +487,16 @@ fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Res
         )
         .hint(format!("keycroft user token {name} --db FILE")));
     }
-    client.format().reject_field()?;
-    let place = out.open()?;
     let wanted = TokenIn {
         expires_in: expires,
         ..TokenIn::default()
     };
-    let answer = match path(name).and_then(|path| client.post(&format!("{path}/token"), &wanted)) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
+    let path = format!("{}/token", path(name)?);
+    let take = |token: &mut TokenOut| required(token.secret.take());
+    let lost = |token: &TokenOut| format!("keycroft token delete {} --user {name}", token.id);
+    let Some(fresh) = post_for_secret(client, out, &path, &wanted, take, lost)? else {
+        return Ok(());
     };
-    let fresh: TokenOut = answer.parse()?;
-    let secret = Zeroizing::new(fresh.secret.unwrap_or_default());
-    place.put(
-        &secret,
-        &format!("keycroft token delete {} --user {name}", fresh.id),
-    )?;
     write_stderr(&format!(
         "created a token of {name} ({}), {}",
         fresh.id,

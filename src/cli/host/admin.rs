@@ -8,6 +8,7 @@ use super::super::client::Client;
 use super::super::completion::CompletedNames;
 use super::super::deletion::{Consent, Deletion, delete_all};
 use super::super::lookup::find_id;
+use super::super::new_secret::{post_for_secret, required};
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, USAGE};
@@ -33,27 +34,17 @@ pub struct EnrollCodeArguments {
 
 /// `keycroft host enroll-code`.
 pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), Failure> {
-    let place = wanted.out.open()?;
     let body = EnrollmentCodeIn {
         uses: Some(wanted.uses),
         expires_in: Some(wanted.expires),
         groups: (!wanted.groups.is_empty()).then_some(wanted.groups),
     };
-    let answer = match client.post("/api/v1/hosts/enrollment-codes", &body) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
+    let take = |code: &mut EnrollmentCodeOut| required(code.secret.take());
+    let lost = |_: &EnrollmentCodeOut| "keycroft host enroll-code".to_owned();
+    let path = "/api/v1/hosts/enrollment-codes";
+    let Some(created) = post_for_secret(client, &wanted.out, path, &body, take, lost)? else {
+        return Ok(());
     };
-    if client.format().is_json() {
-        return client.format().print_json(&answer.text);
-    }
-    let created: EnrollmentCodeOut = answer.parse()?;
-    place.put(
-        created.secret.as_deref().unwrap_or_default(),
-        "keycroft host enroll-code",
-    )?;
     let hosts = if created.uses_left == 1 {
         "host"
     } else {

@@ -476,6 +476,7 @@ fn new_secret_is_printed_as_a_field() {
         "api-key create one --field secret",
         "api-key rotate one --now --field secret",
         "token create --field secret",
+        "user token alice --db=keycroft.db --field secret",
     ] {
         let secret = lab.expect_success(line);
         let verified = lab
@@ -507,7 +508,6 @@ fn output_without_fields_is_rejected_unprinted() {
         "host check --field id",
         "host authorized-keys --field id alice",
         "audit archive events.jsonl --field id",
-        "user token alice --db=keycroft.db --field id",
         "api GET /login --field id",
     ] {
         let done = lab.run(line);

@@ -109,14 +109,20 @@ fn secret_is_written_to_a_new_private_file() {
         !lab.path("unused").exists(),
         "no empty file is left when no key was made"
     );
-    let json = lab.expect_success("api-key create j --json --out j");
-    assert!(
-        !json.contains("secret")
-            && std::fs::read_to_string(lab.path("j"))
-                .unwrap()
-                .starts_with("kca_"),
-        "{json}"
-    );
+    let hook = "notice-channel create hook --kind webhook --url http://127.0.0.1:9";
+    for (line, begin) in [
+        ("api-key create j", "kca_"),
+        ("token create", "kct_"),
+        ("user token alice --db=keycroft.db", "kct_"),
+        ("host enroll-code", "kce_"),
+        (hook, ""),
+    ] {
+        let json = lab.expect_success(&format!("{line} --json --out j"));
+        let secret = std::fs::read_to_string(lab.path("j")).unwrap();
+        assert!(secret.len() > 40 && secret.starts_with(begin), "{line}");
+        assert!(!json.contains(secret.trim_end()), "{line}");
+        std::fs::remove_file(lab.path("j")).unwrap();
+    }
 }
 
 #[test]
