@@ -126,7 +126,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
             Cell::time(me.expires_at.as_deref(), "never", client.now()),
         ));
     }
-    if client.format().field.is_none() {
+    if !client.format().is_json() {
         output::record(client.format(), &rows)?;
     }
     reached?;

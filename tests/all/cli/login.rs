@@ -467,6 +467,7 @@ fn single_field_is_printed_raw() {
     assert!(missing.contains("urn:keycroft:problem:"), "{missing}");
     lab.expect_success("logout");
     lab.bad("status --field username", 4);
+    lab.bad("status --json", 4);
 }
 
 #[test]
