@@ -4,14 +4,13 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::api_key_request::{
-    OwnOrService, api_keys_path, end_of, hand_over, last_used, non_empty,
+    OwnOrService, api_keys_path, delete_credentials, end_of, hand_over, non_empty,
 };
 use super::api_key_rotate::{RotateApiKey, rotate_key};
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::created::name_created;
-use super::deletion::{Consent, Deletion, delete_all};
 use super::explain::{KeyOwner, Question, explain};
+use super::listing::print_list;
 use super::lookup::find_id;
 use super::notice;
 use crate::client::connection::Remote;
@@ -188,41 +187,13 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
             with_created,
             yes,
             owner,
-        } => delete_keys(&client, &owner.path(), &keys, with_created, yes),
+        } => delete_credentials(&client, &owner.path(), "API key", &keys, with_created, yes),
         ApiKeyCommand::Explain {
             key,
             question,
             owner,
         } => explain(&client, &owner.path(), "API key", &key, &question),
     }
-}
-
-fn delete_keys(
-    client: &Client,
-    path: &str,
-    given: &[String],
-    with_created: bool,
-    yes: bool,
-) -> Result<(), Failure> {
-    let mut deletions = Vec::new();
-    for key in given {
-        let id = find_id(client, path, "API key", key)?;
-        if !with_created {
-            name_created(client, path, &id);
-        }
-        let query = if with_created {
-            "?with_created=true"
-        } else {
-            ""
-        };
-        deletions.push(Deletion {
-            label: format!("{key} ({id})"),
-            effect: last_used(client, path, &id),
-            path: format!("{path}/{id}{query}"),
-            done: format!("deleted API key {key} ({id}); it is rejected from now on"),
-        });
-    }
-    delete_all(client, "API key", &deletions, &Consent::Yes, yes)
 }
 
 pub const KEY_HEADINGS: [&str; 7] = [
@@ -236,22 +207,10 @@ pub const KEY_HEADINGS: [&str; 7] = [
 ];
 
 fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
-    let listed = client.list_items(path)?;
-    if client.format().is_json() {
-        return client.format().print_json(&listed.json());
+    let empty = "no API keys; create one: keycroft api-key create NAME";
+    if let Some(listed) = print_list(client, path, &KEY_HEADINGS, key_row, empty)? {
+        notice::of_list(client, "api-key", &listed);
     }
-    let rows: Vec<Vec<Cell>> = listed
-        .parse::<ApiKeyOut>()?
-        .iter()
-        .map(|key| key_row(key, client.now()))
-        .collect();
-    output::table(
-        client.format(),
-        &KEY_HEADINGS,
-        &rows,
-        "no API keys; create one: keycroft api-key create NAME",
-    )?;
-    notice::of_list(client, "api-key", &listed);
     Ok(())
 }
 

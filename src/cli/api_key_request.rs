@@ -1,9 +1,12 @@
-//! Parts that the commands on API keys share: the owner, the expiration, the last use, and the answer with a secret.
+//! Parts that the commands on API keys and tokens share: the owner, the expiration, the last use, and deletion.
 
 use clap::Args;
 use serde::Deserialize;
 
 use super::client::Client;
+use super::created::name_created;
+use super::deletion::{Consent, Deletion, delete_all};
+use super::lookup::find_id;
 use super::new_secret::{post_for_secret, required};
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
@@ -123,4 +126,34 @@ pub fn hand_over<T: serde::Serialize>(
         "the secret was written to {place} and can't be shown again"
     ));
     Ok(())
+}
+
+/// Deletes API keys or tokens of one owner, with what each created if wanted.
+pub fn delete_credentials(
+    client: &Client,
+    path: &str,
+    noun: &str,
+    given: &[String],
+    with_created: bool,
+    yes: bool,
+) -> Result<(), Failure> {
+    let query = if with_created {
+        "?with_created=true"
+    } else {
+        ""
+    };
+    let mut deletions = Vec::new();
+    for name in given {
+        let id = find_id(client, path, noun, name)?;
+        if !with_created {
+            name_created(client, path, &id);
+        }
+        deletions.push(Deletion {
+            label: format!("{name} ({id})"),
+            effect: last_used(client, path, &id),
+            path: format!("{path}/{id}{query}"),
+            done: format!("deleted {noun} {name} ({id}); it is rejected from now on"),
+        });
+    }
+    delete_all(client, noun, &deletions, &Consent::Yes, yes)
 }

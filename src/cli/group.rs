@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
+use super::listing::print_list;
 use super::target::TargetArguments;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
@@ -76,19 +77,8 @@ pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
     let client = arguments.place.client()?;
     match arguments.command {
         GroupCommand::List => {
-            let listed = client.list_items(PATH)?;
-            if client.format().is_json() {
-                return client.format().print_json(&listed.json());
-            }
-            let groups: Vec<GroupOut> = listed.parse()?;
-            let now = client.now();
-            let rows: Vec<Vec<Cell>> = groups.iter().map(|one| group_row(one, now)).collect();
-            output::table(
-                client.format(),
-                &GROUP_HEADINGS,
-                &rows,
-                "no groups; create one: keycroft group create NAME",
-            )
+            let empty = "no groups; create one: keycroft group create NAME";
+            print_list(&client, PATH, &GROUP_HEADINGS, group_row, empty).map(drop)
         }
         GroupCommand::Create { name } => {
             let answer = client.post(PATH, &GroupIn { name: name.clone() })?;
@@ -269,25 +259,16 @@ pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
     match arguments.command {
         ServiceCommand::Print(wanted) => super::proxy::print(&wanted),
         ServiceCommand::List => {
-            let listed = client.list_items(PATH)?;
-            if client.format().is_json() {
-                return client.format().print_json(&listed.json());
-            }
-            let now = client.now();
-            let row = |service: &ServiceOut| {
+            let row = |service: &ServiceOut, now| {
                 vec![
                     service.name.as_str().into(),
                     Cell::time(Some(&service.created_at), "-", now),
                     Cell::words(&service.permissions),
                 ]
             };
-            let rows: Vec<Vec<Cell>> = listed.parse::<ServiceOut>()?.iter().map(row).collect();
-            output::table(
-                client.format(),
-                &["name", "created", "permissions"],
-                &rows,
-                "no services; create one: keycroft service create NAME",
-            )
+            let headings = ["name", "created", "permissions"];
+            let empty = "no services; create one: keycroft service create NAME";
+            print_list(&client, PATH, &headings, row, empty).map(drop)
         }
         ServiceCommand::Create { name, permissions } => {
             let answer = client.post(

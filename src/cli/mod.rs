@@ -24,6 +24,7 @@ mod group;
 mod health;
 mod help;
 mod host;
+mod listing;
 mod local;
 mod login;
 mod lookup;

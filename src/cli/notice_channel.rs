@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
+use super::listing::print_list;
 use super::new_secret::post_for_secret;
 use super::target::TargetArguments;
 use crate::model::time::Time;
@@ -183,19 +184,9 @@ fn row(channel: &NoticeChannelOut, now: Time) -> Vec<Cell> {
 }
 
 fn list_channels(client: &Client) -> Result<(), Failure> {
-    let listed = client.list_items(PATH)?;
-    if client.format().is_json() {
-        return client.format().print_json(&listed.json());
-    }
-    let now = client.now();
-    let channels: Vec<NoticeChannelOut> = listed.parse()?;
-    let rows: Vec<Vec<Cell>> = channels.iter().map(|channel| row(channel, now)).collect();
-    output::table(
-        client.format(),
-        &HEADINGS,
-        &rows,
-        "no channels; create one: keycroft notice-channel create NAME --kind ntfy --url URL",
-    )
+    let empty =
+        "no channels; create one: keycroft notice-channel create NAME --kind ntfy --url URL";
+    print_list(client, PATH, &HEADINGS, row, empty).map(drop)
 }
 
 fn create_channel(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
@@ -270,12 +261,7 @@ fn report(delivery: &NoticeDeliveryOut) -> Result<(), Failure> {
 
 /// `keycroft notice deliveries`.
 pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
-    let listed = client.list_items("/api/v1/notices/deliveries")?;
-    if client.format().is_json() {
-        return client.format().print_json(&listed.json());
-    }
-    let now = client.now();
-    let row = |delivery: &NoticeDeliveryOut| -> Vec<Cell> {
+    let row = |delivery: &NoticeDeliveryOut, now| -> Vec<Cell> {
         let status = delivery.status.map(|status| status.to_string());
         vec![
             Cell::time(Some(&delivery.at), "-", now),
@@ -289,17 +275,9 @@ pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
             delivery.detail.as_str().into(),
         ]
     };
-    let rows: Vec<Vec<Cell>> = listed
-        .parse::<NoticeDeliveryOut>()?
-        .iter()
-        .map(row)
-        .collect();
-    output::table(
-        client.format(),
-        &[
-            "when", "notice", "channel", "to", "state", "try", "status", "next try", "detail",
-        ],
-        &rows,
-        "no deliveries yet",
-    )
+    let headings = [
+        "when", "notice", "channel", "to", "state", "try", "status", "next try", "detail",
+    ];
+    let path = "/api/v1/notices/deliveries";
+    print_list(client, path, &headings, row, "no deliveries yet").map(drop)
 }

@@ -9,6 +9,7 @@ use super::api_key_request::end_of;
 use super::client::{ApiAnswer, Client};
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
+use super::listing::print_list;
 use super::lookup::find_id;
 use super::notice;
 use super::ssh_key_file::{from_agent, from_file, path_of};
@@ -202,19 +203,10 @@ const HEADINGS: [&str; 7] = [
 ];
 
 fn list_ssh_keys(client: &Client, scope: &UserScope) -> Result<(), Failure> {
-    let listed = client.list_items(&scope.path())?;
-    if client.format().is_json() {
-        return client.format().print_json(&listed.json());
+    let empty = "no SSH keys; add one: keycroft ssh-key add";
+    if let Some(listed) = print_list(client, &scope.path(), &HEADINGS, row, empty)? {
+        notice::of_list(client, "ssh-key", &listed);
     }
-    let keys: Vec<SshKeyOut> = listed.parse()?;
-    let rows: Vec<Vec<Cell>> = keys.iter().map(|key| row(key, client.now())).collect();
-    output::table(
-        client.format(),
-        &HEADINGS,
-        &rows,
-        "no SSH keys; add one: keycroft ssh-key add",
-    )?;
-    notice::of_list(client, "ssh-key", &listed);
     Ok(())
 }
 

@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 
 use super::api_key::KEY_HEADINGS;
-use super::api_key_request::{last_used, non_empty};
+use super::api_key_request::{delete_credentials, non_empty};
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::explain::{KeyOwner, Question, explain};
+use super::listing::print_list;
 use super::lookup::find_id;
 use super::new_secret::{post_for_secret, required};
 use crate::client::connection::Remote;
@@ -95,21 +95,9 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         TokenCommand::List { owner } => {
-            let listed = client.list_items(&owner.path("tokens"))?;
-            if client.format().is_json() {
-                return client.format().print_json(&listed.json());
-            }
-            let rows: Vec<Vec<Cell>> = listed
-                .parse::<TokenOut>()?
-                .iter()
-                .map(|token| token_row(token, client.now()))
-                .collect();
-            output::table(
-                client.format(),
-                &KEY_HEADINGS,
-                &rows,
-                "no tokens; create one: keycroft token create",
-            )
+            let empty = "no tokens; create one: keycroft token create";
+            let path = owner.path("tokens");
+            print_list(&client, &path, &KEY_HEADINGS, token_row, empty).map(drop)
         }
         TokenCommand::Create {
             name,
@@ -131,7 +119,10 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
             with_created,
             yes,
             owner,
-        } => delete_tokens(&client, &owner.path("tokens"), &tokens, with_created, yes),
+        } => {
+            let path = owner.path("tokens");
+            delete_credentials(&client, &path, "token", &tokens, with_created, yes)
+        }
         TokenCommand::Show { token, owner } => show_token(&client, &owner.path("tokens"), &token),
         TokenCommand::Explain {
             token,
@@ -150,34 +141,6 @@ fn show_token(client: &Client, path: &str, given: &str) -> Result<(), Failure> {
     let cells = token_row(&answer.parse()?, client.now());
     let rows: Vec<(&str, Cell)> = KEY_HEADINGS.into_iter().zip(cells).collect();
     output::record(client.format(), &rows)
-}
-
-fn delete_tokens(
-    client: &Client,
-    path: &str,
-    given: &[String],
-    with_created: bool,
-    yes: bool,
-) -> Result<(), Failure> {
-    let mut deletions = Vec::new();
-    for token in given {
-        let id = find_id(client, path, "token", token)?;
-        if !with_created {
-            name_created(client, path, &id);
-        }
-        let query = if with_created {
-            "?with_created=true"
-        } else {
-            ""
-        };
-        deletions.push(Deletion {
-            label: format!("{token} ({id})"),
-            effect: last_used(client, path, &id),
-            path: format!("{path}/{id}{query}"),
-            done: format!("deleted token {token} ({id}); it is rejected from now on"),
-        });
-    }
-    delete_all(client, "token", &deletions, &Consent::Yes, yes)
 }
 
 fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
@@ -285,14 +248,15 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         SessionCommand::List { owner } => {
-            let listed = client.list_items(&owner.path("sessions"))?;
-            if client.format().is_json() {
-                return client.format().print_json(&listed.json());
-            }
-            let now = client.now();
-            let sessions: Vec<SessionOut> = listed.parse()?;
-            let rows: Vec<Vec<Cell>> = sessions.iter().map(|one| session_row(one, now)).collect();
-            output::table(client.format(), &SESSION_HEADINGS, &rows, "no sessions")
+            let path = owner.path("sessions");
+            print_list(
+                &client,
+                &path,
+                &SESSION_HEADINGS,
+                session_row,
+                "no sessions",
+            )
+            .map(drop)
         }
         SessionCommand::Delete {
             sessions,

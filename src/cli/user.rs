@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
+use super::listing::print_list;
 use super::local::MissingDatabase;
 use super::new_secret::{post_for_secret, required};
 use super::target::TargetArguments;
@@ -346,18 +347,8 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
 }
 
 fn list_users(client: &Client) -> Result<(), Failure> {
-    let listed = client.list_items("/api/v1/users")?;
-    if client.format().is_json() {
-        return client.format().print_json(&listed.json());
-    }
-    let users: Vec<UserOut> = listed.parse()?;
-    let rows: Vec<Vec<Cell>> = users.iter().map(|user| row(user, client.now())).collect();
-    output::table(
-        client.format(),
-        &HEADINGS,
-        &rows,
-        "no users; create one: keycroft user create NAME",
-    )
+    let empty = "no users; create one: keycroft user create NAME";
+    print_list(client, "/api/v1/users", &HEADINGS, row, empty).map(drop)
 }
 
 fn show_user(client: &Client, name: &str) -> Result<(), Failure> {

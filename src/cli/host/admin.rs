@@ -7,6 +7,7 @@ use clap::Args;
 use super::super::client::Client;
 use super::super::completion::CompletedNames;
 use super::super::deletion::{Consent, Deletion, delete_all};
+use super::super::listing::print_list;
 use super::super::lookup::find_id;
 use super::super::new_secret::{post_for_secret, required};
 use crate::model::host::CLOCK_SECONDS_MAX;
@@ -83,25 +84,16 @@ fn shared(host: &HostOut) -> String {
 
 /// `keycroft host list`.
 pub fn list_hosts(client: &Client) -> Result<(), Failure> {
-    let listed = client.list_items(PATH)?;
-    if client.format().is_json() {
-        return client.format().print_json(&listed.json());
-    }
-    let now = client.now();
-    let hosts: Vec<HostOut> = listed.parse()?;
-    let rows: Vec<Vec<Cell>> = hosts
-        .iter()
-        .map(|host| {
-            vec![
-                host.name.as_str().into(),
-                host.id.as_str().into(),
-                open_to(host).into(),
-                Cell::time(host.last_contact_at.as_deref(), "never", now),
-                Cell::time(host.cached_at.as_deref(), "never", now),
-                Cell::maybe(host.version.as_deref()),
-            ]
-        })
-        .collect();
+    let row = |host: &HostOut, now| {
+        vec![
+            host.name.as_str().into(),
+            host.id.as_str().into(),
+            open_to(host).into(),
+            Cell::time(host.last_contact_at.as_deref(), "never", now),
+            Cell::time(host.cached_at.as_deref(), "never", now),
+            Cell::maybe(host.version.as_deref()),
+        ]
+    };
     let headings = [
         "name",
         "id",
@@ -110,12 +102,8 @@ pub fn list_hosts(client: &Client) -> Result<(), Failure> {
         "cache refreshed",
         "version",
     ];
-    output::table(
-        client.format(),
-        &headings,
-        &rows,
-        "no hosts; create an enrollment code: keycroft host enroll-code",
-    )
+    let empty = "no hosts; create an enrollment code: keycroft host enroll-code";
+    print_list(client, PATH, &headings, row, empty).map(drop)
 }
 
 /// `keycroft host show`.
