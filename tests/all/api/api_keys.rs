@@ -224,18 +224,22 @@ fn edit_changes_named_fields_and_null_clears() {
     let mut expected = fresh.clone();
     expected.as_object_mut().unwrap().remove("secret");
     assert_eq!(edit(json!({})), expected);
-    for (field, value) in [
-        ("name", json!("two")),
-        ("note", json!("other")),
-        ("note", Value::Null),
-        ("allowed_addresses", json!(["10.0.0.0/8"])),
-        ("permissions", json!(["account:read"])),
-        ("expires_at", json!("2027-01-01T00:00:00Z")),
-        ("expires_at", Value::Null),
-    ] {
-        expected[field] = value.clone();
-        assert_eq!(edit(json!({field: value})), expected, "{field}");
-        assert_eq!(show(&site, &fresh), expected, "{field}");
+    for (disabled, state) in [(true, "disabled"), (false, "active")] {
+        expected["state"] = json!(state);
+        for (field, value) in [
+            ("name", json!("two")),
+            ("note", json!("other")),
+            ("note", Value::Null),
+            ("allowed_addresses", json!(["10.0.0.0/8"])),
+            ("permissions", json!(["account:read"])),
+            ("expires_at", json!("2027-01-01T00:00:00Z")),
+            ("expires_at", Value::Null),
+        ] {
+            expected[field] = value.clone();
+            let change = json!({"disabled": disabled, field: value});
+            assert_eq!(edit(change), expected, "{field}");
+            assert_eq!(show(&site, &fresh), expected, "{field}");
+        }
     }
     expected["allowed_addresses"] = json!([]);
     assert_eq!(edit(json!({"allowed_addresses": null})), expected);

@@ -367,19 +367,41 @@ fn rotation_after_a_quiet_end_starts_a_new_grace_period() {
     assert!(!works(&site, &secret(&old)));
 }
 
+#[test]
+fn expired_key_rotates_only_after_a_new_expiration() {
+    let site = Site::new();
+    let key = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "1h"}));
+    pass_minutes(&site, 60);
+    let bearer = site.token("alice");
+    let ask = |method: &str, path: &str, body: &Value| {
+        let path = format!("/api/v1/api-keys/{}{path}", id(&key));
+        site.ask(method, &path).bearer(&bearer).json(body).send()
+    };
+    // It was never presented: only its expiration shows that it is expired.
+    let renewal = json!({"grace": "0s", "expires_in": "1h"});
+    ask("POST", "/rotate", &renewal).expect(409);
+    ask("PATCH", "", &json!({"expires_in": "1h"})).expect(200);
+    ask("POST", "/rotate", &renewal).expect(200);
+}
+
 /// Bar S4: a token expires with the secret that created it, even if that can expire early.
 #[test]
 fn token_of_the_old_secret_ends_with_its_quiet_time() {
     let site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "never"}));
-    rotate(&site, &old, &until_unused());
+    let new = rotate(&site, &old, &until_unused());
     pass_minutes(&site, 60);
-    let token = site
-        .ask("POST", "/api/v1/tokens")
-        .bearer(&secret(&old))
-        .json(&json!({"expires_in": "24h"}))
-        .send()
-        .expect(201)
-        .json();
-    assert_eq!(token["expires_at"], "2026-11-22T15:00:00Z");
+    for (creator, expires_at) in [
+        (&old, "2026-11-22T15:00:00Z"),
+        (&new, "2026-11-23T13:00:00Z"),
+    ] {
+        let token = site
+            .ask("POST", "/api/v1/tokens")
+            .bearer(&secret(creator))
+            .json(&json!({"expires_in": "24h"}))
+            .send()
+            .expect(201)
+            .json();
+        assert_eq!(token["expires_at"], expires_at);
+    }
 }

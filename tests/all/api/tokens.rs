@@ -14,6 +14,18 @@ fn make(site: &Site, bearer: &str, body: &Value) -> Value {
 }
 
 #[test]
+fn token_is_created_at_the_limit_of_api_keys() {
+    let site = Site::new();
+    site.api_key(&site.alice, &json!({"name": "only"}));
+    site.ask("PATCH", "/api/v1/policy")
+        .bearer(&site.alice)
+        .json(&json!({"api_keys_max": 1}))
+        .send()
+        .expect(200);
+    make(&site, &site.alice, &json!({}));
+}
+
+#[test]
 fn token_lasts_full_hours_within_its_creators_lifetime() {
     let site = Site::new();
     let key = secret(&site.api_key(&site.bob, &json!({"name": "k", "expires_in": "never"})));

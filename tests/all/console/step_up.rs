@@ -193,7 +193,12 @@ fn managing_key_needs_a_password_and_others_do_not() {
         .secret();
     let edit = format!("/api-keys/{reader}/edit");
     let form = bob.open(&edit).form(&edit);
-    bob.submit_and_follow(&form.clone().set("note", "still a reader"));
+    bob.submit_and_follow(
+        &form
+            .clone()
+            .set("note", "still a reader")
+            .set("expires_in", "30d"),
+    );
     let form = bob.open(&edit).form(&edit).set("access", "everything");
     assert_eq!(require_then_go_on(&site, &mut bob, &form, BOB).status, 303);
     // Allowed addresses and lifetime of a managing key count; its name does not.
