@@ -1,9 +1,12 @@
 //! Setting up and removing an authenticator app, confirmations and password changes at the console.
 
+use serde_json::json;
+
 use super::authenticator::{Algorithm, Authenticator};
 use super::phone::*;
 use crate::console::markup::{self, Form};
 use crate::console::site::{BOB, Site};
+use crate::fixture::{Asking, id};
 
 const NEW: &str = "/account/second-factor/totp/new";
 const ADD: &str = "/account/second-factor/totp";
@@ -226,17 +229,29 @@ fn codes_of_confirmations_are_never_written_into_a_page() {
 fn older_session_confirmed_by_password_needs_the_new_factor() {
     let site = Site::new();
     let (mut old, mut bob) = (site.signed_in("bob"), site.signed_in("bob"));
+    let key = Asking::new(&site.server_state, "POST", "/api/v1/api-keys")
+        .bearer(&site.token("bob"))
+        .json(&json!({"name": "key"}))
+        .send()
+        .expect(201)
+        .json();
+    let [edit, rotate] = ["edit", "rotate"].map(|act| format!("/api-keys/{}/{act}", id(&key)));
     let (phone, _) = enroll(&site, &mut bob);
     for (page, action) in [
         ("/ssh-keys/new", "/ssh-keys/new"),
         ("/api-keys/new", "/api-keys/new"),
+        (&edit, &edit),
+        (&rotate, &rotate),
         (HERE, "/account/second-factor/totp/remove"),
     ] {
         let form = old.open(page).form(action).set("name", "key");
-        let form = form.set("access", "everything").set(
-            "public_key",
-            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq",
-        );
+        let form = form
+            .set("access", "everything")
+            .set("expires_in", "30d")
+            .set(
+                "public_key",
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq",
+            );
         assert_eq!(old.submit(&form).status, 403, "{action}");
     }
     let require = press(&mut old, HERE, "/account/second-factor/totp/remove").expect(403);
