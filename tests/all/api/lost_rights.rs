@@ -1,14 +1,15 @@
 //! Bar S4: a right that is lost between check and commit does not count.
 
-use keycroft::app::App;
+use keycroft::app::{App, WithDerived};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::{Kind, NewCredential, RequestedGrace, Rotation};
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
-use keycroft::model::permission::Permissions;
+use keycroft::model::permission::{BuiltinPermission, Permissions};
 use keycroft::model::secret::{Id, Presented};
+use keycroft::model::service::ServiceId;
 use keycroft::model::time::RequestedExpiration;
-use keycroft::model::user::{UserChange, Username};
+use keycroft::model::user::{Disabled, Role, UserChange, Username};
 use serde_json::json;
 
 use crate::fixture::{Site, id_of};
@@ -217,4 +218,87 @@ fn permission_dropped_by_its_service_is_not_granted() {
         None,
     );
     assert!(matches!(late, Err(Error::NotFound(_))));
+}
+
+/// The app layer checks the permissions of each scope itself, again inside the transaction.
+#[test]
+fn scope_needs_its_own_permissions_behind_the_route() {
+    let site = Site::new();
+    let reads = [
+        "api-keys:read",
+        "services:read",
+        "sessions:read",
+        "tokens:read",
+        "users:read",
+    ];
+    let reader = caller(&site, &site.narrow(&site.alice, &reads));
+    let nobody = caller(&site, &site.narrow(&site.alice, &["account:read"]));
+    let own = |kind| App::own(&reader, kind).unwrap();
+    let user = reader.user().unwrap().id;
+    let app = site.app();
+    for (scope, kind, needed) in [
+        (
+            own(Kind::ApiKey),
+            Kind::ApiKey,
+            BuiltinPermission::ApiKeysWrite,
+        ),
+        (
+            own(Kind::Token),
+            Kind::Token,
+            BuiltinPermission::TokensWrite,
+        ),
+        (
+            own(Kind::Session),
+            Kind::Session,
+            BuiltinPermission::SessionsWrite,
+        ),
+        (
+            App::of_service(ServiceId(1)),
+            Kind::ApiKey,
+            BuiltinPermission::ServicesWrite,
+        ),
+        (
+            App::of_user(user),
+            Kind::ApiKey,
+            BuiltinPermission::UsersWrite,
+        ),
+    ] {
+        let id = Id::random();
+        let rejected = app.end(&reader, &scope, kind, id, WithDerived::No);
+        let expected = Error::Forbidden {
+            missing: needed.into(),
+        };
+        assert_eq!(rejected, Err(expected), "{kind}");
+        let forbidden = |error: Option<Error>| matches!(error, Some(Error::Forbidden { .. }));
+        let list = app.credentials(&nobody, &scope, kind, false, None, 1);
+        assert!(forbidden(list.err()), "{kind}");
+        assert!(forbidden(app.credential(&nobody, &scope, kind, id).err()));
+        assert!(forbidden(app.usages(&nobody, &scope, &[]).err()));
+    }
+}
+
+#[test]
+fn narrow_key_restores_no_access_of_a_stronger_user() {
+    let site = Site::new();
+    let helper = site.narrow(&site.alice, &["users:read", "users:write"]);
+    let helper = caller(&site, &helper);
+    let (app, bob) = (site.app(), Username::parse("bob").unwrap());
+    let forbidden = |error: Option<Error>| matches!(error, Some(Error::Forbidden { .. }));
+    let granted = Permissions::parse(&["introspect"]).unwrap();
+    for (role, granted) in [(Role::Admin, Permissions::none()), (Role::Member, granted)] {
+        let change = UserChange {
+            role: Some(role),
+            granted: Some(granted),
+            disabled: Some(Disabled::Yes),
+            ..UserChange::default()
+        };
+        app.change_user(&app.operator(0), &bob, change).unwrap();
+        let enabling = UserChange {
+            disabled: Some(Disabled::No),
+            ..UserChange::default()
+        };
+        assert!(forbidden(app.change_user(&helper, &bob, enabling).err()));
+        assert!(forbidden(app.reset_password(&helper, &bob, None).err()));
+        assert!(forbidden(app.reset_second_factor(&helper, &bob).err()));
+    }
 }
