@@ -278,10 +278,15 @@ fn scope_needs_its_own_permissions_behind_the_route() {
 }
 
 #[test]
-fn narrow_key_restores_no_access_of_a_stronger_user() {
+fn narrow_key_gives_and_restores_no_access_beyond_its_own() {
     let site = Site::new();
-    let helper = site.narrow(&site.alice, &["users:read", "users:write"]);
-    let helper = caller(&site, &helper);
+    let secret = site.narrow(&site.alice, &["users:read", "users:write"]);
+    site.ask("POST", "/api/v1/users")
+        .bearer(&secret)
+        .json(&json!({"username": "carol", "display_name": "Carol", "role": "admin"}))
+        .send()
+        .expect(403);
+    let helper = caller(&site, &secret);
     let (app, bob) = (site.app(), Username::parse("bob").unwrap());
     let forbidden = |error: Option<Error>| matches!(error, Some(Error::Forbidden { .. }));
     let granted = Permissions::parse(&["introspect"]).unwrap();
@@ -289,8 +294,13 @@ fn narrow_key_restores_no_access_of_a_stronger_user() {
         let change = UserChange {
             role: Some(role),
             granted: Some(granted),
-            disabled: Some(Disabled::Yes),
             ..UserChange::default()
+        };
+        let widened = app.change_user(&helper, &bob, change.clone());
+        assert!(forbidden(widened.err()));
+        let change = UserChange {
+            disabled: Some(Disabled::Yes),
+            ..change
         };
         app.change_user(&app.operator(0), &bob, change).unwrap();
         let enabling = UserChange {
