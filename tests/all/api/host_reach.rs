@@ -423,31 +423,30 @@ fn reserved_login_needs_hosts_write_operator_or_setup() {
         );
     }
     site.add_user("www-data", Role::Member);
-    // Existing users keep working; only hosts:write restores access that disabling removed.
-    let path = "/api/v1/users/www-data";
-    site.asked(
-        &site.token("www-data"),
-        "GET",
-        "/api/v1/me",
-        &Value::Null,
-        200,
-    );
-    site.asked(
-        &users_write,
-        "PATCH",
-        path,
-        &json!({"display_name": "W"}),
-        200,
-    );
-    site.asked(&users_write, "PATCH", path, &json!({"disabled": true}), 200);
-    site.asked(
-        &users_write,
-        "PATCH",
-        path,
-        &json!({"disabled": false}),
-        403,
-    );
-    site.asked(&both, "PATCH", path, &json!({"disabled": false}), 200);
+    // Existing users keep working; only hosts:write restores access that disabling removed: by a reserved login, a shared
+    // login, or a group that a host admits.
+    let me = site.token("www-data");
+    site.asked(&me, "GET", "/api/v1/me", &Value::Null, 200);
+    // Of several groups one is enough, the first or the last.
+    for group in ["a-group", "z-group"] {
+        let body = json!({ "name": group });
+        site.asked(&site.alice, "POST", "/api/v1/groups", &body, 201);
+        let member = format!("/api/v1/groups/{group}/members/carol");
+        site.asked(&site.alice, "PUT", &member, &Value::Null, 204);
+    }
+    for (name, status) in [
+        ("www-data", 403),
+        ("deploy", 403),
+        ("carol", 403),
+        ("newcomer", 200),
+    ] {
+        let path = format!("/api/v1/users/{name}");
+        let set = |key: &str, body: Value, status| site.asked(key, "PATCH", &path, &body, status);
+        set(&users_write, json!({"display_name": "W"}), 200);
+        set(&users_write, json!({"disabled": true}), 200);
+        set(&users_write, json!({"disabled": false}), status);
+        set(&both, json!({"disabled": false}), 200);
+    }
     let empty = Site::empty(&[]);
     let code = empty.app().setup_code().unwrap().unwrap().reveal();
     let first = json!({"username": "admin", "password": crate::fixture::PASSWORD});

@@ -294,6 +294,31 @@ fn role_with_an_undefined_permission_is_rejected() {
     assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], nobody);
 }
 
+/// A service that defines it later would find it granted.
+#[test]
+fn user_with_an_undefined_permission_is_rejected() {
+    let site = Site::new();
+    slurm(&site);
+    let before = site.snapshot();
+    let permissions = json!(["slurm:hold"]);
+    for (method, path, body) in [
+        (
+            "PATCH",
+            "/api/v1/users/bob",
+            json!({"permissions": permissions}),
+        ),
+        (
+            "POST",
+            "/api/v1/users",
+            json!({"username": "carol", "permissions": permissions}),
+        ),
+    ] {
+        let rejected = ask(&site, method, path, &body, 422);
+        assert_eq!(rejected["errors"][0]["field"], "permissions", "{rejected}");
+    }
+    assert_eq!(site.snapshot(), before);
+}
+
 /// Granting to a role means granting to each of its users: it needs the same permissions.
 #[test]
 fn role_change_needs_users_write() {

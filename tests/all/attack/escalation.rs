@@ -104,6 +104,9 @@ fn link_is_invalid_once_its_creator_loses_permission() {
         let (site, dora) = with_dora();
         let reset_of_an_admin = reset_link(&site, &dora, "alice");
         let reset_of_a_member = reset_link(&site, &dora, "bob");
+        site.add_user("carol", Role::Member);
+        let path = "/api/v1/users/carol/second-factor";
+        let reset_of_factors = code_of(&may(&site, &dora, "DELETE", path, &Value::Null));
         let body = json!({"username": "new-admin", "role": "admin"});
         let invited = code_of(&may(&site, &dora, "POST", "/api/v1/users", &body));
         let host = may(
@@ -117,6 +120,7 @@ fn link_is_invalid_once_its_creator_loses_permission() {
         let before = site.snapshot();
         assert_eq!(spend(&site, RESET, &reset_of_an_admin), 401, "{loss}");
         assert_eq!(spend(&site, RESET, &reset_of_a_member), 401, "{loss}");
+        assert_eq!(spend(&site, RESET, &reset_of_factors), 401, "{loss}");
         assert_eq!(spend(&site, INVITATION, &invited), 401, "{loss}");
         let (status, _) = ask(
             &site,
