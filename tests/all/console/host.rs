@@ -6,7 +6,7 @@ use rouille::Request;
 use super::site::Site;
 
 /// A machine uses a code. Returns the status.
-fn enroll(site: &Site, code: &str, name: &str) -> u16 {
+pub fn enroll(site: &Site, code: &str, name: &str) -> u16 {
     let headers = vec![
         ("Authorization".to_owned(), format!("Bearer {code}")),
         ("Content-Type".to_owned(), "application/json".to_owned()),

@@ -131,6 +131,34 @@ fn every_admin_act_needs_a_recent_password() {
 }
 
 #[test]
+fn hosts_and_ssh_keys_of_others_need_a_recent_password() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let form = bob.open("/ssh-keys/new").form("/ssh-keys/new");
+    bob.submit_and_follow(&form.set("public_key", KEY).set("name", "laptop"));
+    let mut alice = site.signed_in("alice");
+    let mut go = |url: &str, action: &str| {
+        let mut form = alice.open(url).form(action);
+        if url.contains("/hosts/") && url.ends_with("/delete") {
+            form = form.set("confirm", "gpu1");
+        }
+        let page = require_then_go_on(&site, &mut alice, &form, ALICE);
+        assert!(matches!(page.status, 200 | 303), "{action}");
+        page
+    };
+    let code = go("/admin/hosts/enroll", "/admin/hosts/enroll").secret();
+    assert_eq!(super::host::enroll(&site, &code, "gpu1"), 201);
+    let id = |column: &str, table: &str| site.text(&format!("SELECT {column} FROM {table}"));
+    let host = format!("/admin/hosts/{}", id("public_id", "hosts"));
+    go(&host, &host);
+    let delete = format!("{host}/delete");
+    go(&delete, &delete);
+    let key = format!("/admin/users/bob/ssh-keys/{}", id("id", "ssh_keys"));
+    go(&key, &format!("{key}/delete"));
+    assert_eq!(site.count("SELECT count(*) FROM ssh_keys"), 0);
+}
+
+#[test]
 fn policy_save_needs_a_password_and_preview_does_not() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
