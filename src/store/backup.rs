@@ -215,7 +215,9 @@ fn require_complete(path: &Path, connection: &Connection) -> Result<(), OpenErro
     } else {
         Err(OpenError::new(
             path,
-            &format!("the backup is damaged and was discarded: {verdict}"),
+            &format!(
+                "its backup is damaged; it was discarded: {verdict}; run `keycroft check`, and restore an earlier backup"
+            ),
         ))
     }
 }
