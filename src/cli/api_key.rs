@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::api_key_request::{
-    OwnOrService, api_keys_path, delete_credentials, end_of, hand_over, non_empty,
+    OwnOrService, api_keys_path, delete_credentials, end_of, non_empty, request_api_key,
 };
 use super::api_key_rotate::{RotateApiKey, rotate_key};
 use super::client::Client;
@@ -283,7 +283,7 @@ fn create_key(client: &Client, create: CreateApiKey) -> Result<(), Failure> {
         permissions: non_empty(create.permissions),
         allowed_addresses: non_empty(create.addresses),
     };
-    hand_over(client, &create.out, &create.owner.path(), &body, "created")
+    request_api_key(client, &create.out, &create.owner.path(), &body, "created")
 }
 
 fn edit_key(client: &Client, edit: EditApiKey) -> Result<(), Failure> {

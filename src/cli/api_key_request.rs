@@ -98,8 +98,8 @@ fn permissions_in_words(permissions: &[String]) -> String {
     }
 }
 
-/// Requests a secret and writes it to its destination; notes go to standard error.
-pub fn hand_over<T: serde::Serialize>(
+/// Sends a request that creates the secret of an API key, and writes the secret to its destination. Notes go to standard error.
+pub fn request_api_key<T: serde::Serialize>(
     client: &Client,
     out: &Out,
     path: &str,

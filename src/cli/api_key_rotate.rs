@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::api_key_request::{OwnOrService, end_of, hand_over, last_used};
+use super::api_key_request::{OwnOrService, end_of, last_used, request_api_key};
 use super::client::Client;
 use super::completion::CompletedNames;
 use super::lookup::find_id;
@@ -64,7 +64,7 @@ pub fn rotate_key(client: &Client, rotate: RotateApiKey) -> Result<(), Failure> 
         None => choose_grace(client, &path, &id, &rotate.key)?,
     };
     let (expires_in, expires_at) = end_of(rotate.expires);
-    hand_over(
+    request_api_key(
         client,
         &rotate.out,
         &format!("{path}/{id}/rotate"),

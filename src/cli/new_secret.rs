@@ -22,15 +22,18 @@ pub fn post_for_secret<T: DeserializeOwned + Serialize>(
 ) -> Result<Option<T>, Failure> {
     // Before the secret is created, so that none is lost.
     let place = out.open()?;
-    let answer = match client.post(path, body) {
-        Ok(answer) => answer,
+    let requested = client.post(path, body).and_then(|answer| {
+        let mut parsed: T = answer.parse()?;
+        let secret = take(&mut parsed)?.map(Zeroizing::new);
+        Ok((answer, parsed, secret))
+    });
+    let (answer, parsed, secret) = match requested {
+        Ok(created) => created,
         Err(failure) => {
             place.forget();
             return Err(failure);
         }
     };
-    let mut parsed: T = answer.parse()?;
-    let secret = take(&mut parsed)?.map(Zeroizing::new);
     let lost = lost(&parsed);
     let format = client.format();
     if format.is_json() && out.out.is_none() {

@@ -25,7 +25,7 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// True if `text` contains `folded` in any case. Both are searched for one byte first, so that most texts cost one pass.
+/// True if `text` contains `folded` in any case. The rest is compared only where the first byte matches.
 fn contains_ascii(text: &[u8], folded: &[u8]) -> bool {
     let Some((&first, rest)) = folded.split_first() else {
         return true;

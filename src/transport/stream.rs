@@ -355,7 +355,7 @@ mod tests {
 
     const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-    /// What hyper reads at once.
+    /// Reads like hyper: the available bytes.
     async fn read(stream: &mut Stream) -> io::Result<String> {
         poll_fn(|cx| {
             let mut bytes = [0; 1_024];

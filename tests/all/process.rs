@@ -90,7 +90,7 @@ impl Server {
         assert!(done.unwrap().success());
     }
 
-    /// Stops it. Returns its log.
+    /// Waits for its end. Returns its log.
     pub fn ended(mut self) -> (std::process::ExitStatus, String) {
         let status = self.child.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
@@ -98,6 +98,7 @@ impl Server {
         (status, log)
     }
 
+    /// Sends SIGTERM and waits for its end.
     pub fn terminate(self) -> (std::process::ExitStatus, String) {
         self.signal("TERM");
         self.ended()

@@ -34,7 +34,7 @@ struct ListSource {
     /// A table joined in statements that name a column of it, and how these names begin.
     join: Option<(&'static str, &'static str)>,
     /// Tables in place of `from`, each with an indexed column. SQLite merges them in the order of these columns, column 2
-    /// of the statement, and sorts no row.
+    /// of the statement, and sorts only rows that are equal in it.
     merged: Option<[(&'static str, &'static str); 2]>,
     conditions: Vec<String>,
     values: Vec<Value>,
