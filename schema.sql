@@ -191,6 +191,7 @@ CREATE INDEX credentials_by_deletion ON credentials (deleted_at) WHERE deleted_a
 CREATE INDEX credentials_by_creator ON credentials (created_by) WHERE created_by IS NOT NULL;
 CREATE INDEX credentials_by_root_api_key ON credentials (root_api_key) WHERE root_api_key IS NOT NULL;
 CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX api_keys_by_name ON credentials (kind, deleted_at, name COLLATE NOCASE) WHERE kind = 'api-key';
 CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND deleted_at IS NULL;
 
 -- Last use of each credential, in a separate narrow table: verification reads the row above, the writer writes here.
@@ -204,8 +205,10 @@ CREATE TABLE last_uses (
     previous_program TEXT,
     earlier_at       INTEGER,  -- the latest of all secrets before that: a rotation loses no use
     earlier_address  TEXT,
-    earlier_program  TEXT
+    earlier_program  TEXT,
+    uses             INTEGER NOT NULL DEFAULT 0  -- the sum of its rows in usage_days: lists sort by it
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX last_uses_by_uses ON last_uses (uses);
 
 -- The only writers of credentials.last_used_at. Once a minute: its indices cost more than the use itself.
 CREATE TRIGGER last_use_begins AFTER INSERT ON last_uses BEGIN
@@ -226,6 +229,9 @@ CREATE TABLE usage_days (
     PRIMARY KEY (credential_id, day)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_days_by_day ON usage_days (day);
+CREATE TRIGGER usage_day_ends AFTER DELETE ON usage_days WHEN OLD.uses > 0 BEGIN
+    UPDATE last_uses SET uses = uses - OLD.uses WHERE credential_id = OLD.credential_id;
+END;
 
 -- Codes: each opens one act, a stated number of times.
 CREATE TABLE codes (

@@ -34,15 +34,6 @@ pub struct OwnedItem {
     pub owner: String,
 }
 
-/// Things of everybody by kind.
-#[derive(Debug, Clone, Copy)]
-pub struct InventoryCounts {
-    pub api_keys: usize,
-    pub ssh_keys: usize,
-    pub tokens: usize,
-    pub sessions: usize,
-}
-
 impl Holders<'_> {
     fn require_read(self, caller: &Caller) -> Result<(), Error> {
         let needed = match self {
@@ -210,18 +201,21 @@ impl App {
         })
     }
 
-    /// How many things of each kind there are.
-    pub fn count_inventory(&self, caller: &Caller) -> Result<InventoryCounts, Error> {
+    /// How many things of everybody a list has, at most [`crate::model::inventory::COUNT_MAX`].
+    pub fn count_items(&self, caller: &Caller, list: List) -> Result<usize, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
-        let counts = self.read.count_inventory(caller.now)?;
-        let [api_keys, ssh_keys, tokens, sessions] =
-            counts.map(|count| usize::try_from(count).unwrap_or_default());
-        Ok(InventoryCounts {
-            api_keys,
-            ssh_keys,
-            tokens,
-            sessions,
-        })
+        let (query, now, extent) = (ListQuery::new(list), caller.now, ListExtent::Count);
+        let listed = match list.kind() {
+            Some(kind) => self
+                .read
+                .list_credentials(None, kind, &query, now, extent)?,
+            None => {
+                let policy = self.read.policy()?;
+                self.read
+                    .list_ssh_keys(None, &query, &policy, now, extent)?
+            }
+        };
+        Ok(listed.total)
     }
 
     /// A list of users; with `membership`, only those in or outside of a group.

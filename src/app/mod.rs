@@ -47,7 +47,7 @@ pub use explain::{Circumstances, ExplainedCheck, Explanation};
 pub use host::{HostKeys, KeyListValidity};
 pub use inventory::InventoryPage;
 pub use issue::Issued;
-pub use list::{Holders, InventoryCounts, OwnedItem};
+pub use list::{Holders, OwnedItem};
 pub use metrics::{Counters, Figures};
 pub use notice::NoticeSignal;
 pub use overview::{ExceedingCredential, Facts, Preview, ServiceUse, UserCounts};

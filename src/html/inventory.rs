@@ -31,11 +31,11 @@ pub struct InventoryRow {
     pub is_deletable: bool,
 }
 
-/// A tab: the list, its title and its number of things.
+/// A tab: the list, and its number of things if that is known.
 #[derive(Debug, Clone)]
 pub struct Tab {
     pub list: List,
-    pub count: usize,
+    pub count: Option<String>,
 }
 
 /// A page of the inventory.
@@ -77,7 +77,6 @@ pub fn inventory_list(frame: &Frame, view: &Inventory) -> Markup {
     page(frame, Section::Inventory, "Inventory", &content)
 }
 
-/// With a filter, only the number of the list shown is known.
 fn tabs(view: &Inventory) -> Markup {
     let at = &view.at;
     html! {
@@ -92,7 +91,7 @@ fn tabs(view: &Inventory) -> Markup {
                 @let is_here = tab.list == at.query.list;
                 a.button href=(at.of_list(("kind", kind_word(tab.list)))) aria-current=[is_here.then_some("page")] {
                     (words)
-                    @if at.query.is_everything() { " " (tab.count) } @else if is_here { " " (at.total) }
+                    @if let Some(count) = &tab.count { " " (count) }
                 }
             }
         }

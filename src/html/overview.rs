@@ -4,12 +4,12 @@ use maud::{Markup, html};
 
 use super::form::button;
 use super::layout::{Frame, Section, page};
-use super::list;
+use super::list::{self, limited_count};
 use super::session::active;
 use super::ssh_key_list::{self, SshKeyRow};
 use super::status_badge::{self, badge};
 use crate::model::credential::Record;
-use crate::model::inventory::{Attention, COUNT_MAX};
+use crate::model::inventory::Attention;
 use crate::model::secret::Id;
 use crate::model::user_agent;
 
@@ -150,15 +150,6 @@ struct Line {
     path: &'static str,
 }
 
-/// `3`, or `1,000+`.
-fn count(count: usize) -> String {
-    if count < COUNT_MAX {
-        count.to_string()
-    } else {
-        "1,000+".to_owned()
-    }
-}
-
 fn lines(attention: &Attention) -> Vec<Line> {
     let line = |class, count, one: &str, many: &str, path| Line {
         class,
@@ -257,7 +248,7 @@ fn needs_attention(attention: &Attention) -> Markup {
                         @if !part.is_empty() {
                             ul.counts {
                                 @for line in part {
-                                    li { a href=(line.path) { b class=[class(line)] { (count(line.count)) } " " (line.words) } }
+                                    li { a href=(line.path) { b class=[class(line)] { (limited_count(line.count)) } " " (line.words) } }
                                 }
                             }
                         }
@@ -271,6 +262,7 @@ fn needs_attention(attention: &Attention) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::inventory::COUNT_MAX;
 
     #[test]
     fn only_counts_above_zero_are_lines() {

@@ -42,8 +42,8 @@ pub struct EventCondition {
 const SEARCHED_MAX: i64 = 100_000;
 /// Events that are counted at most.
 const COUNTED_MAX: i64 = 1_000;
-/// The text that a search compares.
-const SEARCHED: &str = "actor || ' ' || target_name || ' ' || target_id || ' ' || coalesce(address, '') || ' ' || coalesce(program, '') || ' ' || action || ' ' || before || after";
+/// The texts that a search compares.
+const SEARCHED: &str = "actor, target_name, target_id, address, program, action, before, after";
 
 /// The result of checking the complete chain.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ impl Select {
         }
         if let Some(text) = &filter.text {
             require("number >= ?", before.saturating_sub(SEARCHED_MAX).into());
-            require(&format!("matches_text({SEARCHED}, ?)"), fold(text).into());
+            require(&format!("matches_text(?, {SEARCHED})"), fold(text).into());
         }
         // Few events are on one thing: the others' indexes, and the scan of the complete log, are barred with a plus.
         let mut source = "events";

@@ -59,7 +59,10 @@ fn to_version_2(transaction: &Transaction) -> rusqlite::Result<()> {
         "UPDATE last_uses SET earlier_at = known.at \
          FROM (SELECT credential_id, max(day) * 86400 AS at FROM usage_days WHERE uses > 0 GROUP BY credential_id) known \
          WHERE known.credential_id = last_uses.credential_id \
-         AND known.at > max(coalesce(last_uses.at, 0), coalesce(last_uses.previous_at, 0))",
+         AND known.at > max(coalesce(last_uses.at, 0), coalesce(last_uses.previous_at, 0)); \
+         UPDATE last_uses SET uses = known.uses \
+         FROM (SELECT credential_id, sum(uses) AS uses FROM usage_days GROUP BY credential_id) known \
+         WHERE known.credential_id = last_uses.credential_id",
     )
 }
 

@@ -1,5 +1,6 @@
 //! Text as searches compare it.
 
+use memchr::memchr2;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
@@ -10,31 +11,44 @@ pub(super) fn fold(text: &str) -> String {
     normalize(text).to_lowercase()
 }
 
-/// Adds `matches_text(text, folded)` to a connection: true if `text` contains `folded` in any case. LIKE ignores the case of
-/// ASCII alone.
+/// Adds `matches_text(folded, text, …)` to a connection: true if one of the texts contains `folded` in any case. LIKE ignores
+/// the case of ASCII alone.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("matches_text", 2, flags, |context| {
-        let text = context.get_raw(0).as_str_or_null()?.unwrap_or_default();
-        let folded = context.get_raw(1).as_str()?;
-        Ok(if text.is_ascii() {
-            contains_ascii(text.as_bytes(), folded.as_bytes())
-        } else {
-            fold(text).contains(folded)
-        })
+    connection.create_scalar_function("matches_text", -1, flags, |context| {
+        let folded = context.get_raw(0).as_str()?;
+        for place in 1..context.len() {
+            let Some(text) = context.get_raw(place).as_bytes_or_null()? else {
+                continue;
+            };
+            let is_found = if text.is_ascii() {
+                contains_ascii(text, folded.as_bytes())
+            } else {
+                fold(&String::from_utf8_lossy(text)).contains(folded)
+            };
+            if is_found {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     })
 }
 
 /// True if `text` contains `folded` in any case. The rest is compared only where the first byte matches.
-fn contains_ascii(text: &[u8], folded: &[u8]) -> bool {
+fn contains_ascii(mut text: &[u8], folded: &[u8]) -> bool {
     let Some((&first, rest)) = folded.split_first() else {
         return true;
     };
     let upper = first.to_ascii_uppercase();
-    (0..(text.len() + 1).saturating_sub(folded.len())).any(|at| {
-        (text[at] == first || text[at] == upper)
-            && text[at + 1..at + folded.len()].eq_ignore_ascii_case(rest)
-    })
+    while let Some(at) = memchr2(first, upper, text) {
+        text = &text[at + 1..];
+        match text.get(..rest.len()) {
+            None => return false,
+            Some(part) if part.eq_ignore_ascii_case(rest) => return true,
+            Some(_) => {}
+        }
+    }
+    false
 }
 
 #[cfg(test)]

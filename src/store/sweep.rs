@@ -22,7 +22,7 @@ const CHALLENGE_KEPT_SECONDS: i64 = 86_400;
 /// How long confirmed notices are kept, in seconds.
 const NOTICE_KEPT_SECONDS: i64 = 90 * 86_400;
 /// Days of usage kept, including the present one.
-const USAGE_KEPT_DAYS: i64 = 31;
+const USAGE_KEPT_DAYS: i64 = 30;
 
 /// The number of deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -434,33 +434,33 @@ impl Select {
                 self.execute(first, counted)?;
             }
         }
+        let mut uses: i64 = pending.days().map(|day| day.uses.cast_signed()).sum();
         for (number, last) in pending.uses() {
-            for sql in [AGAIN, FIRST, PREVIOUS, EARLIER] {
-                if self.write_last(sql, id, *number, last)? > 0 {
+            let address = last.address.map(|address| address.to_string());
+            let at = last.at.unix();
+            // Usually it has all uses, and one statement stores everything.
+            if self.execute(AGAIN, params![id, at, address, last.program, number, uses])? > 0 {
+                uses = 0;
+                continue;
+            }
+            for sql in [FIRST, PREVIOUS, EARLIER] {
+                if self.execute(sql, params![id, at, address, last.program, number])? > 0 {
                     break;
                 }
             }
         }
+        if uses > 0 {
+            let more = "UPDATE last_uses SET uses = uses + ? WHERE credential_id = ?";
+            self.execute(more, params![uses, id])?;
+        }
         Ok(())
-    }
-
-    fn write_last(
-        &self,
-        sql: &str,
-        id: &str,
-        secret_number: i64,
-        last: &LastUse,
-    ) -> Result<usize, Error> {
-        let address = last.address.map(|address| address.to_string());
-        let at = last.at.unix();
-        self.execute(sql, params![id, at, address, last.program, secret_number])
     }
 }
 
 // Each is for a use of another secret: the current one, which was used before or was not; the previous one; an older
 // one.
 
-const AGAIN: &str = "UPDATE last_uses SET at = ?2, address = ?3, program = ?4 WHERE credential_id = ?1 \
+const AGAIN: &str = "UPDATE last_uses SET at = ?2, address = ?3, program = ?4, uses = uses + ?6 WHERE credential_id = ?1 \
      AND EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND rotations = ?5)";
 
 const FIRST: &str = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations = ?5";

@@ -10,10 +10,11 @@ use crate::html::form::Input;
 use crate::html::inventory::{
     self as pages, Inventory, InventoryItem, InventoryRow, Tab, kind_word,
 };
-use crate::html::list::ListPlace;
+use crate::html::list::{ListPlace, limited_count};
 use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, UsageDay};
+use crate::model::error::Error;
 use crate::model::inventory::Item;
 use crate::model::list::List;
 use crate::model::secret::Id;
@@ -83,13 +84,22 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         let name = format!("{}s", kind_word(tab));
         return Ok(list::csv_of_items(&name, &listed.rows, context.now));
     }
-    let counts = app.count_inventory(caller)?;
-    let count = |list| match list {
-        List::SshKeys => counts.ssh_keys,
-        List::Tokens => counts.tokens,
-        List::Sessions => counts.sessions,
-        _ => counts.api_keys,
+    // With a filter, the number of the other lists would say nothing.
+    let (is_everything, total) = (query.is_everything(), listed.total);
+    let count = |list| -> Result<Option<String>, Error> {
+        if list == tab {
+            return Ok(Some(total.to_string()));
+        }
+        if !is_everything {
+            return Ok(None);
+        }
+        Ok(Some(limited_count(app.count_items(caller, list)?)))
     };
+    let mut tabs = Vec::new();
+    for list in TABS {
+        let count = count(list)?;
+        tabs.push(Tab { list, count });
+    }
     let mut usages = app.usages_of(caller, &listed.rows)?;
     let at = ListPlace {
         fixed: vec![("kind", kind_word(tab).to_owned())],
@@ -98,12 +108,7 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let rows = listed.rows.into_iter();
     let view = Inventory {
         at,
-        tabs: TABS
-            .map(|list| Tab {
-                list,
-                count: count(list),
-            })
-            .to_vec(),
+        tabs,
         rows: rows
             .filter_map(|owned| row(owned, context.now, &mut usages))
             .collect(),

@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::super::credential::owner_column;
 use super::super::read::Select;
 use super::super::row::invalid;
-use super::{ListExtent, ListSource, nearest};
+use super::{ListExtent, ListSource, MergedTable, nearest};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::inventory::{SOON, UNUSED};
@@ -17,19 +17,30 @@ use crate::model::time::Time;
 
 const FROM: &str = "credentials c";
 /// Credentials by owner, and the name of the owner.
-const BY_OWNER: [(&str, &str); 2] = [
+const BY_OWNER: [MergedTable; 2] = [
     (
-        "users o CROSS JOIN credentials c ON c.user_id = o.id",
+        "users o CROSS JOIN credentials c",
+        "c.user_id = o.id",
         "o.username",
     ),
     (
-        "services o CROSS JOIN credentials c ON c.service_id = o.id",
+        "services o CROSS JOIN credentials c",
+        "c.service_id = o.id",
         "o.name",
     ),
 ];
-/// Used within so long, something is called recently used; uses are summed over as many days.
+/// Credentials by the sum of their stored uses; those that were never used have no row in `last_uses` and NULL in its
+/// place.
+const BY_USES: [MergedTable; 2] = [
+    (
+        "last_uses l CROSS JOIN credentials c",
+        "c.id = l.credential_id",
+        "l.uses",
+    ),
+    ("credentials c", "c.last_used_at IS NULL", "c.last_used_at"),
+];
+/// Used within so long, something is called recently used.
 const RECENT: Duration = Duration::from_secs(30 * 86_400);
-const RECENT_DAYS: i64 = 30;
 
 /// A condition: `c` has expired at the time `now`, a place in the statement.
 pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
@@ -44,7 +55,10 @@ pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
 }
 
 /// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::from_record`].
-fn status(kind: Kind, now: &str) -> String {
+fn status(kind: Kind, is_deleted: bool, now: &str) -> String {
+    if is_deleted {
+        return "CASE WHEN c.deleted_at IS NOT NULL THEN 5 END".to_owned();
+    }
     let soon = match kind {
         Kind::Token => SOON_TOKEN,
         Kind::ApiKey => SOON,
@@ -61,7 +75,7 @@ fn status(kind: Kind, now: &str) -> String {
     };
     let expired = expired(kind, now);
     format!(
-        "CASE WHEN c.deleted_at IS NOT NULL THEN 5 WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
+        "CASE WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
          WHEN {rotating} THEN 2 WHEN c.expires_at <= {now} + {} THEN 1 ELSE 3 END",
         soon.as_secs()
     )
@@ -69,8 +83,8 @@ fn status(kind: Kind, now: &str) -> String {
 
 /// The number of the urgency of `c`: expired and still presented, expiring, rotating, expired within 14 days, fine,
 /// disabled, expired long ago.
-fn urgency(kind: Kind, now: &str) -> String {
-    let (status, soon) = (status(kind, now), SOON.as_secs());
+fn urgency(kind: Kind, is_deleted: bool, now: &str) -> String {
+    let (status, soon) = (status(kind, is_deleted, now), SOON.as_secs());
     let presented = format!(
         "EXISTS (SELECT 1 FROM usage_days d WHERE d.credential_id = c.id AND d.refused > 0 \
          AND d.day >= (max(c.expires_at, {now} - {soon})) / 86400)"
@@ -88,8 +102,8 @@ const fn number(status: Status) -> Option<u8> {
         Status::Rotating => Some(2),
         Status::Active => Some(3),
         Status::Disabled => Some(4),
-        Status::Deleted => Some(5),
-        Status::Weak
+        Status::Deleted
+        | Status::Weak
         | Status::Shared
         | Status::Invited
         | Status::NoSecondFactor
@@ -124,26 +138,6 @@ impl Select {
         let source = source(owner, kind, query, now);
         self.list(&source, query.page, extent, "c.number", |row| row.get(0))
     }
-
-    /// How many API keys, SSH keys, tokens and sessions there are; tokens and sessions without the expired ones.
-    pub fn count_inventory(&self, now: Time) -> Result<[i64; 4], Error> {
-        let live = |kind: Kind| {
-            let (word, expired) = (kind.as_str(), expired(kind, "?1"));
-            format!(
-                "(SELECT count(*) FROM {FROM} WHERE c.kind = '{word}' AND c.deleted_at IS NULL AND NOT {expired})"
-            )
-        };
-        let sql = format!(
-            "SELECT (SELECT count(*) FROM {FROM} WHERE c.kind = 'api-key' AND c.deleted_at IS NULL), \
-             (SELECT count(*) FROM ssh_keys), {}, {}",
-            live(Kind::Token),
-            live(Kind::Session)
-        );
-        let counts = self.one(&sql, [now.unix()], |row| {
-            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-        })?;
-        Ok(counts.unwrap_or_default())
-    }
 }
 
 pub(super) fn read_id(row: &Row<'_>) -> rusqlite::Result<Id> {
@@ -158,16 +152,24 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
         source.require(format!("c.{column} = {row}"));
     }
     source.require(format!("c.kind = '{}'", kind.as_str()));
-    let deleted = query.status == Some(Status::Deleted);
-    source.require(if deleted {
+    let is_deleted = query.status == Some(Status::Deleted);
+    source.require(if is_deleted {
         "c.deleted_at IS NOT NULL"
     } else {
         "c.deleted_at IS NULL"
     });
     let unix = now.unix();
-    if let Some(wanted) = query.status.filter(|_| !deleted).and_then(number) {
+    if let Some(wanted) = query.status.and_then(number) {
         let at = source.bind(unix);
-        source.require(format!("{} = {wanted}", status(kind, &at)));
+        // The cheaper condition is implied by the status, and usually false.
+        let implied = match query.status {
+            Some(Status::Expiring) => format!("c.expires_at <= {at} + {} AND ", SOON.as_secs()),
+            Some(Status::Rotating) => "c.previous_ends_at IS NOT NULL AND ".to_owned(),
+            Some(Status::Disabled) => "c.disabled_at IS NOT NULL AND ".to_owned(),
+            _ => String::new(),
+        };
+        let status = status(kind, is_deleted, &at);
+        source.require(format!("{implied}{status} = {wanted}"));
         // Most are active: to count them and to sort the first is cheaper than to sort them all.
         source.scans_rows = query.status != Some(Status::Active);
     } else if matches!(kind, Kind::Token | Kind::Session) {
@@ -196,8 +198,8 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
         }
     }
     let columns = match kind {
-        Kind::Session => "coalesce(c.user_agent, '') || ' ' || coalesce(c.address, '')",
-        Kind::ApiKey => "c.name || coalesce(' ' || c.note, '')",
+        Kind::Session => "c.user_agent, c.address",
+        Kind::ApiKey => "c.name, c.note",
         Kind::Token | Kind::Host => "c.name",
     };
     // A number, since indices have no ids.
@@ -207,38 +209,31 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
     let key = match query.order.column {
         Column::Urgency => {
             let at = source.bind(unix);
-            nearest(&urgency(kind, &at), "c.expires_at", &at)
+            nearest(&urgency(kind, is_deleted, &at), "c.expires_at", &at)
         }
         Column::Name if kind == Kind::Session => "c.user_agent COLLATE NOCASE".to_owned(),
         Column::Name => "c.name COLLATE NOCASE".to_owned(),
         Column::Owner => {
             source.merged = Some(BY_OWNER);
-            "2".to_owned()
+            "coalesce((SELECT o.username FROM users o WHERE o.id = c.user_id), (SELECT o.name FROM services o WHERE o.id = c.service_id))".to_owned()
         }
         Column::Status => {
             let at = source.bind(unix);
-            status(kind, &at)
+            status(kind, is_deleted, &at)
         }
         Column::LastUsed if kind == Kind::Session => {
             "coalesce(c.last_used_at, c.created_at)".to_owned()
         }
         Column::LastUsed => "c.last_used_at".to_owned(),
         Column::Uses => {
-            let day = source.bind(now.day().number() - RECENT_DAYS);
-            format!(
-                "(SELECT coalesce(sum(d.uses), 0) FROM usage_days d WHERE d.credential_id = c.id AND d.day > {day})"
-            )
+            source.merged = Some(BY_USES);
+            "(SELECT l.uses FROM last_uses l WHERE l.credential_id = c.id)".to_owned()
         }
         Column::Created => "c.number".to_owned(),
         _ => "c.expires_at".to_owned(),
     };
     let is_expiration = query.order.column == Column::Expires;
-    let row = if source.merged.is_some() {
-        "1"
-    } else {
-        "c.number"
-    };
-    source.order_by(&key, query.order, row, is_expiration);
+    source.order_by(&key, query.order, "c.number", is_expiration);
     source
 }
 
@@ -247,6 +242,7 @@ mod tests {
     use rusqlite::{Connection, params_from_iter};
 
     use super::*;
+    use crate::model::inventory::COUNT_MAX;
     use crate::model::list::{Direction, List, Order};
     use crate::model::user::UserId;
     use crate::store::schema::SCHEMA;
@@ -268,7 +264,7 @@ mod tests {
         let source = source(owner, Kind::ApiKey, query, Time::from_unix(1_795_000_000));
         let conditions = source.conditions.join(" AND ");
         let counted = format!("SELECT count(*) FROM {FROM} WHERE {conditions}");
-        let page = format!("{} {} LIMIT 25", source.select("c.number"), source.order);
+        let page = source.select_ordered("c.number", COUNT_MAX, false) + " LIMIT 25";
         let mut steps = Vec::new();
         for (sql, values) in [
             (counted, &source.values[..source.condition_values]),
@@ -287,7 +283,7 @@ mod tests {
     /// With the rows, 10,000 of them cost five times as much.
     #[test]
     fn orders_that_sort_everything_read_an_index_alone() {
-        for column in [Column::Name, Column::Status, Column::Created] {
+        for column in [Column::Status, Column::Created] {
             for owner in [Some(OwnerId::User(UserId(1))), None] {
                 let steps = plan(owner, column.usually());
                 let of_rows = steps.iter().filter(|step| step.starts_with("SEARCH c "));
@@ -315,13 +311,57 @@ mod tests {
     }
 
     #[test]
-    fn owners_are_merged_in_order_without_a_sort_of_all_rows() {
-        for direction in [Direction::Ascending, Direction::Descending] {
-            let column = Column::Owner;
-            let steps = plan(None, Order { column, direction });
-            let sorts = steps.iter().filter(|step| step.contains("TEMP B-TREE"));
-            let mut of_one_owner = sorts.map(|step| step.contains("LAST TERM OF ORDER BY"));
-            assert!(of_one_owner.all(|one| one), "{steps:?}");
+    fn owners_and_uses_are_merged_in_order_without_a_sort_of_all_rows() {
+        for column in [Column::Owner, Column::Uses] {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let steps = plan(None, Order { column, direction });
+                assert!(steps.contains(&"MERGE (UNION ALL)".to_owned()), "{steps:?}");
+                let sorts = steps.iter().filter(|step| step.contains("TEMP B-TREE"));
+                let mut of_equal_rows = sorts.map(|step| step.contains("LAST TERM OF ORDER BY"));
+                assert!(of_equal_rows.all(|one| one), "{column:?}: {steps:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn merged_orders_equal_sorted_ones() {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(SCHEMA).unwrap();
+        file.execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             WITH n (n) AS (VALUES (1), (2), (3))
+             INSERT INTO users (id, subject, username, display_name, role, created_at) SELECT n, printf('%012d', n), 'user' || (4 - n), '', 'member', 0 FROM n;
+             INSERT INTO services (id, name, created_at) VALUES (1, 'user11', 0);
+             WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 40)
+             INSERT INTO credentials (id, kind, user_id, service_id, name, permissions, allowed_addresses, digest, created_at)
+             SELECT printf('%012d', n), 'api-key', nullif(n % 4, 0), iif(n % 4 = 0, 1, NULL), n, '', '', zeroblob(32), 0 FROM n;
+             INSERT INTO last_uses (credential_id, at, uses) SELECT id, 1, number * 7 % 5 FROM credentials WHERE number % 3;",
+        )
+        .unwrap();
+        let read = |source: &ListSource, sql: String| -> Vec<i64> {
+            let mut statement = file.prepare(&sql).unwrap();
+            let rows = statement.query_map(params_from_iter(&source.values), |row| row.get(0));
+            rows.unwrap().map(Result::unwrap).collect()
+        };
+        for column in [Column::Owner, Column::Uses] {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let query = ListQuery {
+                    order: Order { column, direction },
+                    ..ListQuery::new(List::ApiKeys)
+                };
+                let source = source(None, Kind::ApiKey, &query, Time::from_unix(0));
+                for is_reverse in [false, true] {
+                    let rows = |total| {
+                        read(
+                            &source,
+                            source.select_ordered("c.number", total, is_reverse),
+                        )
+                    };
+                    let merged = rows(COUNT_MAX);
+                    assert_eq!(merged.len(), 40);
+                    assert_eq!(merged, rows(40), "{column:?} {direction:?} {is_reverse}");
+                }
+            }
         }
     }
 
@@ -343,7 +383,7 @@ mod tests {
                         assert!(is_index || is_sort, "{column:?}: {steps:?}");
                     }
                     let complete = |step: &&String| step.contains("FOR ORDER BY");
-                    let is_read = matches!(column, Column::Expires | Column::LastUsed);
+                    let is_read = column != Column::Created;
                     assert!(
                         !is_read || !steps.iter().any(|step| complete(&step)),
                         "{steps:?}"

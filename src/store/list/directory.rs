@@ -69,7 +69,7 @@ impl Select {
             Some(Status::Disabled) => source.require("u.disabled_at IS NOT NULL"),
             _ => {}
         }
-        let columns = "u.username || ' ' || u.display_name";
+        let columns = "u.username, u.display_name";
         source.search(&query.text, columns, None);
         source.end_conditions();
         let held = |source: &mut ListSource, kind: &str| {
@@ -120,7 +120,7 @@ impl Select {
     ) -> Result<Listed<Service>, Error> {
         const PERMISSIONS: &str = "(SELECT group_concat(permission, ' ') FROM service_permissions p WHERE p.service_id = s.id)";
         let mut source = ListSource::new("services s");
-        let columns = format!("s.name || ' ' || coalesce({PERMISSIONS}, '')");
+        let columns = format!("s.name, {PERMISSIONS}");
         source.search(&query.text, &columns, None);
         source.end_conditions();
         let key = match query.order.column {

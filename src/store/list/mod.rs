@@ -28,19 +28,23 @@ pub enum ListExtent {
     Count,
 }
 
+/// Tables in place of `from`, the condition of their rows, and an indexed column. SQLite merges them in the order of these
+/// columns, column 2 of the statement, and sorts only rows that are equal in it.
+type MergedTable = (&'static str, &'static str, &'static str);
+
 /// A SELECT in the making.
 struct ListSource {
     from: &'static str,
     /// A table joined in statements that name a column of it, and how these names begin.
     join: Option<(&'static str, &'static str)>,
-    /// Tables in place of `from`, each with an indexed column. SQLite merges them in the order of these columns, column 2
-    /// of the statement, and sorts only rows that are equal in it.
-    merged: Option<[(&'static str, &'static str); 2]>,
+    /// How to read the same order of many rows from indices.
+    merged: Option<[MergedTable; 2]>,
     conditions: Vec<String>,
     values: Vec<Value>,
     /// How many of the values the conditions use; the rest belongs to the order.
     condition_values: usize,
     order: String,
+    direction: Direction,
     /// The same rows the other way round.
     reverse: String,
     /// True if no index gives the rows, so that a statement looks at every row.
@@ -57,6 +61,7 @@ impl ListSource {
             values: Vec::new(),
             condition_values: 0,
             order: String::new(),
+            direction: Direction::Ascending,
             reverse: String::new(),
             scans_rows: false,
         }
@@ -72,7 +77,7 @@ impl ListSource {
         self.conditions.push(condition.into());
     }
 
-    /// Rows in which a column contains `text`, in upper or lower case; `or` is another condition on the text at `{}`.
+    /// Rows in which one of the columns contains `text`, in upper or lower case; `or` is another condition on the text at `{}`.
     fn search(&mut self, text: &str, columns: &str, or: Option<&str>) {
         if text.is_empty() {
             return;
@@ -82,7 +87,7 @@ impl ListSource {
         let or = or.map_or(String::new(), |or| {
             format!(" OR {}", or.replace("{}", &text))
         });
-        self.require(format!("(matches_text({columns}, {text}){or})"));
+        self.require(format!("(matches_text({text}, {columns}){or})"));
     }
 
     /// Sorts by `key`, then by `row` in the same direction, so that an index may serve both. With `unset_is_last`, NULL is
@@ -97,6 +102,7 @@ impl ListSource {
             };
             format!("{key} {direction}{nulls}, {row} {direction}")
         };
+        self.direction = order.direction;
         self.order = by(order.direction);
         self.reverse = by(order.direction.opposite());
     }
@@ -113,18 +119,33 @@ impl ListSource {
     /// The statement up to its order.
     fn select(&self, columns: &str) -> String {
         let conditions = self.conditions.join(" AND ");
-        let rows = match self.merged {
-            None => {
-                let from = self.tables(&format!("{conditions} {}", self.order));
-                format!("SELECT {columns} FROM {from} WHERE {conditions}")
-            }
-            Some(tables) => tables
-                .map(|(from, key)| {
-                    format!("SELECT {columns}, {key} FROM {from} WHERE {conditions}")
-                })
-                .join(" UNION ALL "),
+        let from = self.tables(&format!("{conditions} {}", self.order));
+        format!("SELECT {columns} FROM {from} WHERE {conditions} ORDER BY")
+    }
+
+    /// The statement of a page of `total` rows, up to its limit.
+    fn select_ordered(&self, columns: &str, total: usize, is_reverse: bool) -> String {
+        let order = if is_reverse {
+            &self.reverse
+        } else {
+            &self.order
         };
-        format!("{rows} ORDER BY")
+        let tables = match self.merged {
+            // A few rows are sorted. With the plus no index gives the order, so that one gives the few.
+            _ if total < COUNT_MAX => return format!("{} +{order}", self.select(columns)),
+            None => return format!("{} {order}", self.select(columns)),
+            Some(tables) => tables,
+        };
+        let conditions = self.conditions.join(" AND ");
+        let rows = tables.map(|(from, condition, key)| {
+            format!("SELECT {columns}, {key} FROM {from} WHERE {condition} AND {conditions}")
+        });
+        let direction = match (self.direction, is_reverse) {
+            (Direction::Ascending, false) | (Direction::Descending, true) => "ASC",
+            (Direction::Descending, false) | (Direction::Ascending, true) => "DESC",
+        };
+        let rows = rows.join(" UNION ALL ");
+        format!("{rows} ORDER BY 2 {direction}, 1 {direction}")
     }
 
     /// Ends the conditions: values bound from here on belong to the order.
@@ -150,10 +171,9 @@ impl Select {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Listed<T>, Error> {
         let conditions = source.conditions.join(" AND ");
-        let select = source.select(columns);
         if source.scans_rows && extent == ListExtent::Page {
             // Each row is looked at once: to count them first would look at each twice.
-            let sql = format!("{select} {}", source.order);
+            let sql = format!("{} {}", source.select(columns), source.order);
             let mut rows = self.all(&sql, params_from_iter(&source.values), read)?;
             let total = rows.len();
             let page = page.clamp(1, pages(total));
@@ -186,21 +206,15 @@ impl Select {
         let first = (page - 1) * ROWS;
         // The rows before a page are passed over: behind the middle there are fewer from the other end.
         let is_reverse = first > total / 2;
-        let (order, first, limit) = if is_reverse {
+        let (first, limit) = if is_reverse {
             let count = limit.min(total - first);
-            (&source.reverse, total - first - count, count)
+            (total - first - count, count)
         } else {
-            (&source.order, first, limit)
+            (first, limit)
         };
-        // A few rows are sorted. With the plus no index gives the order, so that one gives the few.
-        let is_sorted = total < COUNT_MAX && source.merged.is_none();
-        let plus = if is_sorted { "+" } else { "" };
+        let ordered = source.select_ordered(columns, total, is_reverse);
         let place = source.values.len();
-        let sql = format!(
-            "{select} {plus}{order} LIMIT ?{} OFFSET ?{}",
-            place + 1,
-            place + 2
-        );
+        let sql = format!("{ordered} LIMIT ?{} OFFSET ?{}", place + 1, place + 2);
         let integer = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
         let mut values = source.values.clone();
         values.extend([integer(limit), integer(first)]);

@@ -112,7 +112,7 @@ fn source(owner: Option<UserId>, query: &ListQuery, policy: &Policy, now: Time) 
             source.require(format!("k.expires_at > {from} AND k.expires_at <= {to}"));
         }
     }
-    let columns = "k.name || ' ' || k.comment || ' ' || k.fingerprint";
+    let columns = "k.name, k.comment, k.fingerprint";
     source.search(&query.text, columns, Some("k.id = {}"));
     source.end_conditions();
     let key = match query.order.column {

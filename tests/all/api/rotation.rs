@@ -269,9 +269,51 @@ fn successive_rotations_lose_no_use() {
     }
 }
 
+/// Lists sort by the sum of uses that are stored with the last one.
+#[test]
+fn sum_of_uses_follows_every_secret_and_the_sweep() {
+    let mut site = Site::new();
+    let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "never"}));
+    let sums = |site: &mut Site| -> (i64, i64) {
+        site.reopen();
+        let file = rusqlite::Connection::open(site.path()).unwrap();
+        let sql = "SELECT uses, (SELECT coalesce(sum(uses), 0) FROM usage_days d WHERE d.credential_id = l.credential_id) \
+                   FROM last_uses l WHERE credential_id = ?";
+        file.query_row(sql, [id(&old)], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+    };
+    let use_times = |site: &Site, secret: &str, times: usize| {
+        assert!((0..times).all(|_| works(site, secret)));
+    };
+    use_times(&site, &secret(&old), 2);
+    assert_eq!(sums(&mut site), (2, 2));
+    use_times(&site, &secret(&old), 1);
+    assert_eq!(sums(&mut site), (3, 3));
+    // Both secrets before one flush, then the old one alone; then the old one while the clock is behind.
+    site.pass(DAY);
+    site.alice = site.token("alice");
+    let new = rotate(&site, &old, &json!({"grace": "7d"}));
+    use_times(&site, &secret(&new), 1);
+    use_times(&site, &secret(&old), 3);
+    assert_eq!(sums(&mut site), (7, 7));
+    use_times(&site, &secret(&old), 4);
+    assert_eq!(sums(&mut site), (11, 11));
+    site.pass(-60);
+    use_times(&site, &secret(&old), 5);
+    assert_eq!(sums(&mut site), (16, 16));
+    for (days, left) in [(28, 16), (1, 13), (1, 0)] {
+        site.pass(days * DAY);
+        let sweep = site.ask("POST", "/api/v1/sweep");
+        sweep.bearer(&site.token("alice")).send().expect(200);
+        assert_eq!(sums(&mut site), (left, left), "{days}");
+    }
+}
+
 fn until_unused() -> Value {
     json!({"grace": {"until_unused": "2h", "at_most": "7d"}})
 }
+
+const DAY: i64 = 86_400;
 
 /// Advances the clock by hours and minutes.
 fn pass_minutes(site: &Site, minutes: i64) {
