@@ -1,17 +1,14 @@
 //! Recent uses: recorded in memory by each verification, stored by the writer every few seconds.
 
+mod write;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rusqlite::params;
-
-use super::cache::VerificationSubject;
 use super::host_activity::{self, HostContact, HostNotes, lock};
-use super::read::Select;
 use crate::model::credential::{LastUse, UsageDay};
-use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
 
@@ -98,10 +95,6 @@ const fn empty_day(day: Day) -> UsageDay {
 }
 
 impl Pending {
-    pub(super) const fn id(&self) -> Id {
-        self.id
-    }
-
     const fn new(id: Id, day: Day) -> Self {
         Self {
             id,
@@ -195,7 +188,7 @@ impl PendingUse {
 struct CollectedUses {
     pending: HashMap<Id, Pending>,
     /// Uses that the writer is storing now: they may be here and in the database at once.
-    in_flight: Arc<HashMap<Id, Pending>>,
+    in_flight: Arc<Vec<Pending>>,
 }
 
 /// The pending uses of all threads.
@@ -258,7 +251,7 @@ impl Uses {
     pub fn pending_of(&self, id: Id) -> PendingUse {
         let gathered = lock(&self.gathered);
         let mut result = PendingUse::default();
-        if let Some(in_flight) = gathered.in_flight.get(&id) {
+        for in_flight in gathered.in_flight.iter().filter(|one| one.id == id) {
             result.add(in_flight);
         }
         if let Some(pending) = gathered.pending.get(&id) {
@@ -347,42 +340,53 @@ impl Uses {
         !lock(&self.gathered).pending.is_empty() || self.hosts.has_pending()
     }
 
-    /// Takes all pending uses for the writer, which stores them in the order of the table. They stay visible here until
-    /// then. Call this after the previous ones are stored or given back.
-    pub(super) fn take(&self) -> Arc<HashMap<Id, Pending>> {
+    /// The credentials with pending uses: first those that were seen expired, then in the order of the table.
+    pub(super) fn pending_ids(&self) -> Vec<Id> {
+        let gathered = lock(&self.gathered);
+        let pending = gathered.pending.values();
+        let mut ids: Vec<_> = pending.map(|one| (one.expired.is_none(), one.id)).collect();
+        drop(gathered);
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Takes the pending uses of these credentials for the writer. They stay visible here until they are stored or given
+    /// back.
+    pub(super) fn take(&self, ids: impl Iterator<Item = Id>) -> Arc<Vec<Pending>> {
         let mut gathered = lock(&self.gathered);
-        gathered.in_flight = Arc::new(std::mem::take(&mut gathered.pending));
+        let pending = &mut gathered.pending;
+        let taken = ids.filter_map(|id| pending.remove(&id)).collect();
+        gathered.in_flight = Arc::new(taken);
         Arc::clone(&gathered.in_flight)
     }
 
-    /// Marks these as stored; with `all`, everything that was taken.
-    pub(super) fn written(&self, part: &[&Pending], all: bool) {
-        self.forget_expired(part);
-        if all {
-            let done = std::mem::take(&mut lock(&self.gathered).in_flight);
-            // Outside the lock: there may be many.
-            drop(done);
+    /// Marks what was taken as stored.
+    pub(super) fn written(&self) {
+        let mut gathered = lock(&self.gathered);
+        let written = std::mem::take(&mut gathered.in_flight);
+        // Room for many is given back once it is empty.
+        if gathered.pending.is_empty() {
+            gathered.pending = HashMap::new();
         }
+        drop(gathered);
+        self.forget_expired(&written);
     }
 
-    /// Merges back the uses that were taken and not stored, without replacing later ones.
-    pub(super) fn restore_unwritten(&self, unwritten: &[Id]) {
+    /// Merges back what was taken and not stored, without replacing later uses.
+    pub(super) fn restore_unwritten(&self) {
         let mut gathered = lock(&self.gathered);
-        let mut taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.in_flight));
-        for id in unwritten {
-            let Some(earlier) = taken.remove(id) else {
-                continue;
-            };
-            if let Some(later) = gathered.pending.get_mut(id) {
+        let taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.in_flight));
+        for earlier in taken {
+            if let Some(later) = gathered.pending.get_mut(&earlier.id) {
                 later.merge(earlier);
             } else {
-                gathered.pending.insert(*id, earlier);
+                gathered.pending.insert(earlier.id, earlier);
             }
         }
     }
 
     /// Forgets expirations that are stored now.
-    fn forget_expired(&self, part: &[&Pending]) {
+    fn forget_expired(&self, part: &[Pending]) {
         if self.expired_count.load(Ordering::Acquire) > 0 {
             let mut expired = lock(&self.expired);
             for pending in part {
@@ -400,80 +404,6 @@ impl Uses {
         }
     }
 }
-
-impl Select {
-    /// Stores the pending uses of one credential; skips a deleted one.
-    pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
-        let id = pending.id.as_str();
-        let subject = VerificationSubject::Credential(pending.id);
-        if let Some(expired) = &pending.expired {
-            let DatedExpirations {
-                expirations,
-                seen_at,
-            } = **expired;
-            for table in ["credentials", "ssh_keys"] {
-                let sql = format!(
-                    "UPDATE {table} SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at = ?"
-                );
-                self.execute_for(
-                    subject,
-                    &sql,
-                    params![seen_at.unix(), id, expirations.own.map(Time::unix)],
-                )?;
-            }
-            let end_grace = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ? AND rotations = ?";
-            self.execute_for(subject, end_grace, params![id, expirations.previous])?;
-        }
-        for day in pending.days().filter(|day| day.uses + day.rejected > 0) {
-            let (uses, rejected) = (day.uses.cast_signed(), day.rejected.cast_signed());
-            let counted = params![id, day.day.number(), uses, rejected];
-            // Usually there is a row already, and the check whether the credential exists is not needed.
-            let more = "UPDATE usage_days SET uses = uses + ?3, refused = refused + ?4 WHERE credential_id = ?1 AND day = ?2";
-            if self.execute(more, counted)? == 0 {
-                let first = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1";
-                self.execute(first, counted)?;
-            }
-        }
-        let mut uses: i64 = pending.days().map(|day| day.uses.cast_signed()).sum();
-        for (number, last) in pending.uses() {
-            let address = last.address.map(|address| address.to_string());
-            let at = last.at.unix();
-            // Usually it has all uses, and one statement stores everything.
-            if self.execute(AGAIN, params![id, at, address, last.program, number, uses])? > 0 {
-                uses = 0;
-                continue;
-            }
-            for sql in [FIRST, PREVIOUS, EARLIER] {
-                if self.execute(sql, params![id, at, address, last.program, number])? > 0 {
-                    break;
-                }
-            }
-        }
-        if uses > 0 {
-            let more = "UPDATE last_uses SET uses = uses + ? WHERE credential_id = ?";
-            self.execute(more, params![uses, id])?;
-        }
-        Ok(())
-    }
-}
-
-// Each is for a use of another secret: the current one, which was used before or was not; the previous one; an older
-// one.
-
-const AGAIN: &str = "UPDATE last_uses SET at = ?2, address = ?3, program = ?4, uses = uses + ?6 WHERE credential_id = ?1 \
-     AND EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND rotations = ?5)";
-
-const FIRST: &str = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations = ?5";
-
-const PREVIOUS: &str = "INSERT INTO last_uses (credential_id, previous_at, previous_address, previous_program) \
-     SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations = ?5 + 1 \
-     ON CONFLICT DO UPDATE SET previous_at = excluded.previous_at, previous_address = excluded.previous_address, \
-     previous_program = excluded.previous_program WHERE excluded.previous_at >= coalesce(previous_at, 0)";
-
-const EARLIER: &str = "INSERT INTO last_uses (credential_id, earlier_at, earlier_address, earlier_program) \
-     SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations > ?5 + 1 \
-     ON CONFLICT DO UPDATE SET earlier_at = excluded.earlier_at, earlier_address = excluded.earlier_address, \
-     earlier_program = excluded.earlier_program WHERE excluded.earlier_at >= coalesce(earlier_at, 0)";
 
 #[cfg(test)]
 mod tests {
@@ -494,6 +424,10 @@ mod tests {
         }
     }
 
+    fn take_all(uses: &Uses) {
+        uses.take(uses.pending_ids().into_iter());
+    }
+
     /// The last use of each secret, and the uses and rejections of each day.
     fn shown(uses: &Uses, id: Id) -> (Vec<(i64, i64)>, Vec<(Day, u64, u64)>) {
         let pending = uses.pending_of(id);
@@ -512,9 +446,9 @@ mod tests {
     fn use_is_visible_while_it_is_being_stored() {
         let (uses, id) = (Uses::new(), Id::random());
         uses.note(used(id, 0, NOW));
-        let taken = uses.take();
+        take_all(&uses);
         assert_eq!(shown(&uses, id), (vec![(0, NOW.unix())], vec![]));
-        uses.written(&taken.values().collect::<Vec<_>>(), true);
+        uses.written();
         assert_eq!(shown(&uses, id), (vec![], vec![]));
     }
 
@@ -526,10 +460,10 @@ mod tests {
         uses.note(used(id, 1, NOW));
         uses.note(used(id, 1, tomorrow));
         uses.note_rejected(other, NOW);
-        uses.take();
+        take_all(&uses);
         uses.note(used(id, 1, tomorrow.after(DAY)));
         uses.note(used(id, 1, later));
-        uses.restore_unwritten(&[id, other]);
+        uses.restore_unwritten();
         let days = [NOW, tomorrow, tomorrow.after(DAY)].map(Time::day);
         assert_eq!(
             shown(&uses, id),
@@ -553,10 +487,10 @@ mod tests {
             previous: Some(3),
         };
         uses.note_expired(id, own(NOW), NOW);
-        uses.take();
+        take_all(&uses);
         uses.note_expired(id, previous, NOW);
-        uses.restore_unwritten(&[id]);
-        let taken = uses.take();
+        uses.restore_unwritten();
+        take_all(&uses);
         let both = SeenExpirations {
             own: Some(NOW),
             previous: Some(3),
@@ -565,10 +499,10 @@ mod tests {
         // It was renewed, and has expired again.
         let again = NOW.after(DAY);
         uses.note_expired(id, own(again), again);
-        uses.written(&taken.values().collect::<Vec<_>>(), true);
+        uses.written();
         assert_eq!(uses.seen_expired(id), own(again));
-        let taken = uses.take();
-        uses.written(&taken.values().collect::<Vec<_>>(), true);
+        take_all(&uses);
+        uses.written();
         assert_eq!(uses.seen_expired(id), SeenExpirations::default());
     }
 
@@ -585,6 +519,6 @@ mod tests {
             previous: None,
         };
         uses.note_expired(id, expired, NOW);
-        assert!(uses.take().contains_key(&id));
+        assert_eq!(uses.pending_ids()[0], id);
     }
 }

@@ -2,7 +2,7 @@
 
 mod flush;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use super::lock::DatabaseLock;
 use super::notice_signal::NoticeSignal;
 use super::read::Select;
 use super::reserve::Reserve;
-use super::usage::{Pending, Uses};
+use super::usage::Uses;
 use crate::model::error::Error;
 use crate::model::secret::Id;
 
@@ -27,8 +27,8 @@ use crate::model::secret::Id;
 const QUEUE_MAX: usize = 4_096;
 /// Jobs in one transaction.
 const BATCH_MAX: usize = 256;
-/// Last uses in one transaction: few, since each commit makes readers forget what they have read.
-const FLUSH_ROWS_MAX: usize = 250;
+/// Last uses in one transaction: the pages that they change fit in the cache of the writer.
+const FLUSH_ROWS_MAX: usize = 100;
 
 /// Time limits of the writer.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,8 @@ pub struct WriterTimeouts {
     pub job_max: Duration,
     /// How long uses gather before they are stored, and how long to wait after a failure.
     pub flush_after: Duration,
+    /// How long storing uses may take when the server stops.
+    pub last_flush_max: Duration,
 }
 
 impl Default for WriterTimeouts {
@@ -44,6 +46,7 @@ impl Default for WriterTimeouts {
         Self {
             job_max: Duration::from_millis(4_500),
             flush_after: Duration::from_secs(5),
+            last_flush_max: Duration::from_secs(5),
         }
     }
 }
@@ -135,9 +138,9 @@ impl Writer {
             notices: shared.notices,
             data_version: None,
             waits,
-            taken: Arc::default(),
             unwritten: VecDeque::new(),
             flush_at: None,
+            parts: 0,
             probe_at: None,
             is_relaxed: false,
             reserve: None,
@@ -203,11 +206,11 @@ struct WriterLoop {
     /// SQLite's counter of commits by others.
     data_version: Option<i64>,
     waits: WriterTimeouts,
-    /// Uses that are being stored.
-    taken: Arc<HashMap<Id, Pending>>,
-    /// Those of them that are not stored yet, in the order of the table.
+    /// Credentials whose uses this flush has still to store.
     unwritten: VecDeque<Id>,
     flush_at: Option<Instant>,
+    /// The number of parts of this flush.
+    parts: usize,
     /// When to try again whether writing works.
     probe_at: Option<Instant>,
     /// True if a commit would not wait for the disk.
@@ -239,9 +242,6 @@ impl WriterLoop {
 
     /// The next message. Times out when uses are to be stored, or when writing is to be tried again.
     fn next(&self) -> Result<Message, RecvTimeoutError> {
-        if !self.unwritten.is_empty() {
-            return self.receiver.recv_timeout(Duration::ZERO);
-        }
         let until = match (self.flush_at, self.probe_at) {
             (Some(flush), Some(probe)) => Some(flush.min(probe)),
             (one, other) => one.or(other),
@@ -258,14 +258,9 @@ impl WriterLoop {
         }
     }
 
-    fn arm(&mut self) {
-        let at = Instant::now() + self.waits.flush_after;
-        self.flush_at.get_or_insert(at);
-    }
-
     fn flush_or_probe(&mut self) {
         let now = Instant::now();
-        if !self.unwritten.is_empty() || self.flush_at.is_some_and(|at| at <= now) {
+        if self.flush_at.is_some_and(|at| at <= now) {
             self.flush();
         }
         if self.probe_at.is_some_and(|at| at <= now) {
@@ -488,10 +483,7 @@ impl WriterLoop {
     }
 
     fn finish(mut self) {
-        // First the uses taken before, then the later ones. The requests of hosts go with the first part, even if it is
-        // empty.
-        self.flush_all();
-        self.flush_all();
+        self.flush_last();
         // Messages behind the one to stop.
         while let Ok(message) = self.receiver.try_recv() {
             if let Message::Job(job) = message {

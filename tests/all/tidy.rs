@@ -88,7 +88,7 @@ const RULES: &[Rule] = &[
         &[
             "transport/",
             "store/lock.rs",
-            "store/writer.rs",
+            "store/writer",
             "terminal/",
             "host/",
             "cli/",

@@ -7,7 +7,7 @@ use super::super::file;
 use super::*;
 use crate::model::time::Time;
 use crate::store::create::create;
-use crate::store::usage::Use;
+use crate::store::usage::{SeenExpirations, Use};
 
 /// Bar P3 of docs/guarantees.md: independent of the speed of the disk.
 #[test]
@@ -48,11 +48,11 @@ fn start(connection: Connection) -> Writer {
     start_with(connection, Uses::new(), WriterTimeouts::default())
 }
 
-fn start_with(connection: Connection, uses: Uses, waits: WriterTimeouts) -> Writer {
+fn start_with(connection: Connection, uses: impl Into<Arc<Uses>>, waits: WriterTimeouts) -> Writer {
     let path = connection.path().expect("this is no database in memory");
     let identity = FileIdentity::new(path.as_ref(), &connection).unwrap();
     let shared = WriterShared {
-        uses: Arc::new(uses),
+        uses: uses.into(),
         cache: Arc::new(Cache::new()),
         identity: Arc::new(identity),
         notices: Arc::default(),
@@ -152,7 +152,18 @@ fn panic_outside_a_savepoint_rolls_back_everything() {
 const AT_ONCE: WriterTimeouts = WriterTimeouts {
     job_max: Duration::from_secs(60),
     flush_after: Duration::ZERO,
+    last_flush_max: Duration::from_secs(60),
 };
+
+fn use_of(id: Id) -> Use<'static> {
+    Use {
+        id,
+        secret_number: 0,
+        at: Time::from_unix(0),
+        address: None,
+        program: None,
+    }
+}
 
 /// Adds this many tokens. Returns a use of each.
 fn used_tokens(connection: &Connection, count: i64) -> Uses {
@@ -164,13 +175,7 @@ fn used_tokens(connection: &Connection, count: i64) -> Uses {
     for _ in 0..count {
         let id = Id::random();
         connection.execute(token, [id.as_str()]).unwrap();
-        uses.note(Use {
-            id,
-            secret_number: 0,
-            at: Time::from_unix(0),
-            address: None,
-            program: None,
-        });
+        uses.note(use_of(id));
     }
     connection.execute_batch("COMMIT").unwrap();
     uses
@@ -218,6 +223,76 @@ fn job_runs_before_all_uses_are_stored() {
     let read = file::open_to_read(&path).unwrap();
     let after: i64 = read.query_row(stored, [], |row| row.get(0)).unwrap();
     assert_eq!(after, USES);
+}
+
+/// It wakes nobody, since others were pending.
+#[test]
+fn use_during_a_flush_is_stored_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    create(&path, Time::from_unix(0)).unwrap();
+    let mut connection = file::open_to_write(&path).unwrap();
+    let uses = Arc::new(used_tokens(&connection, 150));
+    let mut again = Some((Arc::clone(&uses), uses.pending_ids()[0]));
+    let use_again = move || {
+        if let Some((uses, id)) = again.take() {
+            uses.note(use_of(id));
+        }
+        false
+    };
+    connection.commit_hook(Some(use_again)).unwrap();
+    let writer = start_with(connection, uses, AT_ONCE);
+    assert!(writer.send(Message::Uses).is_ok());
+    let read = file::open_to_read(&path).unwrap();
+    let sql = "SELECT coalesce(sum(uses), 0) FROM usage_days";
+    let stored = || read.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let begun = Instant::now();
+    while stored() < 151 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never is");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A server with many credentials in use stops in time: some last uses are lost, but no expiration that was seen.
+#[test]
+fn stopping_writer_stores_seen_expirations_and_what_time_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    create(&path, Time::from_unix(0)).unwrap();
+    let connection = file::open_to_write(&path).unwrap();
+    let uses = used_tokens(&connection, 1_000);
+    let last = *uses.pending_ids().last().unwrap();
+    let (own, at) = (Some(Time::from_unix(1)), Time::from_unix(2));
+    let expirations = SeenExpirations {
+        own,
+        previous: None,
+    };
+    uses.note_expired(last, expirations, at);
+    let waits = WriterTimeouts {
+        flush_after: Duration::from_secs(3_600),
+        last_flush_max: Duration::ZERO,
+        ..AT_ONCE
+    };
+    start_with(connection, uses, waits).stop();
+    let read = file::open_to_read(&path).unwrap();
+    let count = |sql| read.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM usage_days"), 100);
+    let seen = "SELECT count(*) FROM credentials WHERE expired_seen_at = 2";
+    assert_eq!(count(seen), 1);
+}
+
+#[test]
+fn writer_rests_nine_times_as_long_as_it_writes_but_a_minute_at_most() {
+    for (took, parts, rests) in [
+        (0, 1, 0),
+        (7, 1_000, 60),
+        (6, 1_000, 54),
+        (6, 10, 54),
+        (9_000, 1, 60_000),
+    ] {
+        let rest = flush::rest(Duration::from_millis(took), parts);
+        assert_eq!(rest.as_millis(), rests, "{took} {parts}");
+    }
 }
 
 /// Without a further use or job.

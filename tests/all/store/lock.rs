@@ -78,6 +78,7 @@ fn writer_recovers_without_new_writes() {
     let waits = WriterTimeouts {
         job_max: Duration::ZERO,
         flush_after: Duration::from_millis(10),
+        ..WriterTimeouts::default()
     };
     let store = bare_store(folder.path(), waits);
     let stranger = rusqlite::Connection::open(store.path()).unwrap();
