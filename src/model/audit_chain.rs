@@ -66,6 +66,7 @@ impl fmt::Debug for ChainHead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Time;
 
     #[test]
     fn chain_head_is_parsed_as_printed() {
@@ -93,5 +94,47 @@ mod tests {
         ] {
             assert!(ChainHead::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn place_is_the_same_only_with_number_and_hash() {
+        let place = |number, hash: &[u8]| ChainHead {
+            number,
+            hash: Digest::new(hash),
+        };
+        assert!(place(7, b"a").is(&place(7, b"a")));
+        assert!(!place(7, b"a").is(&place(8, b"a")));
+        assert!(!place(7, b"a").is(&place(7, b"b")));
+    }
+
+    #[test]
+    fn event_follows_only_with_the_next_number_and_its_own_hash() {
+        let event = |number| Event {
+            number,
+            at: Time::from_unix(1_000),
+            action: "api-key.create".into(),
+            outcome: "done".into(),
+            channel: "api".into(),
+            actor: "alice".into(),
+            actor_user: None,
+            credential: None,
+            target_kind: "api-key".into(),
+            target_id: "4k2m9x0q7w1z".into(),
+            target_name: "ci".into(),
+            target_owner: None,
+            address: None,
+            program: None,
+            request_id: None,
+            before: String::new(),
+            after: String::new(),
+        };
+        let start = ChainHead::start();
+        let hash_of = |number| event(number).chained(&start.hash);
+        let next = start.followed_by(&event(1), &hash_of(1)).unwrap();
+        assert_eq!(next.number, 1);
+        assert!(next.hash.matches(&hash_of(1)));
+        assert!(start.followed_by(&event(1), &hash_of(2)).is_none());
+        assert!(start.followed_by(&event(2), &hash_of(2)).is_none());
+        assert!(start.followed_by(&event(0), &hash_of(0)).is_none());
     }
 }
