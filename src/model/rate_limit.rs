@@ -286,4 +286,43 @@ mod tests {
         assert!(limiter.is_locked(&limit(0)));
         assert_eq!(limiter.counter(key(1)).unwrap().in_a_row, 2);
     }
+
+    /// As many counters as fit, each with one attempt, a second later than the one before.
+    fn full() -> RateLimiter {
+        let counter = |number: u32| Counter {
+            since: later(number.into()),
+            count: 1,
+            in_a_row: 1,
+        };
+        let numbers = 0..u32::try_from(COUNTERS_MAX).unwrap();
+        RateLimiter::from_stored(numbers.map(|number| (key(number), counter(number))))
+    }
+
+    #[test]
+    fn oldest_tenth_makes_room_for_a_new_counter() {
+        let mut limiter = full();
+        limiter.hit(&[limit(1_000_000)], later(80_000)).unwrap();
+        assert_eq!(limiter.0.len(), COUNTERS_MAX / 10 * 9 + 1);
+        let oldest = u32::try_from(COUNTERS_MAX / 10).unwrap();
+        let stayed = |number: &u32| limiter.counter(key(*number)).is_some();
+        assert_eq!((0..=oldest).filter(stayed).count(), 1);
+        assert!(stayed(&(oldest + 1)));
+        assert!(limiter.counter(key(1_000_000)).is_some());
+    }
+
+    #[test]
+    fn counters_without_effect_make_room_alone() {
+        let mut limiter = full();
+        limiter
+            .hit(&[limit(1_000_000)], later(86_400 + 100))
+            .unwrap();
+        assert_eq!(limiter.counter(key(100)), None);
+        assert!(limiter.counter(key(101)).is_some());
+        let mut limiter = full();
+        let end = i64::try_from(COUNTERS_MAX).unwrap();
+        limiter
+            .hit(&[limit(1_000_000)], later(86_400 + end - 10))
+            .unwrap();
+        assert_eq!(limiter.0.len(), 10);
+    }
 }
