@@ -450,4 +450,28 @@ mod tests {
         assert!(NoticeMessage::account_changed(Action::ApiKeyCreate, "bob", "", NOW).is_none());
         assert!(NoticeMessage::account_changed(Action::PasswordChange, "bob", "", NOW).is_some());
     }
+
+    #[test]
+    fn every_change_of_the_ways_to_sign_in_has_a_message() {
+        for (action, change) in [
+            (Action::PasswordChange, "the password was changed"),
+            (Action::PasswordReset, "the password was changed"),
+            (Action::TotpAdd, "an authenticator app was added"),
+            (Action::TotpRemove, "the authenticator app was removed"),
+            (Action::PasskeyAdd, "the passkey blue was added"),
+            (Action::PasskeyEdit, "the passkey blue was renamed"),
+            (Action::PasskeyDelete, "the passkey blue was deleted"),
+            (
+                Action::RecoveryCodesCreate,
+                "new recovery codes were created",
+            ),
+            (Action::SshKeyAdd, "the SSH key blue was added"),
+            (Action::SshKeyEdit, "the SSH key blue was changed"),
+            (Action::SshKeyDelete, "the SSH key blue was deleted"),
+            (Action::SshKeyImport, "SSH keys were imported"),
+        ] {
+            let message = NoticeMessage::account_changed(action, "bob", "blue", NOW).unwrap();
+            assert_eq!(message.subject, format!("Account bob: {change}"));
+        }
+    }
 }
