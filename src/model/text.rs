@@ -189,4 +189,11 @@ mod tests {
         assert!(message.contains("U+202E:"), "{message}");
         assert_eq!(parse_note("a\u{202e}b"), Err(message));
     }
+
+    #[test]
+    fn composed_and_decomposed_name_are_the_same() {
+        assert!(is_same_name("Jose\u{301}", "Jos\u{e9}"));
+        assert!(is_same_name("ci", "ci"));
+        assert!(!is_same_name("ci", "CI"));
+    }
 }

@@ -366,3 +366,25 @@ fn unused_session_is_idle_to_the_second() {
     );
     assert!(!credential().is_idle(None, later(1_000_000)), "no limit");
 }
+
+#[test]
+fn second_of_two_uses_in_one_second_is_the_latest() {
+    let last_use = |seconds, program: &str| {
+        Some(LastUse {
+            at: Time::from_unix(seconds),
+            address: None,
+            program: Some(program.to_owned()),
+        })
+    };
+    for (one, other, latest) in [
+        (last_use(2, "one"), last_use(1, "other"), "one"),
+        (last_use(1, "one"), last_use(1, "other"), "other"),
+        (last_use(1, "one"), last_use(2, "other"), "other"),
+        (last_use(1, "one"), None, "one"),
+        (None, last_use(1, "other"), "other"),
+    ] {
+        let found = LastUse::latest(one, other).unwrap();
+        assert_eq!(found.program.as_deref(), Some(latest));
+    }
+    assert!(LastUse::latest(None, None).is_none());
+}

@@ -240,4 +240,35 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), 6);
     }
+
+    #[test]
+    fn key_that_lives_as_long_or_shorter_widens_nothing() {
+        let living_until = |expires_at| SshKey {
+            id: Id::random(),
+            owner: UserId(1),
+            name: "laptop".into(),
+            key: key("me"),
+            allowed_addresses: AllowedAddresses::default(),
+            options: KeyOptions::default(),
+            created_at: Time::from_unix(1),
+            expires_at,
+            seen_expired: false,
+            created_by: None,
+            looked_up: None,
+            used: None,
+        };
+        let at = |seconds| Some(Time::from_unix(seconds));
+        for (before, after, widens) in [
+            (at(100), at(99), false),
+            (at(100), at(100), false),
+            (at(100), at(101), true),
+            (at(100), None, true),
+            (None, None, false),
+            (None, at(100), false),
+        ] {
+            let edited = living_until(after);
+            let is_wider = edited.widens_access_of(&living_until(before));
+            assert_eq!(is_wider, widens, "{before:?} {after:?}");
+        }
+    }
 }
