@@ -536,4 +536,13 @@ mod tests {
             assert!(!is_service_name(bad), "{bad}");
         }
     }
+
+    #[test]
+    fn permissions_that_manage_credentials_are_the_writing_ones() {
+        let all = Permissions::own_where(BuiltinPermission::manages_credentials);
+        assert_eq!(
+            all.to_string(),
+            "account:write api-keys:write hosts:write policy:write services:write ssh-keys:write tokens:write users:write"
+        );
+    }
 }

@@ -217,4 +217,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn item_of_each_kind_is_passed_over() {
+        for bytes in [
+            &[0x00][..],
+            &[0x39, 0x01, 0x00],
+            &[0x42, 0xff, 0xff],
+            &[0x62, b'a', b'b'],
+            &[0x82, 0x41, 0x00, 0x61, b'a'],
+            &[0xa1, 0x61, b'a', 0x42, 0x00, 0x00],
+            &[0xf5],
+        ] {
+            let followed = [bytes, &[0x00]].concat();
+            assert_eq!(skipped(&followed), Some(bytes.len()), "{bytes:?}");
+        }
+    }
 }
