@@ -321,4 +321,16 @@ mod tests {
         let list = allowed_addresses(&["10.1.2.0/24", "192.0.2.7"]);
         assert_eq!(list.first_address(), Some([10, 1, 2, 0].into()));
     }
+
+    #[test]
+    fn advice_about_proxies_names_the_first_wide_network() {
+        let single = allowed_addresses(&["127.0.0.1", "::1"]);
+        assert_eq!(single.advice_as_proxies(), None);
+        let wide = allowed_addresses(&["127.0.0.1", "192.0.2.0/31"]);
+        let advice = wide.advice_as_proxies().unwrap();
+        assert!(
+            advice.starts_with("--behind-proxy 192.0.2.0/31 "),
+            "{advice}"
+        );
+    }
 }

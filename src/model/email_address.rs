@@ -106,4 +106,13 @@ mod tests {
             assert!(EmailAddress::parse(text).is_err(), "{text:?}");
         }
     }
+
+    #[test]
+    fn address_may_have_254_characters() {
+        let longest = format!("alice@{}.{}", "a.".repeat(120), "b".repeat(7));
+        let longest = longest.replace("..", ".");
+        let address = format!("{}{}", longest, "b".repeat(254 - longest.len()));
+        assert!(EmailAddress::parse(&address).is_ok());
+        assert!(EmailAddress::parse(&(address + "b")).is_err());
+    }
 }

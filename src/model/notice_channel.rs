@@ -188,6 +188,7 @@ mod tests {
                 "http://hooks.example:8080/\u{2026}",
             ),
             ("https://[::1]:9", "https://[::1]:9/", "https://[::1]:9/"),
+            ("http://a/b/c", "http://a/b/c", "http://a/\u{2026}"),
             (
                 "https://a.example?x=1",
                 "https://a.example/?x=1",
@@ -218,6 +219,9 @@ mod tests {
             "https://a.example:0/",
             "https://a.example:99999/",
             "https://[::1/",
+            "https://[::1]:0/",
+            "https://[::1]x/",
+            "https://[::g]/",
             "https://a.example/\"",
             &format!("https://a.example/{}", "x".repeat(2_000)),
         ] {
@@ -237,5 +241,12 @@ mod tests {
     fn signing_keys_are_long_and_differ() {
         assert_eq!(new_signing_key().len(), 40);
         assert_ne!(new_signing_key(), new_signing_key());
+    }
+
+    #[test]
+    fn channel_url_may_have_2000_bytes() {
+        let longest = format!("https://a.example/{}", "x".repeat(2_000 - 18));
+        assert!(ChannelUrl::parse(&longest).is_ok());
+        assert!(ChannelUrl::parse(&(longest + "x")).is_err());
     }
 }
