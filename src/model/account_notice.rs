@@ -223,4 +223,20 @@ mod tests {
         }
         assert_eq!(NoticeActor::parse("host"), None);
     }
+
+    #[test]
+    fn change_is_written_with_the_values_that_are_known() {
+        for (before, after, text) in [
+            ("member", "admin", " from member to admin"),
+            ("", "admin", " to admin"),
+            ("member", "", ""),
+            ("", "", ""),
+        ] {
+            let pairs = |value: &str| vec![("role".to_owned(), value.to_owned())];
+            let mut changed = notice("user.role", NoticeActor::Admin);
+            changed.before = pairs(before);
+            changed.after = pairs(after);
+            assert_eq!(change_text(&changed, "role"), text);
+        }
+    }
 }

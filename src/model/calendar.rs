@@ -132,4 +132,13 @@ mod tests {
             assert!(unfolded.contains(&escape(&shown)), "{unfolded}");
         }
     }
+
+    #[test]
+    fn line_of_75_bytes_is_not_folded() {
+        let line = |name: &str| format!("\r\nSUMMARY:API key {name} expires\r\n");
+        let longest = "x".repeat(75 - "SUMMARY:API key  expires".len());
+        assert!(calendar(&longest).contains(&line(&longest)));
+        let longer = longest + "x";
+        assert!(!calendar(&longer).contains(&line(&longer)));
+    }
 }

@@ -1,6 +1,11 @@
 //! Queries of lists are read from addresses and written back.
 
 use super::*;
+use crate::model::address::AllowedAddresses;
+use crate::model::credential::OwnerId;
+use crate::model::permission::Permissions;
+use crate::model::secret::Id;
+use crate::model::user::{Disabled, UserId};
 
 const LISTS: [List; 8] = [
     List::ApiKeys,
@@ -29,6 +34,8 @@ fn every_list_query_parses_back_from_its_address() {
                         column: *column,
                         direction,
                     },
+                    used: list.is_used_and_expires().then_some(Used::Never),
+                    expires: list.is_used_and_expires().then_some(Expiration::Soon),
                     ..ListQuery::new(list)
                 };
                 let pairs = query.pairs();
@@ -91,5 +98,67 @@ fn pasted_secret_is_searched_by_its_id() {
         let query = parsed(List::ApiKeys, &[("q", text)]);
         assert_eq!(query.text, "4k2m9x0q7w1z", "{text}");
     }
-    assert_eq!(parsed(List::ApiKeys, &[("q", "a_b")]).text, "a_b");
+    for text in [
+        "a_b",
+        "kcabc_4k2m9x0q7w1z",
+        "abc_4k2m9x0q7w1z",
+        "kca_4k2m9x0q7w1zz",
+    ] {
+        assert_eq!(parsed(List::ApiKeys, &[("q", text)]).text, text);
+    }
+}
+
+#[test]
+fn list_without_a_filter_ignores_it() {
+    for (name, word) in [("use", "never"), ("expires", "soon")] {
+        for list in LISTS {
+            let query = parsed(list, &[(name, word)]);
+            let is_plain = matches!(
+                list,
+                List::Users | List::Groups | List::Services | List::Hosts
+            );
+            assert_eq!(query.is_everything(), is_plain, "{list:?} {name}");
+            assert_eq!(query.ignored.len(), 0);
+        }
+    }
+}
+
+#[test]
+fn token_expires_soon_in_its_last_hour() {
+    let end = Time::from_unix(100_000);
+    let token = Record {
+        id: Id::random(),
+        kind: Kind::Token,
+        owner: OwnerId::User(UserId(1)),
+        name: "t".into(),
+        note: None,
+        permissions: Permissions::none(),
+        allowed_addresses: AllowedAddresses::default(),
+        created_at: Time::from_unix(0),
+        created_by: None,
+        created_by_name: None,
+        expires_at: Some(end),
+        disabled: Disabled::No,
+        seen_expired: false,
+        deletion: None,
+        rotated_at: None,
+        rotations: 0,
+        grace: None,
+        last_use: None,
+        current_use: None,
+        previous_use: None,
+        idle_max: None,
+        signed_in_with: None,
+        user_agent: None,
+        address: None,
+    };
+    for (left, status) in [
+        (3_601, Status::Active),
+        (3_600, Status::Expiring),
+        (1, Status::Expiring),
+        (0, Status::Expired),
+    ] {
+        let now = Time::from_unix(end.unix() - left);
+        assert_eq!(Status::from_record(&token, now), status, "{left}");
+    }
 }
