@@ -253,6 +253,18 @@ fn state_is_the_first_that_applies() {
         ..deleted
     };
     assert_eq!(endless.state(Time::LAST), State::Active);
+    let idle = Record {
+        idle_max: Some(Duration::from_secs(60)),
+        ..endless
+    };
+    assert_eq!(
+        idle.state(NOW.after(Duration::from_secs(59))),
+        State::Active
+    );
+    assert_eq!(
+        idle.state(NOW.after(Duration::from_secs(60))),
+        State::Expired
+    );
 }
 
 #[test]
