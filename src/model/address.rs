@@ -333,4 +333,11 @@ mod tests {
             "{advice}"
         );
     }
+
+    #[test]
+    fn heap_bytes_grow_with_each_network() {
+        assert_eq!(AllowedAddresses::default().heap_bytes(), 0);
+        let list = allowed_addresses(&["10.1.2.0/24", "192.0.2.7"]);
+        assert_eq!(list.heap_bytes(), 2 * size_of::<IpNet>());
+    }
 }

@@ -545,4 +545,12 @@ mod tests {
             "account:write api-keys:write hosts:write policy:write services:write ssh-keys:write tokens:write users:write"
         );
     }
+
+    #[test]
+    fn heap_bytes_grow_with_each_permission_of_a_service() {
+        assert_eq!(Permissions::from_stored("users:read").heap_bytes(), 0);
+        let set = Permissions::from_stored("slurm:submit users:read zoo:feed");
+        let names = "slurm:submit".len() + "zoo:feed".len();
+        assert_eq!(set.heap_bytes(), names + 2 * size_of::<String>());
+    }
 }
