@@ -529,10 +529,6 @@ impl<T> Listed<T> {
             page: self.page,
         }
     }
-
-    pub fn pages(&self) -> usize {
-        pages(self.total)
-    }
 }
 
 /// Pages of `total` rows; one of none.
