@@ -182,6 +182,7 @@ CREATE TABLE credentials (
 -- Lists of everybody's credentials sort by what two of these begin with, and read what they decide by from the rest, without
 -- the rows. Each use in another minute moves last_used_at in two of them: a third would cost a quarter more.
 CREATE INDEX credentials_by_user ON credentials (user_id, kind, deleted_at, last_used_at) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_user_and_end ON credentials (user_id, kind, deleted_at, expires_at, expired_seen_at, disabled_at) WHERE user_id IS NOT NULL;
 CREATE INDEX credentials_by_kind_and_use ON credentials (kind, deleted_at, last_used_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at, user_id, created_at);
 CREATE INDEX credentials_by_kind_and_end ON credentials (kind, deleted_at, expires_at, name, note, expired_seen_at, disabled_at, previous_ends_at, user_id, created_at);
 CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id IS NOT NULL;

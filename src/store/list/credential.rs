@@ -46,14 +46,17 @@ const RECENT: Duration = Duration::from_secs(30 * 86_400);
 
 /// A condition: `c` has expired at the time `now`, a place in the statement.
 pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
+    format!("coalesce({}, 0)", expired_or_null(kind, now))
+}
+
+/// The same, but NULL where something has no expiration and was not seen expired.
+fn expired_or_null(kind: Kind, now: &str) -> String {
     let idle = if kind == Kind::Session {
-        format!(
-            " OR coalesce(max(c.created_at, coalesce(c.last_used_at, 0)) + c.idle_max_seconds <= {now}, 0)"
-        )
+        format!(" OR max(c.created_at, coalesce(c.last_used_at, 0)) + c.idle_max_seconds <= {now}")
     } else {
         String::new()
     };
-    format!("(c.expired_seen_at IS NOT NULL OR coalesce(c.expires_at <= {now}, 0){idle})")
+    format!("(c.expired_seen_at IS NOT NULL OR c.expires_at <= {now}{idle})")
 }
 
 /// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::from_record`].
@@ -75,7 +78,7 @@ fn status(kind: Kind, is_deleted: bool, now: &str) -> String {
     } else {
         "0".to_owned()
     };
-    let expired = expired(kind, now);
+    let expired = expired_or_null(kind, now);
     format!(
         "CASE WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
          WHEN {rotating} THEN 2 WHEN c.expires_at <= {now} + {} THEN 1 ELSE 3 END",

@@ -177,3 +177,29 @@ impl Select {
         self.list(&source, query.page, extent, &columns, read_record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::store::schema::SCHEMA;
+
+    /// For 500 users with 10,000 API keys, another index costs a hundred times as much.
+    #[test]
+    fn credentials_of_each_user_are_counted_in_an_index_alone() {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(SCHEMA).unwrap();
+        let count = live_count_sql("x.user_id = u.id AND x.kind = 'api-key'", "5");
+        for key in [count, last_used("c.user_id = u.id")] {
+            let sql = format!("EXPLAIN QUERY PLAN SELECT u.id FROM users u ORDER BY {key}");
+            let mut statement = file.prepare(&sql).unwrap();
+            let steps = statement.query_map([], |row| row.get(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            let is_alone = |step: &String| {
+                step.contains(" COVERING INDEX credentials_by_user") && step.contains("(user_id=?")
+            };
+            assert!(steps.iter().any(is_alone), "{steps:?}");
+        }
+    }
+}
