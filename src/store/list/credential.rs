@@ -31,12 +31,11 @@ const BY_OWNER: [MergedTable; 2] = [
         "o.name",
     ),
 ];
-/// Credentials by the sum of their stored uses; those that were never used have no row in `last_uses` and NULL in its
-/// place.
+/// Credentials by the sum of their stored uses; NULL for those that were never used.
 const BY_USES: [MergedTable; 2] = [
     (
         "last_uses l CROSS JOIN credentials c",
-        "c.id = l.credential_id",
+        "c.id = l.credential_id AND c.last_used_at IS NOT NULL",
         "l.uses",
     ),
     ("credentials c", "c.last_used_at IS NULL", "c.last_used_at"),
@@ -235,7 +234,7 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
         Column::LastUsed => "c.last_used_at".to_owned(),
         Column::Uses => {
             source.merged = owner.is_none().then_some(BY_USES);
-            "(SELECT l.uses FROM last_uses l WHERE l.credential_id = c.id)".to_owned()
+            "(SELECT l.uses FROM last_uses l WHERE l.credential_id = c.id AND c.last_used_at IS NOT NULL)".to_owned()
         }
         Column::Created => "c.number".to_owned(),
         _ => "c.expires_at".to_owned(),
@@ -362,7 +361,8 @@ mod tests {
              WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 40)
              INSERT INTO credentials (id, kind, user_id, service_id, name, permissions, allowed_addresses, digest, created_at)
              SELECT printf('%012d', n), 'api-key', nullif(n % 4, 0), iif(n % 4 = 0, 1, NULL), n, '', '', zeroblob(32), 0 FROM n;
-             INSERT INTO last_uses (credential_id, at, uses) SELECT id, 1, number * 7 % 5 FROM credentials WHERE number % 3;",
+             INSERT INTO last_uses (credential_id, at, uses) SELECT id, 1, number * 7 % 5 FROM credentials WHERE number % 3;
+             INSERT INTO last_uses (credential_id) SELECT id FROM credentials WHERE number = 3;",
         )
         .unwrap();
         let read = |source: &ListSource, sql: String| -> Vec<i64> {
