@@ -564,3 +564,16 @@ fn group_name_in_another_unicode_form_is_rejected() {
         assert!(file.execute(sql, [name]).is_err(), "{name:?}");
     }
 }
+
+#[test]
+fn group_named_twice_counts_once() {
+    let lab = Lab::new();
+    let (site, twice) = (&lab.site, json!({"groups": ["staff", "free", "staff"]}));
+    let once = json!(["free", "staff"]);
+    let code = site.asked(&site.alice, "POST", CODES, &twice, 201);
+    let host = format!("/api/v1/hosts/{}", lab.hosts[2].1);
+    site.asked(&site.alice, "PATCH", &host, &twice, 200);
+    let shown = site.asked(&site.alice, "GET", &host, &Value::Null, 200);
+    assert_eq!(shown["groups"], once);
+    assert_eq!(code["groups"], once);
+}

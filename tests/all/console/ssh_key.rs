@@ -62,6 +62,13 @@ fn options_are_set_shown_and_edited() {
     let form = form.without("options.restrict").set("options.command", "");
     bob.submit(&form).expect(303);
     assert_eq!(site.count("SELECT count(*) FROM ssh_keys WHERE NOT restrict AND command IS NULL AND permitopen <> ''"), 1);
+    // A form that was opened before another change overwrites nothing.
+    let stale = bob.open(&edit).form(&edit).set("name", "late");
+    let form = bob.open(&edit).form(&edit).set("name", "early");
+    bob.submit(&form).expect(303);
+    let page = bob.submit(&stale).expect(409);
+    assert!(page.has("Somebody changed this meanwhile"));
+    assert!(bob.open(&path).has("early"));
     // An invalid option comes back with its error.
     let form = bob.open(&edit).form(&edit).set("options.command", "a\\");
     let page = bob.submit(&form).expect(422);
