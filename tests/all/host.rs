@@ -577,6 +577,29 @@ fn lookup_and_reported_login_are_distinguished() {
     );
 }
 
+#[test]
+fn reported_login_counts_for_its_key_alone() {
+    let site = Site::new();
+    let (_, credential) = host(&site, "gpu1");
+    let used = add_key(&site, &site.alice, ALICES, &json!({"name": "used"}));
+    let other = add_key(&site, &site.alice, BOBS, &json!({"name": "other"}));
+    let report = json!([{"login": "alice", "fingerprint": PRINT, "address": "10.0.0.7", "at": "2026-11-22T12:00:00Z"}]);
+    site.asked(&credential, "POST", LOGINS, &report, 204);
+    for (key, at) in [
+        (&used, json!("2026-11-22T12:00:00Z")),
+        (&other, Value::Null),
+    ] {
+        let path = format!("/api/v1/ssh-keys/{key}");
+        let shown = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
+        assert_eq!(shown["last_used_at"], at, "{}", shown["name"]);
+    }
+    let path = "/api/v1/events?action=host.login";
+    let events = site.asked(&site.alice, "GET", path, &Value::Null, 200);
+    let event = &events["items"][0];
+    assert_eq!(event["target"]["id"], json!(used), "{event}");
+    assert_eq!(event["after"]["fingerprint"], PRINT, "{event}");
+}
+
 /// The SSH keys that filters of unused ones list: in the inventory of the API and of the console, with its download.
 fn unused_ssh_keys(site: &Site, word: &str) -> Vec<String> {
     let path = format!("/api/v1/credentials?show={word}");
