@@ -1,5 +1,6 @@
 //! The writer alone: batches, panics, the bound of its queue, and uses stored between jobs.
 
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Sender, channel};
 
@@ -181,6 +182,18 @@ fn used_tokens(connection: &Connection, count: i64) -> Uses {
     uses
 }
 
+/// Returns once so many uses are in the file.
+fn wait_for_uses(path: &Path, count: i64) {
+    let read = file::open_to_read(path).unwrap();
+    let sql = "SELECT coalesce(sum(uses), 0) FROM usage_days";
+    let stored = || read.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let begun = Instant::now();
+    while stored() < count {
+        assert!(begun.elapsed() < Duration::from_secs(30), "they never are");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// A job that passes on the number that `sql` finds within its transaction.
 fn number(results: &Sender<i64>, sql: &'static str) -> Message {
     let results = results.clone();
@@ -243,14 +256,7 @@ fn use_during_a_flush_is_stored_by_the_next() {
     connection.commit_hook(Some(use_again)).unwrap();
     let writer = start_with(connection, uses, AT_ONCE);
     assert!(writer.send(Message::Uses).is_ok());
-    let read = file::open_to_read(&path).unwrap();
-    let sql = "SELECT coalesce(sum(uses), 0) FROM usage_days";
-    let stored = || read.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    let begun = Instant::now();
-    while stored() < 151 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it never is");
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_uses(&path, 151);
 }
 
 /// A server with many credentials in use stops in time: some last uses are lost, but no expiration that was seen.
@@ -308,14 +314,7 @@ fn uses_that_were_not_stored_are_tried_again() {
     connection.commit_hook(Some(fail_first)).unwrap();
     let writer = start_with(connection, uses, AT_ONCE);
     assert!(writer.send(Message::Uses).is_ok());
-    let read = file::open_to_read(&path).unwrap();
-    let sql = "SELECT count(*) FROM usage_days";
-    let stored = || read.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    let begun = Instant::now();
-    while stored() == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it never is");
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_uses(&path, 1);
 }
 
 /// The loss of a use in a power cut is harmless. That of a job is not, also right after uses.
