@@ -15,6 +15,8 @@ use crate::model::time::{Day, Time};
 /// Limit of credentials with pending uses in memory. Further uses are not counted until these are stored. The fact that
 /// a credential was seen expired is always kept.
 const PENDING_MAX: usize = 200_000;
+/// Credentials seen expired that are stored before their turn, with each part.
+const EXPIRED_TAKEN_MAX: usize = 100;
 
 /// One use of a credential.
 #[derive(Clone, Copy)]
@@ -340,21 +342,23 @@ impl Uses {
         !lock(&self.gathered).pending.is_empty() || self.hosts.has_pending()
     }
 
-    /// The credentials with pending uses: first those that were seen expired, then in the order of the table.
+    /// The credentials with pending uses, in the order of the table.
     pub(super) fn pending_ids(&self) -> Vec<Id> {
-        let gathered = lock(&self.gathered);
-        let pending = gathered.pending.values();
-        let mut ids: Vec<_> = pending.map(|one| (one.expired.is_none(), one.id)).collect();
-        drop(gathered);
+        let mut ids: Vec<Id> = lock(&self.gathered).pending.keys().copied().collect();
         ids.sort_unstable();
-        ids.into_iter().map(|(_, id)| id).collect()
+        ids
     }
 
-    /// Takes the pending uses of these credentials for the writer. They stay visible here until they are stored or given
-    /// back.
+    /// Takes the pending uses of these credentials for the writer, and some that were seen expired: these do not wait for
+    /// their turn. All stay visible here until they are stored or given back.
     pub(super) fn take(&self, ids: impl Iterator<Item = Id>) -> Arc<Vec<Pending>> {
+        let expired: Vec<Id> = {
+            let expired = lock(&self.expired);
+            expired.keys().take(EXPIRED_TAKEN_MAX).copied().collect()
+        };
         let mut gathered = lock(&self.gathered);
         let pending = &mut gathered.pending;
+        let ids = ids.chain(expired);
         let taken = ids.filter_map(|id| pending.remove(&id)).collect();
         gathered.in_flight = Arc::new(taken);
         Arc::clone(&gathered.in_flight)
@@ -507,6 +511,28 @@ mod tests {
     }
 
     #[test]
+    fn seen_expiration_does_not_wait_for_its_turn() {
+        let uses = Uses::new();
+        for _ in 0..3 {
+            uses.note(used(Id::random(), 0, NOW));
+        }
+        let mut ids = uses.pending_ids().into_iter();
+        uses.take(ids.by_ref().take(1));
+        uses.written();
+        let own = Some(NOW);
+        let expirations = SeenExpirations {
+            own,
+            previous: None,
+        };
+        let last = ids.clone().next_back().unwrap();
+        uses.note_expired(last, expirations, NOW);
+        let taken = uses.take(ids.by_ref().take(1));
+        let taken: Vec<Id> = taken.iter().map(|one| one.id).collect();
+        assert_eq!(taken.len(), 2);
+        assert!(taken.contains(&last));
+    }
+
+    #[test]
     fn full_memory_counts_no_more_but_keeps_expirations() {
         let (uses, id) = (Uses::new(), Id::random());
         for _ in 0..PENDING_MAX {
@@ -519,6 +545,6 @@ mod tests {
             previous: None,
         };
         uses.note_expired(id, expired, NOW);
-        assert_eq!(uses.pending_ids()[0], id);
+        assert!(uses.pending_ids().contains(&id));
     }
 }

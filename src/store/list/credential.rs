@@ -16,7 +16,7 @@ use crate::model::secret::Id;
 use crate::model::time::Time;
 
 const FROM: &str = "credentials c";
-/// Otherwise SQLite prefers an index of everybody's that contains all it reads.
+/// Credentials of one user. By itself, SQLite may prefer an index of everybody's credentials.
 const FROM_USER: &str = "credentials c INDEXED BY credentials_by_user";
 /// Credentials by owner, and the name of the owner.
 const BY_OWNER: [MergedTable; 2] = [

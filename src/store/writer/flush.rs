@@ -7,7 +7,7 @@ use crate::model::error::Error;
 use crate::store::host_activity::PendingContacts;
 use crate::store::usage::Pending;
 
-/// How long a flush may rest in all: lists and notices are a minute behind at most.
+/// How long a flush may rest in all: a list that is sorted by use is about a minute behind at most.
 const RESTS_MAX: Duration = Duration::from_secs(60);
 
 /// How long the writer rests after one of `parts` that took so long: with 100,000 credentials in use it would do nothing
@@ -86,7 +86,7 @@ impl WriterLoop {
         written
     }
 
-    /// Stores all pending uses before the server stops, as far as time allows, seen expirations first.
+    /// Stores all pending uses before the server stops, as far as time allows.
     pub(super) fn flush_last(&mut self) {
         let end = Instant::now() + self.waits.last_flush_max;
         self.unwritten.clear();

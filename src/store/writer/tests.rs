@@ -13,10 +13,7 @@ use crate::store::usage::{SeenExpirations, Use};
 /// Bar P3 of docs/guarantees.md: independent of the speed of the disk.
 #[test]
 fn waiting_jobs_are_committed_together() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let mut connection = file::open_to_write(&path).unwrap();
+    let (_folder, _, mut connection) = new_database();
     let commits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&commits);
     let count = move || {
@@ -49,6 +46,15 @@ fn start(connection: Connection) -> Writer {
     start_with(connection, Uses::new(), WriterTimeouts::default())
 }
 
+/// A new database: its folder, which goes with the value, its path, and a connection of a writer.
+fn new_database() -> (tempfile::TempDir, PathBuf, Connection) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    create(&path, Time::from_unix(0)).unwrap();
+    let connection = file::open_to_write(&path).unwrap();
+    (folder, path, connection)
+}
+
 fn start_with(connection: Connection, uses: impl Into<Arc<Uses>>, waits: WriterTimeouts) -> Writer {
     let path = connection.path().expect("this is no database in memory");
     let identity = FileIdentity::new(path.as_ref(), &connection).unwrap();
@@ -79,10 +85,7 @@ fn add(results: &Sender<Result<(), Error>>, first: impl FnOnce() + Send + 'stati
 
 #[test]
 fn job_beyond_the_queue_limit_is_rejected() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let connection = file::open_to_write(&path).unwrap();
+    let (_folder, _, connection) = new_database();
     let writer = start(connection);
     let (entered, inside) = channel();
     let (gate, opens) = channel::<()>();
@@ -106,10 +109,7 @@ fn job_beyond_the_queue_limit_is_rejected() {
 /// After a panic outside a job's savepoint the state is unknown: nothing of the transaction is kept.
 #[test]
 fn panic_outside_a_savepoint_rolls_back_everything() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let connection = file::open_to_write(&path).unwrap();
+    let (_folder, path, connection) = new_database();
     let writer = start(connection);
     let (results, answers) = channel();
     let (entered, inside) = channel();
@@ -209,10 +209,7 @@ fn number(results: &Sender<i64>, sql: &'static str) -> Message {
 #[test]
 fn job_runs_before_all_uses_are_stored() {
     const USES: i64 = 600;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let mut connection = file::open_to_write(&path).unwrap();
+    let (_folder, path, mut connection) = new_database();
     let uses = used_tokens(&connection, USES);
     let (entered, inside) = channel();
     let (gate, opens) = channel::<()>();
@@ -241,10 +238,7 @@ fn job_runs_before_all_uses_are_stored() {
 /// It wakes nobody, since others were pending.
 #[test]
 fn use_during_a_flush_is_stored_by_the_next() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let mut connection = file::open_to_write(&path).unwrap();
+    let (_folder, path, mut connection) = new_database();
     let uses = Arc::new(used_tokens(&connection, 150));
     let mut again = Some((Arc::clone(&uses), uses.pending_ids()[0]));
     let use_again = move || {
@@ -262,10 +256,7 @@ fn use_during_a_flush_is_stored_by_the_next() {
 /// A server with many credentials in use stops in time: some last uses are lost, but no expiration that was seen.
 #[test]
 fn stopping_writer_stores_seen_expirations_and_what_time_allows() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let connection = file::open_to_write(&path).unwrap();
+    let (_folder, path, connection) = new_database();
     let uses = used_tokens(&connection, 1_000);
     let last = *uses.pending_ids().last().unwrap();
     let (own, at) = (Some(Time::from_unix(1)), Time::from_unix(2));
@@ -282,7 +273,7 @@ fn stopping_writer_stores_seen_expirations_and_what_time_allows() {
     start_with(connection, uses, waits).stop();
     let read = file::open_to_read(&path).unwrap();
     let count = |sql| read.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
-    assert_eq!(count("SELECT count(*) FROM usage_days"), 100);
+    assert_eq!(count("SELECT count(*) FROM usage_days"), 101);
     let seen = "SELECT count(*) FROM credentials WHERE expired_seen_at = 2";
     assert_eq!(count(seen), 1);
 }
@@ -304,10 +295,7 @@ fn writer_rests_nine_times_as_long_as_it_writes_but_a_minute_at_most() {
 /// Without a further use or job.
 #[test]
 fn uses_that_were_not_stored_are_tried_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let mut connection = file::open_to_write(&path).unwrap();
+    let (_folder, path, mut connection) = new_database();
     let uses = used_tokens(&connection, 1);
     let mut is_first = true;
     let fail_first = move || std::mem::take(&mut is_first);
@@ -320,10 +308,7 @@ fn uses_that_were_not_stored_are_tried_again() {
 /// The loss of a use in a power cut is harmless. That of a job is not, also right after uses.
 #[test]
 fn stored_uses_are_not_synced_but_jobs_are() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("keycroft.db");
-    create(&path, Time::from_unix(0)).unwrap();
-    let mut connection = file::open_to_write(&path).unwrap();
+    let (_folder, _, mut connection) = new_database();
     let uses = used_tokens(&connection, 1);
     let watch = "CREATE TEMP TABLE modes (mode); CREATE TEMP TRIGGER watch AFTER INSERT ON main.usage_days BEGIN \
                  INSERT INTO modes SELECT synchronous FROM pragma_synchronous; END";
