@@ -101,37 +101,14 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::AllowedAddresses;
-    use crate::model::credential::{Kind, OwnerId};
-    use crate::model::permission::Permissions;
-    use crate::model::user::{Disabled, UserId};
+    use crate::model::credential::tests::record;
 
-    fn record() -> Record {
+    fn rotated() -> Record {
         Record {
-            id: Id::random(),
-            kind: Kind::ApiKey,
-            owner: OwnerId::User(UserId(1)),
-            name: "ci".into(),
-            note: None,
-            permissions: Permissions::none(),
-            allowed_addresses: AllowedAddresses::default(),
-            created_at: Time::from_unix(1),
-            created_by: None,
-            created_by_name: None,
             expires_at: Some(Time::from_unix(50)),
-            disabled: Disabled::No,
-            seen_expired: false,
-            deletion: None,
             rotated_at: Some(Time::from_unix(10)),
             rotations: 2,
-            grace: None,
-            last_use: None,
-            current_use: None,
-            previous_use: None,
-            idle_max: None,
-            signed_in_with: None,
-            user_agent: None,
-            address: None,
+            ..record()
         }
     }
 
@@ -151,7 +128,7 @@ mod tests {
                 uses: uses.iter().map(|(n, at)| (*n, used(*at))).collect(),
                 ..PendingUse::default()
             };
-            let shown = add_pending_use(record(), pending, SeenExpirations::default());
+            let shown = add_pending_use(rotated(), pending, SeenExpirations::default());
             [shown.current_use, shown.previous_use, shown.last_use]
                 .map(|last| last.map_or(-1, |last| last.at.unix()))
         };
@@ -185,7 +162,7 @@ mod tests {
                 own: at.map(Time::from_unix),
                 previous: None,
             };
-            add_pending_use(record(), PendingUse::default(), seen).seen_expired
+            add_pending_use(rotated(), PendingUse::default(), seen).seen_expired
         };
         assert!(seen(Some(50)) && !seen(Some(49)) && !seen(None));
     }

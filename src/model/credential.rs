@@ -522,4 +522,4 @@ pub struct UsageDay {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

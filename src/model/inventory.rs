@@ -223,10 +223,10 @@ impl InventoryPlace {
 mod tests {
     use super::*;
     use crate::model::address::AllowedAddresses;
+    use crate::model::credential::tests::record;
     use crate::model::credential::{Kind, LastUse};
-    use crate::model::permission::Permissions;
     use crate::model::ssh_key::{KeyHostUse, KeyOptions, KeyRules, PublicKey};
-    use crate::model::user::{Disabled, UserId};
+    use crate::model::user::UserId;
 
     #[test]
     fn inventory_place_parses_as_written() {
@@ -259,30 +259,9 @@ mod tests {
 
     fn token() -> Record {
         Record {
-            id: Id::random(),
             kind: Kind::Token,
-            owner: OwnerId::User(UserId(1)),
-            name: "ci".into(),
-            note: None,
-            permissions: Permissions::none(),
-            allowed_addresses: AllowedAddresses::default(),
             created_at: MADE,
-            created_by: None,
-            created_by_name: None,
-            expires_at: None,
-            disabled: Disabled::No,
-            seen_expired: false,
-            deletion: None,
-            rotated_at: None,
-            rotations: 0,
-            grace: None,
-            last_use: None,
-            current_use: None,
-            previous_use: None,
-            idle_max: None,
-            signed_in_with: None,
-            user_agent: None,
-            address: None,
+            ..record()
         }
     }
 

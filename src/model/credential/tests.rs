@@ -8,6 +8,36 @@ use proptest::prelude::*;
 const NOW: Time = Time::from_unix(1_000_000);
 const LATER: Time = Time::from_unix(1_000_001);
 
+/// A record of an API key without expiration, never used.
+pub(crate) fn record() -> Record {
+    Record {
+        id: Id::random(),
+        kind: Kind::ApiKey,
+        owner: OwnerId::User(UserId(1)),
+        name: "ci".into(),
+        note: None,
+        permissions: Permissions::none(),
+        allowed_addresses: AllowedAddresses::default(),
+        created_at: NOW,
+        created_by: None,
+        created_by_name: None,
+        expires_at: None,
+        disabled: Disabled::No,
+        seen_expired: false,
+        deletion: None,
+        rotated_at: None,
+        rotations: 0,
+        grace: None,
+        last_use: None,
+        current_use: None,
+        previous_use: None,
+        idle_max: None,
+        signed_in_with: None,
+        user_agent: None,
+        address: None,
+    }
+}
+
 fn credential() -> Credential {
     Credential {
         id: Id::random(),
@@ -194,33 +224,13 @@ fn grace_until_unused_ends_by_use_and_quiet_time() {
 #[test]
 fn state_is_the_first_that_applies() {
     let active = Record {
-        id: Id::random(),
-        kind: Kind::ApiKey,
-        owner: OwnerId::User(UserId(1)),
-        name: "ci".into(),
-        note: None,
-        permissions: Permissions::none(),
-        allowed_addresses: AllowedAddresses::default(),
-        created_at: NOW,
-        created_by: None,
-        created_by_name: None,
         expires_at: Some(LATER),
-        disabled: Disabled::No,
-        seen_expired: false,
-        deletion: None,
-        rotated_at: None,
         rotations: 1,
         grace: Some(Grace {
             ends_at: LATER,
             until_unused: None,
         }),
-        last_use: None,
-        current_use: None,
-        previous_use: None,
-        idle_max: None,
-        signed_in_with: None,
-        user_agent: None,
-        address: None,
+        ..record()
     };
     assert_eq!(active.state(NOW), State::Active);
     assert_eq!(active.grace_ends_at(NOW), Some(LATER));

@@ -1,11 +1,7 @@
 //! Queries of lists are read from addresses and written back.
 
 use super::*;
-use crate::model::address::AllowedAddresses;
-use crate::model::credential::OwnerId;
-use crate::model::permission::Permissions;
-use crate::model::secret::Id;
-use crate::model::user::{Disabled, UserId};
+use crate::model::credential::tests::record;
 
 const LISTS: [List; 8] = [
     List::ApiKeys,
@@ -127,30 +123,9 @@ fn list_without_a_filter_ignores_it() {
 fn token_expires_soon_in_its_last_hour() {
     let end = Time::from_unix(100_000);
     let token = Record {
-        id: Id::random(),
         kind: Kind::Token,
-        owner: OwnerId::User(UserId(1)),
-        name: "t".into(),
-        note: None,
-        permissions: Permissions::none(),
-        allowed_addresses: AllowedAddresses::default(),
-        created_at: Time::from_unix(0),
-        created_by: None,
-        created_by_name: None,
         expires_at: Some(end),
-        disabled: Disabled::No,
-        seen_expired: false,
-        deletion: None,
-        rotated_at: None,
-        rotations: 0,
-        grace: None,
-        last_use: None,
-        current_use: None,
-        previous_use: None,
-        idle_max: None,
-        signed_in_with: None,
-        user_agent: None,
-        address: None,
+        ..record()
     };
     for (left, status) in [
         (3_601, Status::Active),

@@ -188,20 +188,7 @@ mod tests {
     #[test]
     fn key_expires_at_the_second_of_its_expiration() {
         let end = Time::from_unix(1_000);
-        let mut key = SshKey {
-            id: Id::random(),
-            owner: UserId(1),
-            name: "laptop".into(),
-            key: key("me"),
-            allowed_addresses: AllowedAddresses::default(),
-            options: KeyOptions::default(),
-            created_at: Time::from_unix(0),
-            expires_at: Some(end),
-            seen_expired: false,
-            created_by: None,
-            looked_up: None,
-            used: None,
-        };
+        let mut key = ssh_key(Some(end));
         assert!(!key.is_expired(Time::from_unix(999)));
         assert!(key.is_expired(end));
         key.seen_expired = true;
@@ -211,9 +198,8 @@ mod tests {
         assert_eq!(key.public_line(), ED25519);
     }
 
-    #[test]
-    fn version_changes_with_every_editable_field() {
-        let created = SshKey {
+    fn ssh_key(expires_at: Option<Time>) -> SshKey {
+        SshKey {
             id: Id::random(),
             owner: UserId(1),
             name: "laptop".into(),
@@ -221,12 +207,17 @@ mod tests {
             allowed_addresses: AllowedAddresses::default(),
             options: KeyOptions::default(),
             created_at: Time::from_unix(1),
-            expires_at: None,
+            expires_at,
             seen_expired: false,
             created_by: None,
             looked_up: None,
             used: None,
-        };
+        }
+    }
+
+    #[test]
+    fn version_changes_with_every_editable_field() {
+        let created = ssh_key(None);
         let mut changed = [(); 5].map(|()| created.clone());
         changed[0].name = "desktop".into();
         changed[1].key = PublicKey::parse(ECDSA_P256, &KeyRules::default()).unwrap();
@@ -243,20 +234,6 @@ mod tests {
 
     #[test]
     fn key_that_lives_as_long_or_shorter_widens_nothing() {
-        let living_until = |expires_at| SshKey {
-            id: Id::random(),
-            owner: UserId(1),
-            name: "laptop".into(),
-            key: key("me"),
-            allowed_addresses: AllowedAddresses::default(),
-            options: KeyOptions::default(),
-            created_at: Time::from_unix(1),
-            expires_at,
-            seen_expired: false,
-            created_by: None,
-            looked_up: None,
-            used: None,
-        };
         let at = |seconds| Some(Time::from_unix(seconds));
         for (before, after, widens) in [
             (at(100), at(99), false),
@@ -266,8 +243,8 @@ mod tests {
             (None, None, false),
             (None, at(100), false),
         ] {
-            let edited = living_until(after);
-            let is_wider = edited.widens_access_of(&living_until(before));
+            let edited = ssh_key(after);
+            let is_wider = edited.widens_access_of(&ssh_key(before));
             assert_eq!(is_wider, widens, "{before:?} {after:?}");
         }
     }
