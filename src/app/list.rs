@@ -201,10 +201,10 @@ impl App {
         })
     }
 
-    /// How many things of everybody a list has, at most [`crate::model::inventory::COUNT_MAX`].
-    pub fn count_items(&self, caller: &Caller, list: List) -> Result<usize, Error> {
+    /// How many things of everybody a list has, at most `limit`.
+    pub fn count_items(&self, caller: &Caller, list: List, limit: usize) -> Result<usize, Error> {
         caller.require(BuiltinPermission::UsersRead)?;
-        let (query, now, extent) = (ListQuery::new(list), caller.now, ListExtent::Count);
+        let (query, now, extent) = (ListQuery::new(list), caller.now, ListExtent::Count(limit));
         let listed = match list.kind() {
             Some(kind) => self
                 .read

@@ -6,7 +6,7 @@ use super::App;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record};
 use crate::model::error::Error;
-use crate::model::inventory::{Attention, BACKUP_DAYS, Item, SOON, Weakness};
+use crate::model::inventory::{Attention, BACKUP_DAYS, COUNT_MAX, Item, SOON, Weakness};
 use crate::model::list::{Expiration, List, ListQuery, Status, Used};
 use crate::model::permission::BuiltinPermission;
 use crate::model::policy::{Policy, PolicyChange};
@@ -250,16 +250,24 @@ impl App {
         };
         let api_keys = |change: fn(&mut ListQuery)| {
             let query = of(List::ApiKeys, change);
-            let listed =
-                self.read
-                    .list_credentials(None, Kind::ApiKey, &query, now, ListExtent::Count)?;
+            let listed = self.read.list_credentials(
+                None,
+                Kind::ApiKey,
+                &query,
+                now,
+                ListExtent::Count(COUNT_MAX),
+            )?;
             Ok::<usize, Error>(listed.total)
         };
         let ssh_keys = |change: fn(&mut ListQuery)| {
             let query = of(List::SshKeys, change);
-            let listed = self
-                .read
-                .list_ssh_keys(None, &query, &policy, now, ListExtent::Count)?;
+            let listed = self.read.list_ssh_keys(
+                None,
+                &query,
+                &policy,
+                now,
+                ListExtent::Count(COUNT_MAX),
+            )?;
             Ok::<usize, Error>(listed.total)
         };
         let silent = of(List::Hosts, |query| query.status = Some(Status::Silent));
@@ -275,10 +283,13 @@ impl App {
             expiring_ssh_keys: ssh_keys(|query| query.expires = Some(Expiration::Soon))?,
             weak_ssh_keys: ssh_keys(|query| query.status = Some(Status::Weak))?,
             shared_ssh_keys: ssh_keys(|query| query.status = Some(Status::Shared))?,
-            silent_hosts: self.read.list_hosts(&silent, now, ListExtent::Count)?.total,
+            silent_hosts: self
+                .read
+                .list_hosts(&silent, now, ListExtent::Count(COUNT_MAX))?
+                .total,
             users_without_second_factor: self
                 .read
-                .list_users(&users, None, now, ListExtent::Count)?
+                .list_users(&users, None, now, ListExtent::Count(COUNT_MAX))?
                 .total,
             days_of_certificate: certificate_expires_at
                 .filter(|end| *end <= now.after(SOON))

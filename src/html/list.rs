@@ -7,19 +7,18 @@ use super::layout::Frame;
 use super::table::address;
 use super::when::{day, minute, relative};
 use crate::model::credential::LastUse;
-use crate::model::inventory::COUNT_MAX;
 use crate::model::list::{
     Column, Direction, Expiration, List, ListQuery, Listed, Order, ROWS, Status, Used, pages,
 };
 use crate::model::time::Time;
 use crate::model::user_agent;
 
-/// `3`, or `1,000+`: things that are counted up to [`COUNT_MAX`].
-pub fn limited_count(count: usize) -> String {
-    if count < COUNT_MAX {
+/// `3`, or `100+`: things that are counted up to `limit`.
+pub fn limited_count(count: usize, limit: usize) -> String {
+    if count < limit {
         count.to_string()
     } else {
-        "1,000+".to_owned()
+        format!("{limit}+")
     }
 }
 

@@ -9,7 +9,7 @@ use super::session::active;
 use super::ssh_key_list::{self, SshKeyRow};
 use super::status_badge::{self, badge};
 use crate::model::credential::Record;
-use crate::model::inventory::Attention;
+use crate::model::inventory::{Attention, COUNT_MAX};
 use crate::model::secret::Id;
 use crate::model::user_agent;
 
@@ -248,7 +248,7 @@ fn needs_attention(attention: &Attention) -> Markup {
                         @if !part.is_empty() {
                             ul.counts {
                                 @for line in part {
-                                    li { a href=(line.path) { b class=[class(line)] { (limited_count(line.count)) } " " (line.words) } }
+                                    li { a href=(line.path) { b class=[class(line)] { (limited_count(line.count, COUNT_MAX)) } " " (line.words) } }
                                 }
                             }
                         }
@@ -262,7 +262,6 @@ fn needs_attention(attention: &Attention) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::inventory::COUNT_MAX;
 
     #[test]
     fn only_counts_above_zero_are_lines() {
@@ -282,7 +281,7 @@ mod tests {
             "<b class=\"bad\">9</b> days without a backup",
             "<b class=\"bad\">3</b> days until the certificate of the server expires",
             "<b class=\"bad\">1</b> SSH key is weak",
-            "<b>1,000+</b> API keys never used",
+            "<b>1000+</b> API keys never used",
             "/admin/inventory?kind=ssh-key&amp;status=weak",
         ] {
             assert!(markup.contains(wanted), "{wanted}: {markup}");

@@ -15,7 +15,7 @@ use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, UsageDay};
 use crate::model::error::Error;
-use crate::model::inventory::Item;
+use crate::model::inventory::{Item, TAB_COUNT_MAX};
 use crate::model::list::List;
 use crate::model::secret::Id;
 use crate::model::time::Time;
@@ -87,13 +87,14 @@ pub fn list_inventory(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     // With a filter, the number of the other lists would say nothing.
     let (is_everything, total) = (query.is_everything(), listed.total);
     let count = |list| -> Result<Option<String>, Error> {
-        if list == tab {
-            return Ok(Some(total.to_string()));
-        }
-        if !is_everything {
+        let count = if list == tab {
+            total
+        } else if is_everything {
+            app.count_items(caller, list, TAB_COUNT_MAX)?
+        } else {
             return Ok(None);
-        }
-        Ok(Some(limited_count(app.count_items(caller, list)?)))
+        };
+        Ok(Some(limited_count(count, TAB_COUNT_MAX)))
     };
     let mut tabs = Vec::new();
     for list in TABS {

@@ -11,11 +11,13 @@ use rusqlite::{Row, params_from_iter};
 use super::read::Select;
 use super::search::fold;
 use crate::model::error::Error;
-use crate::model::inventory::COUNT_MAX;
 use crate::model::list::{Direction, Listed, Order, ROWS, pages};
+use crate::model::secret::Id;
 
 /// Rows that a download contains at most.
 const DOWNLOAD_ROWS_MAX: usize = 100_000;
+/// So many rows or more are merged from indices where that is possible; fewer are sorted.
+const SORTED_MAX: usize = 1_000;
 
 /// Which rows of a list are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub enum ListExtent {
     Page,
     /// All pages, for a download.
     All,
-    /// None: only how many there are, at most [`COUNT_MAX`].
-    Count,
+    /// None: only how many there are, at most this many.
+    Count(usize),
 }
 
 /// Tables in place of `from`, the condition of their rows, and an indexed column. SQLite merges them in the order of these
@@ -77,15 +79,17 @@ impl ListSource {
         self.conditions.push(condition.into());
     }
 
-    /// Rows in which one of the columns contains `text`, in upper or lower case; `or` is another condition on the text at `{}`.
-    fn search(&mut self, text: &str, columns: &str, or: Option<&str>) {
+    /// Rows in which one of the columns contains `text`, in upper or lower case, or of this id: `id` is a condition on it at `{}`.
+    fn search(&mut self, text: &str, columns: &str, id: Option<&str>) {
         if text.is_empty() {
             return;
         }
         self.scans_rows = true;
-        let text = self.bind(fold(text));
-        let or = or.map_or(String::new(), |or| {
-            format!(" OR {}", or.replace("{}", &text))
+        let text = fold(text);
+        let id = id.filter(|_| Id::parse(&text).is_some());
+        let text = self.bind(text);
+        let or = id.map_or(String::new(), |id| {
+            format!(" OR {}", id.replace("{}", &text))
         });
         self.require(format!("(matches_text({text}, {columns}){or})"));
     }
@@ -132,7 +136,7 @@ impl ListSource {
         };
         let tables = match self.merged {
             // A few rows are sorted. With the plus no index gives the order, so that one gives the few.
-            _ if total < COUNT_MAX => return format!("{} +{order}", self.select(columns)),
+            _ if total < SORTED_MAX => return format!("{} +{order}", self.select(columns)),
             None => return format!("{} {order}", self.select(columns)),
             Some(tables) => tables,
         };
@@ -186,8 +190,8 @@ impl Select {
             ListExtent::Page | ListExtent::All => {
                 format!("SELECT count(*) FROM {counted} WHERE {conditions}")
             }
-            ListExtent::Count => format!(
-                "SELECT count(*) FROM (SELECT 1 FROM {counted} WHERE {conditions} LIMIT {COUNT_MAX})"
+            ListExtent::Count(limit) => format!(
+                "SELECT count(*) FROM (SELECT 1 FROM {counted} WHERE {conditions} LIMIT {limit})"
             ),
         };
         let with = params_from_iter(&source.values[..source.condition_values]);
@@ -195,7 +199,7 @@ impl Select {
         let (page, limit) = match extent {
             ListExtent::Page => (page.clamp(1, pages(total)), ROWS),
             ListExtent::All => (1, DOWNLOAD_ROWS_MAX),
-            ListExtent::Count => {
+            ListExtent::Count(_) => {
                 return Ok(Listed {
                     rows: Vec::new(),
                     total,

@@ -469,17 +469,36 @@ fn all_matching_keys_are_deleted_and_the_filter_is_kept() {
     assert_eq!(bob.submit(&forged.set("confirm", "3")).status, 403);
 }
 
-#[test]
-fn more_than_500_matching_keys_need_a_narrower_filter() {
+/// A site in which bob has `count` API keys.
+fn site_with_keys(count: u32) -> Site {
     let mut site = Site::new();
     site.signed_in("bob").make_key("key");
     site.reopen_after(|connection| {
-        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ? - 1) \
             INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at) \
             SELECT printf('%012d', i), c.kind, c.user_id, c.name || i, c.permissions, c.allowed_addresses, randomblob(32), c.created_at \
             FROM n JOIN credentials c ON c.name = 'key'";
-        connection.execute(sql, []).unwrap();
+        connection.execute(sql, [count]).unwrap();
     });
+    site
+}
+
+#[test]
+fn tabs_count_up_to_100() {
+    for (count, shown) in [(99, "99"), (100, "100+"), (101, "100+")] {
+        let site = site_with_keys(count);
+        let mut alice = site.signed_in("alice");
+        for tab in ["", "?kind=session"] {
+            let page = alice.open(&format!("/admin/inventory{tab}"));
+            let wanted = format!(">API keys {shown}</a>");
+            assert!(page.has(&wanted), "{wanted}: {}", page.text());
+        }
+    }
+}
+
+#[test]
+fn more_than_500_matching_keys_need_a_narrower_filter() {
+    let site = site_with_keys(501);
     let mut alice = site.signed_in("alice");
     let action = "/admin/inventory/delete";
     let mut all = |filter: &str| {
