@@ -37,6 +37,11 @@ pub fn post_for_secret<T: DeserializeOwned + Serialize>(
     let lost = lost(&parsed);
     let format = client.format();
     if format.is_json() && out.out.is_none() {
+        if let Err(failure) = format.check_field(&answer.text) {
+            // The secret is never shown again, so a wrong name prints all of the answer.
+            place.put(&answer.text, &lost)?;
+            return Err(failure);
+        }
         format.print_json_by(&answer.text, |text| place.put(text, &lost))?;
         return Ok(None);
     }

@@ -490,6 +490,19 @@ fn new_secret_is_printed_as_a_field() {
             "{line}"
         );
     }
+    // A wrong name does not lose a secret that is shown once.
+    let wrong = lab.run("api-key create three --field key");
+    assert_eq!(wrong.code, 6, "{wrong:?}");
+    assert!(
+        wrong.err.contains("the answer has no field key") && wrong.err.contains("secret"),
+        "{wrong:?}"
+    );
+    let answer: serde_json::Value = serde_json::from_str(&wrong.out).unwrap();
+    let verified = lab
+        .command()
+        .arg("verify")
+        .fed(answer["secret"].as_str().unwrap());
+    assert_eq!(verified.code, 0, "{verified:?}");
     let secret = lab.expect_success("api-key create two");
     fs::write(lab.path("found"), secret).unwrap();
     assert_eq!(lab.run("scan found --field line").out, "1\n");
