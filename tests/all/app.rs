@@ -122,6 +122,27 @@ fn operator_reads_events_of_one_user() {
 }
 
 #[test]
+fn act_of_the_operator_names_the_uid_and_no_address() {
+    let site = Site::new();
+    let request = site.ask("POST", "/api/v1/groups").by_operator();
+    let request = request.from("192.0.2.7").header("User-Agent", "keycroft/0");
+    request.json(&json!({"name": "staff"})).send().expect(201);
+    let events = site.ask("GET", "/api/v1/events").by_operator();
+    let event = &events.send().expect(200).json()["items"][0];
+    let of_act = ["action", "channel", "actor", "address", "program"].map(|name| &event[name]);
+    assert_eq!(
+        of_act,
+        [
+            &json!("group.add"),
+            &json!("cli"),
+            &json!("operator"),
+            &json!(null),
+            &json!("keycroft/0 (uid 0)")
+        ]
+    );
+}
+
+#[test]
 fn key_page_lists_events_and_created_credentials() {
     let site = Site::new();
     let parent = site.narrow(
