@@ -152,6 +152,26 @@ fn several_passkeys_have_names_and_a_deleted_one_is_rejected() {
     assert_eq!(site.count(events), 1);
 }
 
+/// An admin who reads the events of a user finds new factors among them.
+#[test]
+fn event_of_a_new_factor_names_it_and_its_owner() {
+    let site = site();
+    let mut bob = site.signed_in("bob");
+    enroll(&site, &mut bob);
+    let mut device = Authenticator::new(Algorithm::Es256);
+    register(&mut bob, &mut device, "laptop").expect(303);
+    for (action, expected) in [
+        ("totp.add", "totp  bob"),
+        ("passkey.add", "passkey laptop bob"),
+    ] {
+        let event = format!(
+            "SELECT target_kind || ' ' || target_name || ' ' || username FROM events \
+             JOIN users ON users.id = target_owner_id WHERE action = '{action}'"
+        );
+        assert_eq!(site.text(&event), expected);
+    }
+}
+
 #[test]
 fn passkey_confirms_with_or_without_the_password() {
     let site = site();
