@@ -251,6 +251,18 @@ fn own_events_are_equal_for_any_named_user() {
     }
 }
 
+/// The number above the list counts the same events as the list contains.
+#[test]
+fn number_of_own_events_leaves_out_those_of_others() {
+    let site = Site::new();
+    let (_alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let page = bob.open("/events");
+    let own = sentences(&page).len();
+    let all = site.count("SELECT count(*) FROM events");
+    assert!(i64::try_from(own).unwrap() < all);
+    assert!(page.has(&format!(">{own} events<")), "{}", page.text());
+}
+
 /// A search compares the composed form, in which names are stored.
 #[test]
 fn event_search_finds_a_name_in_decomposed_form() {
