@@ -38,6 +38,25 @@ fn channel_url_and_signing_key_are_not_revealed() {
 }
 
 #[test]
+fn event_of_a_channel_names_it() {
+    let site = Site::new();
+    let channel = add_channel(&site, "ntfy");
+    let path = format!("{CHANNELS}/{channel}");
+    let (alice, rename) = (&site.alice, json!({"name": "phone"}));
+    site.asked(alice, "PATCH", &path, &rename, 200);
+    site.asked(alice, "POST", &format!("{path}/test"), &json!({}), 200);
+    site.asked(alice, "DELETE", &path, &Value::Null, 204);
+    let events = site.events();
+    let events = events.iter();
+    let of_notices =
+        events.filter(|event| event["action"].as_str().unwrap().starts_with("notice."));
+    let targets: Vec<&Value> = of_notices.map(|event| &event["target"]).collect();
+    let named = |name: &str| json!({"kind": "notice-channel", "id": channel, "name": name});
+    let (old, new) = (named("ntfy"), named("phone"));
+    assert_eq!(targets, [&new, &new, &new, &old]);
+}
+
+#[test]
 fn channel_of_another_kind_has_no_signing_key() {
     let site = Site::new();
     let body = json!({"name": "phone", "kind": "ntfy", "url": "https://ntfy.lab.example/x"});

@@ -81,6 +81,40 @@ fn address_receives_notices_only_after_its_confirmation() {
 }
 
 #[test]
+fn address_is_shown_only_with_account_read() {
+    let site = Site::new();
+    add_channel(&site, "email");
+    change(&site, &json!({"email": "bob@lab.example"}), 200);
+    for (permission, shown) in [
+        ("account:read", json!("bob@lab.example")),
+        ("api-keys:read", Value::Null),
+    ] {
+        let key = site.narrow(&site.bob, &[permission]);
+        let me = site.asked(&key, "GET", "/api/v1/me", &Value::Null, 200);
+        assert_eq!(me["email"], shown, "{permission}");
+    }
+}
+
+#[test]
+fn event_of_an_address_or_preference_names_its_user() {
+    let site = Site::new();
+    let email = add_channel(&site, "email");
+    change(&site, &json!({"email": "bob@lab.example"}), 200);
+    change(&site, &json!({"kinds": {"api-key.expires": [email]}}), 200);
+    change(&site, &json!({"email": null}), 200);
+    let bob = json!({"kind": "user", "id": "bob", "name": ""});
+    let events = site.events();
+    for action in [
+        "account.enter-email",
+        "notice.edit-preferences",
+        "account.remove-email",
+    ] {
+        let event = events.iter().find(|event| event["action"] == action);
+        assert_eq!(event.unwrap()["target"], bob, "{action}");
+    }
+}
+
+#[test]
 fn changed_or_removed_address_receives_a_last_notice() {
     let site = Site::new();
     add_channel(&site, "email");
