@@ -548,6 +548,8 @@ fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
         assert_eq!(ids.len(), 2, "{list}");
         let action = format!("{list}/delete");
         let question = alice.submit(&pick(&page, &action, &ids)).expect(200);
+        // A token without a use was never used; an SSH key may have been.
+        assert_eq!(question.has("Not recorded"), list == "/ssh-keys", "{list}");
         alice.submit_and_follow(&question.form(&action).set("confirm", "2"));
         assert_eq!(
             site.count(&format!("SELECT count(*) FROM {table}")),
@@ -574,6 +576,27 @@ fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
     let mut bob = site.signed_in("bob");
     let form = pick(&bob.open("/sessions"), "/sessions/delete", &[ids[0]]);
     assert_eq!(bob.submit(&form).status, 404);
+}
+
+#[test]
+fn sessions_are_revoked_all_or_none() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let mut others = [site.signed_in("bob"), site.signed_in("bob")];
+    let (key, _) = make(&mut bob, "key", "never");
+    let page = bob.open("/sessions");
+    let text = page.text();
+    let ids = text.split("name=\"pick\" value=\"").skip(1);
+    let ids: Vec<&str> = ids.map(|rest| &rest[..12]).collect();
+    let action = "/sessions/delete";
+    bob.submit_and_follow(&pick(&page, action, &ids[1..]));
+    // The second was revoked, or is an API key.
+    for wrong in [ids[1], &key] {
+        let form = pick(&page, action, &[ids[0], wrong]);
+        assert_eq!(bob.submit(&form).status, 404);
+        let left = others.iter_mut().map(|one| i32::from(one.is_signed_in()));
+        assert_eq!(left.sum::<i32>(), 1, "{wrong}");
+    }
 }
 
 #[test]
