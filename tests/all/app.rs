@@ -1,11 +1,14 @@
 //! The app layer directly: data of pages that the API lacks, and checks behind other checks.
 
-use keycroft::app::{App, Browser, DownloadScope, EventCondition, WithDerived};
+use keycroft::app::{
+    App, Browser, DownloadScope, EventCondition, Holders, ListExtent, WithDerived,
+};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::inventory::InventoryFilter;
+use keycroft::model::list::{List, ListQuery};
 use keycroft::model::password::Password;
 use keycroft::model::permission::{BuiltinPermission, Permission};
 use keycroft::model::policy::PolicyChange;
@@ -195,6 +198,21 @@ fn key_page_lists_events_and_created_credentials() {
     assert!(creators.unwrap().is_empty());
     let days = app.usages(&alice, &theirs, &[of(made_id)]).unwrap();
     assert!(days.is_empty());
+}
+
+#[test]
+fn list_of_everybody_has_the_uses_of_each_key() {
+    let site = Site::new();
+    let [used, unused] = [(); 2].map(|()| site.narrow(&site.bob, &["account:read"]));
+    for _ in 0..2 {
+        site.ask("GET", "/verify").bearer(&used).send().expect(204);
+    }
+    let alice = caller(&site, &site.alice);
+    let (app, query) = (site.app(), ListQuery::new(List::ApiKeys));
+    let listed = app.list_items(&alice, Holders::Everybody, &query, ListExtent::Page);
+    let days = app.usages_of(&alice, &listed.unwrap().rows).unwrap();
+    let uses = |secret: &str| -> u64 { days[&id_of(secret)].iter().map(|day| day.uses).sum() };
+    assert_eq!((uses(&used), uses(&unused)), (2, 0));
 }
 
 #[test]
