@@ -131,6 +131,34 @@ fn valid_key_passes_every_check() {
 }
 
 #[test]
+fn passed_check_says_what_holds() {
+    let case = Case::new();
+    let messages = |message: &Value| -> Vec<String> {
+        let checks = message["checks"].as_array().unwrap().iter();
+        checks
+            .map(|check| check["message"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        messages(&case.explain(ALL)),
+        [
+            "It exists.",
+            "It is enabled.",
+            "It expires at 2026-11-23T12:00:00Z.",
+            "10.0.0.7 is allowed by 10.0.0.0/8.",
+            "Its owner, bob, is enabled.",
+            "It carries account:read, and its owner has it.",
+        ]
+    );
+    let bob = case.site.token("bob");
+    let everywhere = json!({"allowed_addresses": []});
+    let path = format!("/api/v1/api-keys/{}", id(&case.key));
+    case.edit(&bob, "PATCH", &path, &everywhere);
+    let messages = messages(&case.explain(ALL));
+    assert_eq!(messages[3], "It is valid from every address.");
+}
+
+#[test]
 fn exists_check_fails_for_a_deleted_key() {
     let case = Case::new();
     let path = format!("/api/v1/api-keys/{}", id(&case.key));
