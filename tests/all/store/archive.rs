@@ -117,6 +117,7 @@ fn archived_events_are_deleted_and_the_chain_continues() {
     assert_eq!(last["items"][0]["action"], "audit.archive");
     assert_eq!(last["items"][0]["target"]["id"], "1-30");
     assert_eq!(last["items"][0]["target"]["name"], "events-1.jsonl");
+    assert_eq!(last["items"][0]["after"]["events"], "30");
     assert_eq!(last["items"][0]["after"]["head"], head["30\t".len()..]);
     // Separately, together, and against the printed head.
     let alone = verified_alone(&[&file]);
