@@ -263,6 +263,31 @@ fn only_the_last_admin_is_protected() {
 }
 
 #[test]
+fn attention_counts_days_to_the_second() {
+    const DAY: i64 = 86_400;
+    let site = Site::new();
+    let attention = |seconds: i64| {
+        let end = Time::from_unix(site.clock.now().unix() + seconds);
+        let alice = caller(&site, &site.token("alice"));
+        site.app().attention(&alice, Some(end)).unwrap()
+    };
+    for (seconds, days) in [
+        (14 * DAY + 1, None),
+        (14 * DAY, Some(14)),
+        (3 * DAY - 1, Some(2)),
+        (DAY - 1, Some(1)),
+        (-1, Some(1)),
+    ] {
+        let shown = attention(seconds).days_of_certificate;
+        assert_eq!(shown, days, "{seconds}");
+    }
+    site.pass(7 * DAY);
+    assert_eq!(attention(0).days_without_backup, None);
+    site.pass(DAY);
+    assert_eq!(attention(0).days_without_backup, Some(8));
+}
+
+#[test]
 fn grantable_permissions_are_listed() {
     let grantable = Site::new().app().grantable().unwrap();
     assert!(grantable.contains(&Permission::Builtin(BuiltinPermission::Introspect)));
