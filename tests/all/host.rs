@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 
+use keycroft::model::secret::{Secret, SecretForm};
 use keycroft::model::time::Time;
 use serde_json::{Value, json};
 
@@ -98,8 +99,7 @@ fn code_enrolls_its_number_of_hosts() {
 fn invalid_code_enrolls_no_host() {
     let site = Site::new();
     let before = site.snapshot();
-    let unknown =
-        keycroft::model::secret::Secret::generate(keycroft::model::secret::SecretForm::Code);
+    let unknown = Secret::generate(SecretForm::Code);
     enroll(&site, &unknown.reveal(), "gpu1").expect(401);
     enroll(&site, &site.alice, "gpu1").expect(401);
     site.ask("POST", ENROLL)
@@ -406,6 +406,15 @@ fn code_for_a_deleted_group_enrolls_no_host() {
         204,
     );
     enroll(&site, &limited, "gpu1").expect(409);
+}
+
+#[test]
+fn invalid_code_is_rejected_before_the_request_is_read() {
+    let site = Site::new();
+    let valid = secret(&code(&site, &json!({})));
+    let unknown = Secret::generate(SecretForm::Code).reveal();
+    enroll(&site, &valid, "").expect(422);
+    enroll(&site, &unknown, "").expect(401);
 }
 
 #[test]
