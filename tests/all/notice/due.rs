@@ -1,6 +1,7 @@
 //! Bar N1: notices about expirations, once for each threshold.
 
 use keycroft::model::notice_kind::NoticeKind;
+use keycroft::model::time::Time;
 use keycroft::model::user::Role;
 use serde_json::{Value, json};
 
@@ -19,6 +20,20 @@ fn key(site: &Site, name: &str, days: i64) -> String {
 
 fn edit(site: &Site, path: &str, body: Value) {
     site.asked(&site.token("bob"), "PATCH", path, &body, 200);
+}
+
+#[test]
+fn time_of_the_next_notice_is_known() {
+    let site = Site::new();
+    add_members_channel(&site);
+    let now = site.clock.now();
+    let next = || site.app().next_notice_at(now).unwrap();
+    key(&site, "ci", 15);
+    let threshold = now.unix() + DAY;
+    assert_eq!(next().map(Time::unix), Some(threshold));
+    let body = json!({"display_name": "Robert"});
+    site.asked(&site.alice, "PATCH", "/api/v1/users/bob", &body, 200);
+    assert_eq!(next(), Some(now), "a notice waits");
 }
 
 #[test]
