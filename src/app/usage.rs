@@ -101,6 +101,7 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::credential::Grace;
     use crate::model::credential::tests::record;
 
     fn rotated() -> Record {
@@ -165,5 +166,23 @@ mod tests {
             add_pending_use(rotated(), PendingUse::default(), seen).seen_expired
         };
         assert!(seen(Some(50)) && !seen(Some(49)) && !seen(None));
+    }
+
+    #[test]
+    fn seen_end_of_a_grace_period_counts_until_another_rotation() {
+        let grace = Some(Grace {
+            ends_at: Time::from_unix(40),
+            until_unused: None,
+        });
+        let shown = |previous: Option<i64>| {
+            let seen = SeenExpirations {
+                own: None,
+                previous,
+            };
+            let record = Record { grace, ..rotated() };
+            add_pending_use(record, PendingUse::default(), seen).grace
+        };
+        assert_eq!(shown(Some(2)), None);
+        assert_eq!([shown(Some(1)), shown(None)], [grace; 2]);
     }
 }
