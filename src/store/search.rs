@@ -1,6 +1,6 @@
 //! Text as searches compare it.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
@@ -16,15 +16,16 @@ pub(super) fn fold(text: &str) -> String {
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("matches_text", -1, flags, |context| {
-        let folded = context.get_raw(0).as_str()?;
+        let folded = context.get_raw(0).as_bytes()?;
         for place in 1..context.len() {
             let Some(text) = context.get_raw(place).as_bytes_or_null()? else {
                 continue;
             };
             let is_found = if text.is_ascii() {
-                contains_ascii(text, folded.as_bytes())
+                contains_ascii(text, folded)
             } else {
-                fold(&String::from_utf8_lossy(text)).contains(folded)
+                let text = fold(&String::from_utf8_lossy(text));
+                memmem::find(text.as_bytes(), folded).is_some()
             };
             if is_found {
                 return Ok(true);
@@ -39,6 +40,10 @@ fn contains_ascii(mut text: &[u8], folded: &[u8]) -> bool {
     let Some((&first, rest)) = folded.split_first() else {
         return true;
     };
+    // Many columns are shorter than the text: 27 ms in place of 33 for 13 characters in 100,000 events.
+    if text.len() < folded.len() {
+        return false;
+    }
     let upper = first.to_ascii_uppercase();
     while let Some(at) = memchr2(first, upper, text) {
         text = &text[at + 1..];
