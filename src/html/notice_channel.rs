@@ -41,7 +41,7 @@ pub fn notice_channel_list(frame: &Frame, view: &ChannelList) -> Markup {
         p.lead { "Channels deliver notices about expirations and security events." }
         @if view.channels.is_empty() {
             div.notice {
-                p { "No channels yet. Nobody receives notices." }
+                p { "No channels yet. Nobody receives notices. Add a channel." }
                 p { "Or run " code { "keycroft notice-channel create phone --kind ntfy --url URL" } }
             }
         } @else {

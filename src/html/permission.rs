@@ -251,8 +251,15 @@ impl Presets {
                         format!("{}. Cannot read or change your account.", services(offered));
                     add(Access::Services, "Use services only", help);
                 }
-                if has(Access::ReadOnly) {
-                    let help = "All read permissions you have.";
+                let reads = Access::ReadOnly.choose_from(offered);
+                let is_administrative =
+                    |one: Permission| RowGroup::from_permission(&one) == RowGroup::Administration;
+                if !reads.is_empty() {
+                    let help = if reads.iter().any(is_administrative) {
+                        "All read permissions you have, including administration."
+                    } else {
+                        "All read permissions you have."
+                    };
                     add(Access::ReadOnly, "Read only", help.into());
                 }
                 let help = "Includes managing your credentials.";
@@ -468,6 +475,25 @@ mod tests {
             chosen(&input, &Permissions::none(), PERSON),
             Ok(permissions)
         );
+    }
+
+    #[test]
+    fn read_only_names_administration_where_it_is_included() {
+        let mut with_introspection = offered();
+        with_introspection.extend(&Permissions::parse(&["introspect"]).unwrap());
+        for (offered, is_named) in [
+            (offered(), false),
+            (with_introspection, false),
+            (Role::Admin.permissions(), true),
+        ] {
+            let shown = PERSON.shown(&offered);
+            let help = &shown
+                .iter()
+                .find(|one| one.0 == Access::ReadOnly)
+                .unwrap()
+                .2;
+            assert_eq!(help.contains("administration"), is_named, "{help}");
+        }
     }
 
     #[test]

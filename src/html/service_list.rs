@@ -33,7 +33,7 @@ pub fn service_list(frame: &Frame, view: &ServiceList) -> Markup {
         (heading("Services", &acts))
         p.lead { "Programs that verify credentials. A service can define its own permissions." }
         @if at.is_empty() {
-            div.notice { p { "No services yet." } p { "Or run " code { "keycroft service create slurm" } } }
+            div.notice { p { "No services yet. Add one." } p { "Or run " code { "keycroft service create slurm" } } }
         } @else {
             (list::search(at, false))
             @if view.rows.is_empty() { (list::no_match(at)) } @else {
