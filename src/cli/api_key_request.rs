@@ -7,7 +7,7 @@ use super::client::Client;
 use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::lookup::find_id;
-use super::new_secret::{post_for_secret, required};
+use super::new_secret::post_for_secret;
 use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::Failure;
@@ -106,7 +106,7 @@ pub fn request_api_key<T: serde::Serialize>(
     body: &T,
     done: &str,
 ) -> Result<(), Failure> {
-    let take = |key: &mut ApiKeyOut| required(key.secret.take());
+    let take = |key: &mut ApiKeyOut| key.secret.take();
     let lost = |key: &ApiKeyOut| format!("keycroft api-key rotate {} or delete {0}", key.id);
     let Some(key) = post_for_secret(client, out, path, body, take, lost)? else {
         return Ok(());

@@ -11,6 +11,7 @@ use super::deletion::{Consent, Deletion, delete_all};
 use super::listing::print_list;
 use super::new_secret::post_for_secret;
 use super::target::TargetArguments;
+use crate::model::notice_channel::ChannelKind;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
 use crate::terminal::output::{self, Cell, Out, write_stderr};
@@ -190,19 +191,21 @@ fn list_channels(client: &Client) -> Result<(), Failure> {
 }
 
 fn create_channel(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
-    let mut has_key = false;
-    let take = |channel: &mut NoticeChannelOut| {
-        let key = channel.secret.take().flatten();
-        has_key = key.is_some();
-        Ok(key)
-    };
-    let lost = |_: &NoticeChannelOut| "delete the channel and create it again".to_owned();
-    let Some(channel) = post_for_secret(client, out, PATH, wanted, take, lost)? else {
-        return Ok(());
-    };
-    if has_key {
+    let channel: NoticeChannelOut = if wanted.kind == ChannelKind::Webhook.as_str() {
+        let take = |channel: &mut NoticeChannelOut| channel.secret.take().flatten();
+        let lost = |_: &NoticeChannelOut| "delete the channel and create it again".to_owned();
+        let Some(channel) = post_for_secret(client, out, PATH, wanted, take, lost)? else {
+            return Ok(());
+        };
         write_stderr("the receiver verifies signatures with this key; it is shown once");
-    }
+        channel
+    } else {
+        let answer = client.post(PATH, wanted)?;
+        if client.format().is_json() {
+            return client.format().print_json(&answer.text);
+        }
+        answer.parse()?
+    };
     write_stderr(&format!("created the channel {}", channel.name));
     Ok(())
 }

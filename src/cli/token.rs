@@ -10,7 +10,7 @@ use super::deletion::{Consent, Deletion, delete_all};
 use super::explain::{KeyOwner, Question, explain};
 use super::listing::print_list;
 use super::lookup::find_id;
-use super::new_secret::{post_for_secret, required};
+use super::new_secret::post_for_secret;
 use crate::client::connection::Remote;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, NOT_FOUND};
@@ -156,7 +156,7 @@ fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
 }
 
 fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failure> {
-    let take = |token: &mut TokenOut| required(token.secret.take());
+    let take = |token: &mut TokenOut| token.secret.take();
     let lost = |token: &TokenOut| format!("keycroft token delete {}", token.id);
     let Some(token) = post_for_secret(client, out, "/api/v1/tokens", body, take, lost)? else {
         return Ok(());

@@ -7,7 +7,7 @@ use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::listing::print_list;
 use super::local::MissingDatabase;
-use super::new_secret::{post_for_secret, required};
+use super::new_secret::post_for_secret;
 use super::target::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
@@ -483,7 +483,7 @@ fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Res
         ..TokenIn::default()
     };
     let path = format!("{}/token", path(name)?);
-    let take = |token: &mut TokenOut| required(token.secret.take());
+    let take = |token: &mut TokenOut| token.secret.take();
     let lost = |token: &TokenOut| format!("keycroft token delete {} --user {name}", token.id);
     let Some(fresh) = post_for_secret(client, out, &path, &wanted, take, lost)? else {
         return Ok(());

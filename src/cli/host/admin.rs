@@ -9,7 +9,7 @@ use super::super::completion::CompletedNames;
 use super::super::deletion::{Consent, Deletion, delete_all};
 use super::super::listing::print_list;
 use super::super::lookup::find_id;
-use super::super::new_secret::{post_for_secret, required};
+use super::super::new_secret::post_for_secret;
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::terminal::exit::{Failure, USAGE};
@@ -40,7 +40,7 @@ pub fn enroll_code(client: &Client, wanted: EnrollCodeArguments) -> Result<(), F
         expires_in: Some(wanted.expires),
         groups: (!wanted.groups.is_empty()).then_some(wanted.groups),
     };
-    let take = |code: &mut EnrollmentCodeOut| required(code.secret.take());
+    let take = |code: &mut EnrollmentCodeOut| code.secret.take();
     let lost = |_: &EnrollmentCodeOut| "keycroft host enroll-code".to_owned();
     let path = "/api/v1/hosts/enrollment-codes";
     let Some(created) = post_for_secret(client, &wanted.out, path, &body, take, lost)? else {

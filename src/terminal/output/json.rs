@@ -47,15 +47,6 @@ impl OutputArguments {
         }
     }
 
-    /// Rejects a `--field` that an answer with one object lacks.
-    pub fn check_field(&self, json: &str) -> Result<(), Failure> {
-        let Some(name) = &self.field else {
-            return Ok(());
-        };
-        let value: Value = serde_json::from_str(json).map_err(|_| no_fields())?;
-        require_field(&value, name).map(|_| ())
-    }
-
     /// Rejects `--field` for a command that prints no JSON.
     pub fn reject_field(&self) -> Result<(), Failure> {
         self.field.as_ref().map_or(Ok(()), |_| Err(no_fields()))
