@@ -241,7 +241,7 @@ impl App {
         ] {
             caller.require(needed)?;
         }
-        let now = caller.now;
+        let (now, extent) = (caller.now, ListExtent::Count(COUNT_MAX));
         let policy = self.read.policy()?;
         let of = |list: List, change: fn(&mut ListQuery)| {
             let mut query = ListQuery::new(list);
@@ -250,24 +250,16 @@ impl App {
         };
         let api_keys = |change: fn(&mut ListQuery)| {
             let query = of(List::ApiKeys, change);
-            let listed = self.read.list_credentials(
-                None,
-                Kind::ApiKey,
-                &query,
-                now,
-                ListExtent::Count(COUNT_MAX),
-            )?;
+            let listed = self
+                .read
+                .list_credentials(None, Kind::ApiKey, &query, now, extent)?;
             Ok::<usize, Error>(listed.total)
         };
         let ssh_keys = |change: fn(&mut ListQuery)| {
             let query = of(List::SshKeys, change);
-            let listed = self.read.list_ssh_keys(
-                None,
-                &query,
-                &policy,
-                now,
-                ListExtent::Count(COUNT_MAX),
-            )?;
+            let listed = self
+                .read
+                .list_ssh_keys(None, &query, &policy, now, extent)?;
             Ok::<usize, Error>(listed.total)
         };
         let silent = of(List::Hosts, |query| query.status = Some(Status::Silent));
@@ -283,14 +275,8 @@ impl App {
             expiring_ssh_keys: ssh_keys(|query| query.expires = Some(Expiration::Soon))?,
             weak_ssh_keys: ssh_keys(|query| query.status = Some(Status::Weak))?,
             shared_ssh_keys: ssh_keys(|query| query.status = Some(Status::Shared))?,
-            silent_hosts: self
-                .read
-                .list_hosts(&silent, now, ListExtent::Count(COUNT_MAX))?
-                .total,
-            users_without_second_factor: self
-                .read
-                .list_users(&users, None, now, ListExtent::Count(COUNT_MAX))?
-                .total,
+            silent_hosts: self.read.list_hosts(&silent, now, extent)?.total,
+            users_without_second_factor: self.read.list_users(&users, None, now, extent)?.total,
             days_of_certificate: certificate_expires_at
                 .filter(|end| *end <= now.after(SOON))
                 .map(|end| {

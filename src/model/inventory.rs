@@ -14,7 +14,7 @@ pub const SOON: Duration = Duration::from_secs(14 * 86_400);
 
 /// Counts of an overview end here.
 pub const COUNT_MAX: usize = 1_000;
-/// Counts of the other tabs of an inventory end here: each row that is counted costs time on every page of it.
+/// Numbers on the tabs of an inventory end here: each page of one tab counts the rows of the others.
 pub const TAB_COUNT_MAX: usize = 100;
 
 /// Counts of the things that need the attention of an admin, each up to [`COUNT_MAX`].

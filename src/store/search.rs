@@ -40,7 +40,7 @@ fn contains_ascii(mut text: &[u8], folded: &[u8]) -> bool {
     let Some((&first, rest)) = folded.split_first() else {
         return true;
     };
-    // Many columns are shorter than the text: 27 ms in place of 33 for 13 characters in 100,000 events.
+    // Many columns are shorter than the text. Without this, 100,000 events take 33 ms instead of 27 for a text of 13 characters.
     if text.len() < folded.len() {
         return false;
     }

@@ -263,7 +263,7 @@ fn only_the_last_admin_is_protected() {
 }
 
 #[test]
-fn attention_counts_days_to_the_second() {
+fn attention_counts_whole_days() {
     const DAY: i64 = 86_400;
     let site = Site::new();
     let attention = |seconds: i64| {

@@ -210,8 +210,8 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
         Kind::Token | Kind::Host => "c.name",
     };
     // A number, since indices have no ids.
-    let id = "c.number = (SELECT number FROM credentials WHERE id = {})";
-    source.search(&query.text, columns, Some(id));
+    let id_condition = "c.number = (SELECT number FROM credentials WHERE id = {})";
+    source.search(&query.text, columns, Some(id_condition));
     source.end_conditions();
     let key = match query.order.column {
         Column::Urgency => {
@@ -248,7 +248,7 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
 mod tests {
     use rusqlite::{Connection, params_from_iter};
 
-    use super::super::SORTED_MAX;
+    use super::super::MERGED_MIN;
     use super::*;
     use crate::model::list::{Direction, List, Order};
     use crate::model::user::UserId;
@@ -271,7 +271,7 @@ mod tests {
         let source = source(owner, Kind::ApiKey, query, Time::from_unix(1_795_000_000));
         let conditions = source.conditions.join(" AND ");
         let counted = format!("SELECT count(*) FROM {} WHERE {conditions}", source.from);
-        let page = source.select_ordered("c.number", SORTED_MAX, false) + " LIMIT 25";
+        let page = source.select_ordered("c.number", MERGED_MIN, false) + " LIMIT 25";
         let mut steps = Vec::new();
         for (sql, values) in [
             (counted, &source.values[..source.condition_values]),
@@ -384,7 +384,7 @@ mod tests {
                             source.select_ordered("c.number", total, is_reverse),
                         )
                     };
-                    let merged = rows(SORTED_MAX);
+                    let merged = rows(MERGED_MIN);
                     assert_eq!(merged.len(), 40);
                     assert_eq!(merged, rows(40), "{column:?} {direction:?} {is_reverse}");
                 }

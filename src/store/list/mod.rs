@@ -16,8 +16,8 @@ use crate::model::secret::Id;
 
 /// Rows that a download contains at most.
 const DOWNLOAD_ROWS_MAX: usize = 100_000;
-/// So many rows or more are merged from indices where that is possible; fewer are sorted.
-const SORTED_MAX: usize = 1_000;
+/// From this many rows on, an order is read from indices where possible; fewer rows are sorted.
+const MERGED_MIN: usize = 1_000;
 
 /// Which rows of a list are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,17 +79,18 @@ impl ListSource {
         self.conditions.push(condition.into());
     }
 
-    /// Rows in which one of the columns contains `text`, in upper or lower case, or of this id: `id` is a condition on it at `{}`.
-    fn search(&mut self, text: &str, columns: &str, id: Option<&str>) {
+    /// Rows with `text` in one of the columns, in any case. If it has the form of an id, also the row that meets
+    /// `id_condition`, in which `{}` stands for the text.
+    fn search(&mut self, text: &str, columns: &str, id_condition: Option<&str>) {
         if text.is_empty() {
             return;
         }
         self.scans_rows = true;
         let text = fold(text);
-        let id = id.filter(|_| Id::parse(&text).is_some());
+        let id_condition = id_condition.filter(|_| Id::parse(&text).is_some());
         let text = self.bind(text);
-        let or = id.map_or(String::new(), |id| {
-            format!(" OR {}", id.replace("{}", &text))
+        let or = id_condition.map_or(String::new(), |condition| {
+            format!(" OR {}", condition.replace("{}", &text))
         });
         self.require(format!("(matches_text({text}, {columns}){or})"));
     }
@@ -136,7 +137,7 @@ impl ListSource {
         };
         let tables = match self.merged {
             // A few rows are sorted. With the plus no index gives the order, so that one gives the few.
-            _ if total < SORTED_MAX => return format!("{} +{order}", self.select(columns)),
+            _ if total < MERGED_MIN => return format!("{} +{order}", self.select(columns)),
             None => return format!("{} {order}", self.select(columns)),
             Some(tables) => tables,
         };

@@ -270,7 +270,7 @@ fn invalid_credential_is_rejected_equally_by_every_route() {
         ("a deleted user", removed),
         ("a session", session),
     ];
-    // An expiration that was seen is stored seconds later, or now.
+    // A seen expiration is stored seconds later; closing the store does it now.
     site.ask("GET", "/verify")
         .bearer(&expired)
         .send()

@@ -94,6 +94,10 @@ fn host_is_enrolled_changed_and_deleted() {
         })
         .unwrap()
         .to_owned();
+    for (text, is_found) in [(id.as_str(), true), ("000000000000", false)] {
+        let found = alice.open(&format!("/admin/hosts?q={text}"));
+        assert_eq!(found.has("<bdi>gpu1</bdi>"), is_found, "{}", found.text());
+    }
     let path = format!("/admin/hosts/{id}");
     let form = alice.open(&path).form(&path);
     let stale = form.clone();

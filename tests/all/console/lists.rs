@@ -633,6 +633,9 @@ fn inventory_has_tabs_and_finds_unused_keys_of_an_owner() {
         let path = format!("/admin/inventory{query}");
         assert_eq!(listed(&mut alice, &path), expected, "{query}");
     }
+    let id = site.text("SELECT id FROM ssh_keys");
+    let path = format!("/admin/inventory?kind=ssh-key&q={id}");
+    assert_eq!(listed(&mut alice, &path), ["laptop"]);
     let page = alice.open("/admin/inventory");
     for tab in ["API keys 3", "SSH keys 1", "Tokens 1", "Sessions 2"] {
         assert!(page.has(&format!(">{tab}</a>")), "{tab}: {}", page.text());
