@@ -478,25 +478,6 @@ mod tests {
     }
 
     #[test]
-    fn read_only_names_administration_where_it_is_included() {
-        let mut with_introspection = offered();
-        with_introspection.extend(&Permissions::parse(&["introspect"]).unwrap());
-        for (offered, is_named) in [
-            (offered(), false),
-            (with_introspection, false),
-            (Role::Admin.permissions(), true),
-        ] {
-            let shown = PERSON.shown(&offered);
-            let help = &shown
-                .iter()
-                .find(|one| one.0 == Access::ReadOnly)
-                .unwrap()
-                .2;
-            assert_eq!(help.contains("administration"), is_named, "{help}");
-        }
-    }
-
-    #[test]
     fn every_builtin_permission_has_a_row_with_a_label() {
         let all = Role::Admin.permissions();
         let rows = Row::all(&all);

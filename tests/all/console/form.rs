@@ -387,3 +387,14 @@ fn rejected_admin_forms_are_kept() {
     }
     assert!(alice.is_signed_in());
 }
+
+#[test]
+fn read_only_names_administration_where_it_is_included() {
+    let site = Site::new();
+    for (name, is_named) in [("alice", true), ("bob", false)] {
+        let page = site.signed_in(name).open("/api-keys/new");
+        assert!(page.has("All read permissions you have"), "{name}");
+        let is_found = page.has("you have, including administration.");
+        assert_eq!(is_found, is_named, "{name}");
+    }
+}
