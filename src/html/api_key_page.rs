@@ -211,6 +211,10 @@ fn created_by(view: &ApiKeyPage) -> Markup {
                 let device = user_agent::device(record.user_agent.as_deref());
                 html! { "Console, in " (named(&list("/sessions"), &device)) }
             }
+            // A deleted one has no page.
+            Kind::ApiKey if record.deletion.is_some() => {
+                html! { "API key " (named("", &record.name)) " (deleted)" }
+            }
             Kind::ApiKey => {
                 let path = view.holder.path_of(record.id, "");
                 html! { "API key " (named(&path, &record.name)) }

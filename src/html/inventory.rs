@@ -169,7 +169,7 @@ fn list_row(frame: &Frame, view: &Inventory, row: &InventoryRow) -> Markup {
                     th.name scope="row" { @if let Some(path) = &row.path { a href=(path) { (name) } } @else { bdi { (name) } } small { (id) } }
                     (owner)
                     td.state { (status_badge::pill(&one.record, now)) }
-                    (list::expires(one.record.expires_at, now))
+                    (list::expires(one.record.ends_at(), now))
                     (session::active(&one.record, frame))
                     (list::created(one.record.created_at))
                 }

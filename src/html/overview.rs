@@ -135,7 +135,7 @@ pub(super) fn session(frame: &Frame, record: &Record, end: &Markup) -> Markup {
     html! {
         tr {
             th.name scope="row" { b { bdi { (device) } } }
-            (list::expires(record.expires_at, frame.now))
+            (list::expires(record.ends_at(), frame.now))
             (active(record, frame))
             (end)
         }

@@ -81,7 +81,7 @@ fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
                 time datetime=(record.created_at) { (relative(record.created_at, now)) }
                 small { (minute(record.created_at)) @if let Some(address) = record.address { " · " (address) } }
             }
-            (list::expires(record.expires_at, now))
+            (list::expires(record.ends_at(), now))
             td.actions.keep { button.danger name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }
         }
     }

@@ -321,7 +321,7 @@ fn holdings(holdings: &Holdings, frame: &Frame) -> Markup {
             tr {
                 th.name scope="row" { b { bdi { (name) } } small { (record.kind.name()) " · " (record.id) } }
                 td.state { (status_badge::pill(record, now)) }
-                (list::expires(record.expires_at, now))
+                (list::expires(record.ends_at(), now))
                 (list::last_used(record.last_use.as_ref(), now))
             }
         }

@@ -267,7 +267,7 @@ impl Credential {
 
     /// Returns whether it was unused for too long at `now`; `last_used_at`: `None` for never.
     pub fn is_idle(&self, last_used_at: Option<Time>, now: Time) -> bool {
-        is_idle(self.idle_max, self.created_at, last_used_at, now)
+        idle_end(self.idle_max, self.created_at, last_used_at).is_some_and(|end| end <= now)
     }
 
     /// Its present permissions: those given to it that its owner has as well. A session has all permissions of its
@@ -281,14 +281,14 @@ impl Credential {
     }
 }
 
-fn is_idle(
+/// When a credential that is not used again was unused for too long.
+fn idle_end(
     idle_max: Option<Duration>,
     created_at: Time,
     last_used_at: Option<Time>,
-    now: Time,
-) -> bool {
+) -> Option<Time> {
     let since = last_used_at.map_or(created_at, |used_at| used_at.max(created_at));
-    idle_max.is_some_and(|most| since.after(most) <= now)
+    idle_max.map(|most| since.after(most))
 }
 
 /// The last use of a secret.
@@ -397,8 +397,17 @@ impl Record {
 
     /// Returns whether it was unused for too long.
     pub fn is_idle(&self, now: Time) -> bool {
+        self.idle_end().is_some_and(|end| end <= now)
+    }
+
+    fn idle_end(&self) -> Option<Time> {
         let last_used_at = self.last_use.as_ref().map(|last| last.at);
-        is_idle(self.idle_max, self.created_at, last_used_at, now)
+        idle_end(self.idle_max, self.created_at, last_used_at)
+    }
+
+    /// When it expires if it is not used again.
+    pub fn ends_at(&self) -> Option<Time> {
+        self.expires_at.into_iter().chain(self.idle_end()).min()
     }
 
     /// A value that changes with everything that an edit could overwrite.

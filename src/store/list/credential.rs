@@ -50,12 +50,17 @@ pub(in crate::store) fn expired(kind: Kind, now: &str) -> String {
 
 /// The same, but NULL where something has no expiration and was not seen expired.
 fn expired_or_null(kind: Kind, now: &str) -> String {
-    let idle = if kind == Kind::Session {
-        format!(" OR max(c.created_at, coalesce(c.last_used_at, 0)) + c.idle_max_seconds <= {now}")
-    } else {
-        String::new()
-    };
-    format!("(c.expired_seen_at IS NOT NULL OR c.expires_at <= {now}{idle})")
+    format!("(c.expired_seen_at IS NOT NULL OR {} <= {now})", end(kind))
+}
+
+/// When `c` expires if it is not used again; the same as [`Record::ends_at`](crate::model::credential::Record::ends_at).
+const fn end(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Session => {
+            "coalesce(min(c.expires_at, max(c.created_at, coalesce(c.last_used_at, 0)) + c.idle_max_seconds), c.expires_at)"
+        }
+        Kind::ApiKey | Kind::Token | Kind::Host => "c.expires_at",
+    }
 }
 
 /// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::from_record`].
@@ -216,7 +221,7 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
     let key = match query.order.column {
         Column::Urgency => {
             let at = source.bind(unix);
-            nearest(&urgency(kind, is_deleted, &at), "c.expires_at", &at)
+            nearest(&urgency(kind, is_deleted, &at), end(kind), &at)
         }
         Column::Name if kind == Kind::Session => "c.user_agent COLLATE NOCASE".to_owned(),
         Column::Name => "c.name COLLATE NOCASE".to_owned(),
@@ -237,7 +242,7 @@ fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> L
             "(SELECT l.uses FROM last_uses l WHERE l.credential_id = c.id AND c.last_used_at IS NOT NULL)".to_owned()
         }
         Column::Created => "c.number".to_owned(),
-        _ => "c.expires_at".to_owned(),
+        _ => end(kind).to_owned(),
     };
     let is_expiration = query.order.column == Column::Expires;
     source.order_by(&key, query.order, "c.number", is_expiration);

@@ -48,3 +48,26 @@ fn key_names_its_creator_and_is_deleted_with_it() {
     bob.submit_and_follow(&form);
     assert_eq!(bob.get(&keys[1]).status, 404);
 }
+
+#[test]
+fn deleted_creator_is_named_without_a_link() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let creator = create(
+        &mut site.browser(),
+        &site.token("bob"),
+        "/api/v1/api-keys",
+        r#"{"name": "parent", "permissions": ["account:read", "api-keys:write"]}"#,
+    );
+    let body = r#"{"name": "child", "permissions": ["account:read"]}"#;
+    let child = create(&mut site.browser(), &creator, "/api/v1/api-keys", body);
+    let (creator, child) = (&creator[4..16], format!("/api-keys/{}", &child[4..16]));
+    let link = format!("href=\"/api-keys/{creator}\"");
+    assert!(bob.open(&child).has(&link));
+    let delete = format!("/api-keys/{creator}/delete");
+    let form = bob.open(&delete).form(&delete).set("confirm", "parent");
+    bob.submit_and_follow(&form);
+    let page = bob.open(&child);
+    assert!(page.has("<bdi>parent</bdi> (deleted)"), "{}", page.text());
+    assert!(!page.has(&link));
+}

@@ -246,3 +246,32 @@ fn demotion_applies_at_the_next_request() {
     alice.submit_and_follow(&page.form("/admin/users/root_/disable"));
     assert_eq!(other.get("/api-keys").status, 303);
 }
+
+/// Sessions sort by the earlier of two ends: that of their lifetime, and that without a use.
+#[test]
+fn session_shows_when_it_ends_without_a_use() {
+    let site = Site::new();
+    let old = site.signed_in("bob");
+    let mut alice = site.signed_in("alice");
+    let form = alice.open("/admin/policy").form("/admin/policy");
+    let preview = alice.submit(&form.set("session_idle_max", "20h"));
+    alice.submit_and_follow(&preview.form("/admin/policy"));
+    site.pass(3_600);
+    let mut new = site.signed_in("bob");
+    let id = |browser: &Browser<'_>| browser.cookies["keycroft-session"][4..16].to_owned();
+    let ends = [(id(&new), "in 20 hours"), (id(&old), "in 3 days")];
+    for (order, is_reverse) in [("expires", false), ("-expires", true)] {
+        let text = new.open(&format!("/sessions?sort={order}")).text();
+        let mut rows: Vec<&str> = text.split("<tr>").skip(2).collect();
+        assert_eq!(rows.len(), 2, "{text}");
+        if is_reverse {
+            rows.reverse();
+        }
+        for (row, (id, end)) in rows.iter().zip(&ends) {
+            assert!(
+                row.contains(id.as_str()) && row.contains(end),
+                "{order} {end}: {row}"
+            );
+        }
+    }
+}
