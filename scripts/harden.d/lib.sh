@@ -35,6 +35,7 @@ outside() {
     fi
     # Success without a single check counts as a failure.
     grep -q '^ok ' "$work/output" && ! grep -q '^FAILED ' "$work/output" || code=1
-    [ "$code" = 0 ] || grep -A10 '^FAILED ' "$work/output" | head -60 >&2
+    # The findings of a program are at the end of its output.
+    [ "$code" = 0 ] || grep -A400 '^FAILED ' "$work/output" | tail -200 >&2
     line "$1" "$2: $(grep -c '^ok ' "$work/output" || true) checks" "$code"
 }
