@@ -23,18 +23,30 @@ pub fn post_for_secret<T: DeserializeOwned + Serialize>(
     // Before the secret is created, so that none is lost.
     check_field(client.format(), out)?;
     let place = out.open()?;
-    let requested = client.post(path, body).and_then(|answer| {
-        let mut parsed: T = answer.parse()?;
-        let secret = take(&mut parsed)
-            .map(Zeroizing::new)
-            .ok_or_else(|| Failure::new(FAILED, "the server's answer contains no secret"))?;
-        Ok((answer, parsed, secret))
-    });
-    let (answer, parsed, secret) = match requested {
-        Ok(created) => created,
+    let answer = match client.post(path, body) {
+        Ok(answer) => answer,
         Err(failure) => {
             place.forget();
             return Err(failure);
+        }
+    };
+    let created = answer.parse().and_then(|mut parsed: T| {
+        let secret = take(&mut parsed)
+            .map(Zeroizing::new)
+            .ok_or_else(|| Failure::new(FAILED, "the server's answer contains no secret"))?;
+        Ok((parsed, secret))
+    });
+    let (parsed, secret) = match created {
+        Ok(created) => created,
+        Err(failure) => {
+            // The server has created something. Its answer is written as it is, so that a secret in it is not lost.
+            place.put(&answer.text, "keycroft status")?;
+            let place = out.out.as_ref();
+            let place =
+                place.map_or_else(|| "standard output".into(), |file| file.to_string_lossy());
+            return Err(failure.hint(format!(
+                "{place} has the answer, with the secret if one was created; keycroft status"
+            )));
         }
     };
     let lost = lost(&parsed);

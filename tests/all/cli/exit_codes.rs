@@ -240,3 +240,40 @@ fn answer_of_another_server_is_reported() {
         assert!(done.err.contains(message), "{answer}: {}", done.err);
     }
 }
+
+/// Only this answer has the secret, so it is written even if this version can't read it.
+#[test]
+fn secret_in_an_answer_of_another_version_is_not_lost() {
+    use std::io::{Read, Write};
+    const BODY: &str = r#"{"secret":"kct_of_another_version","lifetime":{"days":1}}"#;
+    let lab = Lab::signed_in();
+    let token = lab.token("bob");
+    let file = lab.path("secret");
+    for out in [None, Some(&file)] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!("HTTP/1.1 201 Created\r\nContent-Length: {}", BODY.len());
+            let _ = write!(stream, "{head}\r\n\r\n{BODY}");
+        });
+        let mut command = lab.command();
+        command.args(["token", "create", "--server", &url]);
+        if let Some(file) = out {
+            command.args(["--out", file.to_str().unwrap()]);
+        }
+        let done = command.with("KEYCROFT_TOKEN", &token).done();
+        server.join().unwrap();
+        let written = match out {
+            Some(file) => std::fs::read_to_string(file).unwrap(),
+            None => done.out.clone(),
+        };
+        assert_eq!((done.code, written.trim()), (1, BODY), "{done:?}");
+        assert!(
+            done.err.contains("another version") && done.err.contains("has the answer"),
+            "{}",
+            done.err
+        );
+    }
+}
