@@ -46,14 +46,20 @@ fn words(name: &str) -> &str {
 pub(super) fn section(path: &str, chain: &Chain) -> Markup {
     let passed = chain.links.iter().filter(|link| link.holds == Some(true));
     let failed = chain.links.iter().find(|link| link.holds == Some(false));
+    let needs_address = chain
+        .links
+        .iter()
+        .any(|link| link.name == "address_allowed" && link.holds.is_none());
     let is_open = chain.is_asked() || !chain.input.errors.is_empty();
     html! {
         section {
             details #why open[is_open] {
                 summary {
                     @match failed {
-                        None => b.ok { "Would be accepted" },
                         Some(_) => b.bad { "Would be rejected" },
+                        None if !chain.input.errors.is_empty() => b { "Not checked" },
+                        None if needs_address => b { "Depends on the address" },
+                        None => b.ok { "Would be accepted" },
                     }
                     " " span.muted {
                         @match failed {

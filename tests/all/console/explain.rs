@@ -35,6 +35,7 @@ fn key_page_names_the_failed_check() {
         "{}",
         wrong.text()
     );
+    assert!(!wrong.has("Would be accepted"), "{}", wrong.text());
 
     let form = page.form(&format!("{path}/disable"));
     alice.submit_and_follow(&form);
@@ -60,4 +61,32 @@ fn key_of_another_user_is_not_explained() {
             .status,
         404
     );
+}
+
+/// A key for some addresses is not called accepted before an address is known.
+#[test]
+fn check_without_a_needed_address_promises_nothing() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let (id, _) = alice.make_key("ci");
+    let edit = format!("/api-keys/{id}/edit");
+    let form = alice
+        .open(&edit)
+        .form(&edit)
+        .set("allowed_addresses", "10.0.0.0/8");
+    alice.submit_and_follow(&form);
+    for (query, result) in [
+        ("", "Depends on the address"),
+        ("?address=10.0.0.7", "Would be accepted"),
+        ("?address=192.0.2.1", "Would be rejected"),
+    ] {
+        let page = alice.open(&format!("/api-keys/{id}{query}"));
+        let results = [
+            "Depends on the address",
+            "Would be accepted",
+            "Would be rejected",
+        ];
+        let shown: Vec<&str> = results.into_iter().filter(|one| page.has(one)).collect();
+        assert_eq!(shown, [result], "{query}: {}", page.text());
+    }
 }
