@@ -117,7 +117,9 @@ pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller, _: Inpu
     context
         .app()
         .acknowledge_notice(caller, context.id("notice")?)?;
-    done("/account", "confirmed")
+    // The banner is on every page. Without its query, since that may have the message of an earlier act.
+    let page = page_before(context).and_then(|path| path.split('?').next());
+    done(page.unwrap_or("/account"), "confirmed")
 }
 
 /// Confirms all unconfirmed notices.
