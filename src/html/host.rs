@@ -83,9 +83,23 @@ pub(super) fn pill(host: &HostFacts, now: Time) -> Markup {
     }
     match host.cached_at {
         None => badge("warn", "No cache yet"),
-        Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Cache too old"),
+        Some(_) if !has_valid_cache(host, now) => badge("bad", "Cache too old"),
         Some(_) if is_off(host) => badge("warn", "Clock differs"),
         Some(_) => badge("ok", "Active"),
+    }
+}
+
+fn has_valid_cache(host: &HostFacts, now: Time) -> bool {
+    let age = host.cached_at.map(|at| now.since(at));
+    age.is_some_and(|age| age <= host.cache_age_max)
+}
+
+/// The remedy for a host without a valid cache.
+fn what_to_do(host: &HostFacts, now: Time) -> Markup {
+    html! {
+        @if host.paused_at.is_none() && !has_valid_cache(host, now) {
+            " On the host, as root, " code { "keycroft host check" } " names what is wrong."
+        }
     }
 }
 
@@ -143,7 +157,7 @@ pub fn host_page(frame: &Frame, view: &HostEdit) -> Markup {
         (heading(&host.name, &html! { a.button.danger href={ (path) "/delete" } { "Delete" } }))
         (summary(input))
         dl.facts {
-            dt { "Status" } dd { (pill(host, now)) }
+            dt { "Status" } dd { (pill(host, now)) (what_to_do(host, now)) }
             dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
             dt { "Cache" } dd { (time_or_never(host.cached_at, now)) ", valid for " (length(host.cache_age_max)) }
             dt { "Clock" } dd { (clock(host)) }

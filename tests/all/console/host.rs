@@ -133,3 +133,40 @@ fn host_is_enrolled_changed_and_deleted() {
         0
     );
 }
+
+#[test]
+fn page_of_a_host_says_what_to_do_without_a_valid_cache() {
+    let mut site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let path = "/admin/hosts/enroll";
+    let form = alice.open(path).form(path);
+    let code = alice.submit(&form).expect(200).secret();
+    assert_eq!(enroll(&site, &code, "gpu1"), 201);
+    let id = site.text("SELECT public_id FROM hosts");
+    let now = "(SELECT max(created_at) FROM hosts)";
+    for (cached, paused, status, is_advised) in [
+        ("NULL".to_owned(), "NULL", "No cache yet", true),
+        (
+            format!("{now} - cache_age_max_seconds"),
+            "NULL",
+            "Active",
+            false,
+        ),
+        (
+            format!("{now} - cache_age_max_seconds - 1"),
+            "NULL",
+            "Cache too old",
+            true,
+        ),
+        ("NULL".to_owned(), now, "Paused", false),
+    ] {
+        site.reopen_after(|file| {
+            let sql = format!("UPDATE hosts SET cached_at = {cached}, paused_at = {paused}");
+            assert_eq!(file.execute(&sql, []).unwrap(), 1);
+        });
+        let page = site.signed_in("alice").open(&format!("/admin/hosts/{id}"));
+        assert!(page.has(status), "{status}: {}", page.text());
+        let advised = page.has("<code>keycroft host check</code>");
+        assert_eq!(advised, is_advised, "{status}: {}", page.text());
+    }
+}
