@@ -35,7 +35,9 @@ const fn what_next(status: u16) -> &'static str {
         400 | 422 => "Go back, correct what you sent, and send it again.",
         401 => "Sign in, and try again.",
         403 => "If you need this, ask an admin of this installation.",
-        404 => "It was deleted, or it belongs to another user. Check the list that you came from.",
+        404 => {
+            "Check the address, or look in the list: it may have been deleted, or belong to another user."
+        }
         405 => "Go back and use the button on the page.",
         409 => "Go back and reload the page: something has changed.",
         413 | 414 | 431 => "Send less at once.",

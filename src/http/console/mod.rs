@@ -377,10 +377,11 @@ pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
     let view = html::error::ProblemView {
         status: problem.status(),
         title: problem.title().to_owned(),
-        detail: if problem.status() == 500 {
-            "Internal error.".to_owned()
-        } else {
-            problem.detail()
+        detail: match problem {
+            // A sentence for a person: the one for programs is about the API.
+            Problem::NoSuchPath => "This address has no page.".to_owned(),
+            _ if problem.status() == 500 => "Internal error.".to_owned(),
+            other => other.detail(),
         },
         request_id: context.request_id.clone(),
     };

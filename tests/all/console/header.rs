@@ -110,6 +110,12 @@ fn browser_gets_pages_and_client_gets_problems() {
     let page = browser.get("/nowhere");
     assert_eq!(page.status, 404);
     assert!(page.has("<h1>Not found</h1>"), "{}", page.text());
+    // Its words are for a person: none about the API.
+    assert!(
+        page.has("This address has no page.") && !page.has("lists all paths"),
+        "{}",
+        page.text()
+    );
     let page = browser.send("GET", "/nowhere", &[("Accept", "*/*")], "");
     assert_eq!(
         page.header("Content-Type"),
