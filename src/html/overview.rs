@@ -13,6 +13,9 @@ use crate::model::inventory::{Attention, COUNT_MAX};
 use crate::model::secret::Id;
 use crate::model::user_agent;
 
+/// Rows of each kind.
+pub const ROWS_MAX: usize = 5;
+
 /// Some rows of a list, and how many there are.
 #[derive(Debug, Clone)]
 pub struct Part<T> {
@@ -89,6 +92,7 @@ pub(super) fn list_section(
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Expires" } th scope="col" { "Last used" } td {} } }
                     tbody { (rows) }
                 }
+                @if total > ROWS_MAX { p { a href=(path) { "All " (total) } } }
             }
         }
     }

@@ -3,37 +3,42 @@
 use super::ssh_key::row as ssh_key_row;
 use super::{Answer, frame, page_response};
 use crate::app::{App, CredentialScope, Holders, ListExtent, OwnedItem};
-use crate::html::overview::{self as pages, Overview, Part, Parts};
+use crate::html::overview::{self as pages, Overview, Part, Parts, ROWS_MAX};
 use crate::html::ssh_key_list::SshKeyRow;
 use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, Record};
 use crate::model::error::Error;
 use crate::model::list::{Column, List, ListQuery};
+use crate::model::secret::Id;
 use crate::model::user::UserId;
 
-/// Rows of each kind.
-const ROWS: usize = 5;
-
-/// A list sorted by urgency.
-fn urgent(list: List) -> ListQuery {
+/// A list with the most urgent first, or of sessions the last used: a stranger's is noticed by its use.
+fn first(list: List) -> ListQuery {
+    let column = match list {
+        List::Sessions => Column::LastUsed,
+        _ => Column::Urgency,
+    };
     ListQuery {
-        order: Column::Urgency.usually(),
+        order: column.usually(),
         ..ListQuery::new(list)
     }
 }
 
+/// Rows of credentials; the session of the request first, since its use is stored only later.
 fn credentials(
     context: &RequestContext<'_>,
     caller: &Caller,
     scope: &CredentialScope,
     list: List,
+    current: Option<Id>,
 ) -> Result<Part<Record>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_items(caller, holders, &urgent(list), ListExtent::Page)?;
-    let records = listed.rows.iter().filter_map(OwnedItem::record);
+    let listed = app.list_items(caller, holders, &first(list), ListExtent::Page)?;
+    let mut rows: Vec<_> = listed.rows.iter().filter_map(OwnedItem::record).collect();
+    rows.sort_by_key(|record| Some(record.id) != current);
     Ok(Part {
-        rows: records.take(ROWS).cloned().collect(),
+        rows: rows.into_iter().take(ROWS_MAX).cloned().collect(),
         total: listed.total,
     })
 }
@@ -44,11 +49,11 @@ fn ssh_keys(
     scope: &CredentialScope,
 ) -> Result<Part<SshKeyRow>, Error> {
     let (app, holders) = (context.app(), Holders::Of(scope));
-    let listed = app.list_items(caller, holders, &urgent(List::SshKeys), ListExtent::Page)?;
+    let listed = app.list_items(caller, holders, &first(List::SshKeys), ListExtent::Page)?;
     let rows = listed.rows.iter();
     Ok(Part {
         rows: rows
-            .take(ROWS)
+            .take(ROWS_MAX)
             .filter_map(|owned| ssh_key_row(owned, context.now))
             .collect(),
         total: listed.total,
@@ -63,16 +68,20 @@ pub(super) fn parts_of_user(
 ) -> Result<Parts, Error> {
     let scope = &App::of_user(user);
     Ok(Parts {
-        api_keys: credentials(context, caller, scope, List::ApiKeys)?,
+        api_keys: credentials(context, caller, scope, List::ApiKeys, None)?,
         ssh_keys: ssh_keys(context, caller, scope)?,
-        tokens: credentials(context, caller, scope, List::Tokens)?,
-        sessions: credentials(context, caller, scope, List::Sessions)?,
+        tokens: credentials(context, caller, scope, List::Tokens, None)?,
+        sessions: credentials(context, caller, scope, List::Sessions, None)?,
     })
 }
 
 pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let app = context.app();
-    let own = |list, kind| credentials(context, caller, &App::own(caller, kind)?, list);
+    let current = caller.credential()?.id;
+    let own = |list, kind| {
+        let scope = App::own(caller, kind)?;
+        credentials(context, caller, &scope, list, Some(current))
+    };
     let certificate_end = context.server_state.settings.certificate_expires_at();
     let attention = match app.attention(caller, certificate_end) {
         Ok(attention) => Some(attention),
@@ -86,7 +95,7 @@ pub fn show_overview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             tokens: own(List::Tokens, Kind::Token)?,
             sessions: own(List::Sessions, Kind::Session)?,
         },
-        current: caller.credential()?.id,
+        current,
         attention,
     };
     page_response(pages::overview_page(&frame(context, caller), &view))

@@ -23,6 +23,8 @@ fn overview_shows_five_rows_of_each_kind_and_all_counts() {
         assert!(page.has(wanted), "{wanted}: {}", page.text());
     }
     assert_eq!(page.text().matches(">key ").count(), 5);
+    assert!(page.has("<a href=\"/api-keys\">All 7</a>"));
+    assert_eq!(page.text().matches(">All ").count(), 1, "{}", page.text());
     // Members see nothing of others.
     assert!(!page.has("Needs attention"), "{}", page.text());
     assert_eq!(
@@ -30,6 +32,28 @@ fn overview_shows_five_rows_of_each_kind_and_all_counts() {
         Some("/login"),
         "a visitor signs in first"
     );
+}
+
+/// An unknown device shows by its use, not by its age.
+#[test]
+fn overview_shows_the_last_used_sessions() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    for _ in 0..6 {
+        site.pass(60);
+        site.signed_in("bob");
+    }
+    site.pass(60);
+    let page = bob.open("/");
+    assert!(page.has(">All 7</a>"), "{}", page.text());
+    let place = |words: &str| page.text().find(words).unwrap();
+    assert!(
+        place("This device") < place(">1 minute ago"),
+        "{}",
+        page.text()
+    );
+    assert!(place(">1 minute ago") < place(">4 minutes ago"));
+    assert!(!page.has(">5 minutes ago"), "{}", page.text());
 }
 
 #[test]
