@@ -63,7 +63,7 @@ pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
             @if let Holder::Service(name) | Holder::User(name) = holder { " of " a href=(holder.owner_path()) { (name) } }
             " · secret begins with " code { (hint(SecretForm::Credential(record.kind), record.id)) }
         }
-        @if let Some(rejection) = view.rejection { div.notice.bad { p { b { "Rejected now. " } (rejection.sentence()) } } }
+        @if let Some(rejection) = view.rejection { div.notice.bad { p { b { "Rejected now. " } (rejection_sentence(holder, rejection)) } } }
         @if let Some(grace) = record.grace(frame.now) { (rotation(frame, record, grace)) }
         div.columns {
             section { h2 { "Details" } (facts(frame, view)) }
@@ -89,6 +89,16 @@ pub fn api_key_page(frame: &Frame, view: &ApiKeyPage) -> Markup {
     };
     let title = view.chain.input.title(&record.name);
     page(frame, holder.section(), &title, &content)
+}
+
+/// The reason, and a remedy that the visitor has: an admin can't change the expiration of a user's key.
+const fn rejection_sentence(holder: &Holder, rejection: RejectReason) -> &'static str {
+    match (holder, rejection) {
+        (Holder::User(_), RejectReason::Expired) => {
+            "It has expired; its owner can set a new expiration."
+        }
+        _ => rejection.sentence(),
+    }
 }
 
 /// The valid credentials that the key created.

@@ -129,6 +129,25 @@ fn admin_sees_disables_enables_and_deletes_a_users_key() {
     }
 }
 
+/// An admin can't change the expiration of a user's key, so the page does not advise it.
+#[test]
+fn expired_key_has_a_remedy_for_its_reader() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (id, _) = bob.make_key("ci");
+    site.pass(100 * 86_400);
+    let own = "set a new expiration or create another one";
+    let page = site.signed_in("bob").open(&format!("/api-keys/{id}"));
+    assert!(page.has(own), "{}", page.text());
+    let path = format!("/admin/users/bob/api-keys/{id}");
+    let page = site.signed_in("alice").open(&path);
+    assert!(
+        page.has("its owner can set a new expiration") && !page.has(own),
+        "{}",
+        page.text()
+    );
+}
+
 #[test]
 fn member_does_not_see_the_key_of_another_user() {
     let site = Site::new();
