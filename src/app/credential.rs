@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::issue::require_present_secret;
 use super::{App, OwnedItem};
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record, RejectReason, UsageDay};
@@ -264,8 +265,11 @@ impl App {
         } else {
             caller.permit(scope.write, action)?
         };
-        let owner = scope.owner;
+        let (owner, identity) = (scope.owner, caller.identity.clone());
         self.store().write(permit, move |write| {
+            if kind == Kind::ApiKey {
+                require_present_secret(write, &identity, id)?;
+            }
             let record = require_owned(write.record(id)?, owner, kind)?;
             let created = match with_created {
                 WithDerived::Yes => write

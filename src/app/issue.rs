@@ -207,13 +207,13 @@ impl App {
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
         let mut permit = caller.permit(scope.write, action)?;
-        require_present_secret(caller, id)?;
         if scope.write.is_administrative() || self.widens_access(id, &change)? {
             caller.require_recent_password()?;
             permit = permit.confirmed();
         }
-        let owner = scope.owner;
+        let (owner, identity) = (scope.owner, caller.identity.clone());
         self.store().write(permit, move |write| {
+            require_present_secret(write, &identity, id)?;
             // Faults of the request itself are reported before a missing key.
             let bounds = Bounds::load(write, owner)?;
             if let Some(permissions) = &change.permissions {
@@ -323,7 +323,6 @@ impl App {
         once: Option<IdempotencyKey>,
     ) -> Result<Issued, Error> {
         let mut permit = caller.permit(scope.write, Action::ApiKeyRotate)?.once(once);
-        require_present_secret(caller, id)?;
         let is_dangerous = || -> Result<bool, Error> {
             let record = self.read.record(id)?;
             let manages = record.is_some_and(|record| record.permissions.manage_credentials());
@@ -334,7 +333,9 @@ impl App {
             permit = permit.confirmed();
         }
         let (owner, uses) = (scope.owner, Arc::clone(&self.store().uses));
+        let identity = caller.identity.clone();
         let secret = self.store().write(permit, move |write| {
+            require_present_secret(write, &identity, id)?;
             let bounds = Bounds::load(write, owner)?;
             let rule = write.policy()?.api_key;
             let wanted = match rotation.end {
@@ -408,15 +409,37 @@ const fn is_previous(identity: &Identity) -> bool {
     matches!(identity, Identity::Credential(_, SecretSlot::Previous))
 }
 
-/// Rejects changes and rotations by the previous secret of a key: a thief could prolong it, or lock out the holder of
-/// the new one.
-fn require_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
-    if is_previous(&caller.identity) && caller.credential_id() == Some(id) {
-        return Err(Error::NotAllowed(
-            "This is the secret from before the last rotation; use the new one.".to_owned(),
-        ));
+/// Rejects acts on an API key by its previous secret: a thief could prolong it, or lock out the holder of the new one.
+/// The same goes for credentials that derive from the key, since the previous secret may have created them.
+pub(super) fn require_present_secret(
+    write: &Write<'_>,
+    identity: &Identity,
+    id: Id,
+) -> Result<(), Error> {
+    let (Identity::Credential(presented, slot), Power::Credential(now, _)) =
+        (identity, &write.power)
+    else {
+        return Ok(());
+    };
+    if presented.id != id {
+        if write.derives_from(presented.id, id)? {
+            return Err(Error::NotAllowed(
+                "A credential can't change the API key that it derives from; use that key itself, or the console.".to_owned(),
+            ));
+        }
+        return Ok(());
     }
-    Ok(())
+    // The present secret of the request may be the previous one by now.
+    let which = presented
+        .digest
+        .and_then(|digest| now.which(&digest, write.now));
+    if (*slot, which) == (SecretSlot::Current, Some(SecretSlot::Current)) {
+        Ok(())
+    } else {
+        Err(Error::NotAllowed(
+            "This is the secret from before the last rotation; use the new one.".to_owned(),
+        ))
+    }
 }
 
 /// Allowed addresses of a new or changed credential; by default those of the caller.

@@ -393,6 +393,15 @@ impl Select {
             .collect())
     }
 
+    /// Returns whether a credential derives from `root`: it created the credential, or one in its line of creators.
+    pub fn derives_from(&self, id: Id, root: Id) -> Result<bool, Error> {
+        let sql = "WITH RECURSIVE above (id) AS (VALUES (?1) \
+            UNION SELECT c.created_by FROM credentials c JOIN above ON c.id = above.id \
+            UNION SELECT c.root_api_key FROM credentials c JOIN above ON c.id = above.id) \
+            SELECT count(*) FROM above WHERE id = ?2 AND id <> ?1";
+        Ok(self.count(sql, params![id.as_str(), root.as_str()])? > 0)
+    }
+
     /// Ids and names of a user's SSH keys that `creator` added, directly or through a credential derived from it.
     pub fn ssh_keys_created_by(
         &self,

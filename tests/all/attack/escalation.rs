@@ -403,6 +403,7 @@ fn previous_secret_cannot_renew_or_rotate_its_key() {
         ("PATCH", &path, json!({"expires_in": "never"})),
         ("PATCH", &path, json!({"allowed_addresses": ["10.0.0.0/8"]})),
         ("PATCH", &path, json!({"disabled": true})),
+        ("DELETE", &path, Value::Null),
     ] {
         let (status, message) = ask(&site, &secret(&old), method, path, &body);
         assert_eq!(status, 403, "{method} {path} {body}: {message}");
@@ -427,6 +428,60 @@ fn previous_secret_cannot_renew_or_rotate_its_key() {
         &rotate,
         &json!({"grace": "0s"}),
     );
+}
+
+/// A thief with the previous secret could otherwise act through a credential that it creates, also after its end.
+#[test]
+fn derived_credential_changes_no_key_that_it_derives_from() {
+    let site = Site::new();
+    let old = site.api_key(&site.bob, &json!({"name": "k", "expires_in": "7d"}));
+    let path = format!("/api/v1/api-keys/{}", id(&old));
+    let rotate = format!("{path}/rotate");
+    let new = may(&site, &site.bob, "POST", &rotate, &json!({"grace": "1h"}));
+    let created = |bearer: &Value, kind: &str, name: &str| {
+        let path = format!("/api/v1/{kind}");
+        may(
+            &site,
+            &secret(bearer),
+            "POST",
+            &path,
+            &json!({ "name": name }),
+        )
+    };
+    let token = created(&old, "tokens", "t");
+    let key = created(&old, "api-keys", "k2");
+    let key_of_token = created(&token, "api-keys", "k3");
+    let token_of_key = created(&key, "tokens", "t2");
+    let rejected = |derived: &[&Value]| {
+        for one in derived {
+            for (method, path, body) in [
+                ("POST", &rotate, json!({"grace": "0s"})),
+                ("PATCH", &path, json!({"expires_in": "never"})),
+                ("PATCH", &path, json!({"disabled": true})),
+                ("DELETE", &path, Value::Null),
+            ] {
+                let (status, message) = ask(&site, &secret(one), method, path, &body);
+                assert_eq!(status, 403, "{method} {path} {body}: {message}");
+            }
+        }
+    };
+    let before = site.snapshot();
+    rejected(&[&token, &key, &key_of_token, &token_of_key]);
+    assert_eq!(site.snapshot(), before);
+    // The keys outlive the previous secret.
+    site.pass(3_601);
+    rejected(&[&key, &key_of_token]);
+    // A key changes what it created, and the console or the key itself the key.
+    let child = format!("/api/v1/api-keys/{}", id(&key));
+    may(&site, &secret(&new), "DELETE", &child, &Value::Null);
+    let last = may(
+        &site,
+        &secret(&new),
+        "POST",
+        &rotate,
+        &json!({"grace": "0s"}),
+    );
+    may(&site, &secret(&last), "DELETE", &path, &Value::Null);
 }
 
 /// Imported keys have the same limits, line by line.

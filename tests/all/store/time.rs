@@ -141,6 +141,28 @@ fn expired_previous_secret_stays_expired() {
     assert_eq!(lab.number(&kept), 0);
 }
 
+/// A request with the present secret may wait behind the rotation that makes it the previous one.
+#[test]
+fn secret_that_a_rotation_replaces_meanwhile_changes_nothing() {
+    let lab = Lab::new();
+    let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
+    let (waiting, alice) = (lab.caller(&old).unwrap(), lab.caller(&lab.alice).unwrap());
+    let scope = App::own(&alice, Kind::ApiKey).unwrap();
+    let rotation = || Rotation {
+        grace: RequestedGrace::lasting(Duration::from_secs(60)).unwrap(),
+        end: RequestedExpiration::Unsaid,
+    };
+    let rotated = lab.app.rotate(&alice, &scope, id(&old), rotation(), None);
+    let new = rotated.unwrap().secret.reveal().to_string();
+    let again = lab.app.rotate(&waiting, &scope, id(&old), rotation(), None);
+    assert!(
+        matches!(again, Err(Error::NotAllowed(_))),
+        "{:?}",
+        again.err()
+    );
+    assert!(lab.is_good(&old) && lab.is_good(&new));
+}
+
 #[test]
 fn code_seen_expired_stays_expired() {
     let lab = Lab::new();
