@@ -13,6 +13,10 @@ use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::Time;
 use crate::model::user::{Role, User, UserId};
 
+/// SQL for whether the root API key `r` of a code is deleted or expired at `?1`; not if there is none.
+const ROOT_ENDED: &str =
+    "coalesce(r.deleted_at IS NOT NULL OR r.expired_seen_at IS NOT NULL OR r.expires_at <= ?1, 0)";
+
 /// A new code.
 pub struct NewCode {
     pub id: Id,
@@ -68,35 +72,44 @@ impl Select {
         let (digest, code) = found.ok_or_else(rejected)?;
         let matches =
             Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
-        if matches && code.expires_at > now && self.may_still_give(&code)? {
+        if matches && code.expires_at > now && self.may_still_give(&code, now)? {
             Ok(code)
         } else {
             Err(rejected())
         }
     }
 
-    /// Returns whether the code's creator could still create it. A lost right invalidates the links created by it. A
-    /// link to the account of somebody who has gained permissions since then opens no more than before.
-    fn may_still_give(&self, code: &Code) -> Result<bool, Error> {
+    /// Returns whether the code's creator could still create it. A lost right invalidates the links created by it, and so
+    /// does the end of their root API key. A link to the account of somebody who has gained permissions since then opens
+    /// no more than before.
+    fn may_still_give(&self, code: &Code, now: Time) -> Result<bool, Error> {
         let needed = match code.purpose {
             Purpose::Invitation | Purpose::PasswordReset => BuiltinPermission::UsersWrite,
             Purpose::Enrollment => BuiltinPermission::HostsWrite,
             Purpose::SetUp | Purpose::Device | Purpose::EmailConfirmation => return Ok(true),
         };
-        let sql = "SELECT c.creator_id, c.power, m.disabled_at IS NOT NULL FROM codes c LEFT JOIN credentials m ON m.id = c.created_by \
-                   WHERE c.id = ? AND c.creator_id IS NOT NULL";
-        let creator = self.one(sql, [code.id.as_str()], |row| {
-            let power: String = row.get(1)?;
+        let sql = format!(
+            "SELECT c.creator_id, c.power, m.disabled_at IS NOT NULL OR {ROOT_ENDED}, iif(m.kind = 'api-key', m.permissions, NULL) \
+             FROM codes c LEFT JOIN credentials m ON m.id = c.created_by LEFT JOIN credentials r ON r.id = c.root_api_key \
+             WHERE c.id = ?2 AND c.creator_id IS NOT NULL"
+        );
+        let creator = self.one(&sql, params![now.unix(), code.id.as_str()], |row| {
+            let power = Permissions::from_stored(&row.get::<_, String>(1)?);
+            let present: Option<String> = row.get(3)?;
+            let power = match present {
+                Some(present) => power.intersection(&Permissions::from_stored(&present)),
+                None => power,
+            };
             Ok((UserId(row.get(0)?), power, row.get::<_, bool>(2)?))
         })?;
-        let Some((creator, power, is_disabled)) = creator else {
+        let Some((creator, power, has_ended)) = creator else {
             return Ok(true);
         };
         let Some(creator) = self.user_by_id(creator)?.filter(User::is_enabled) else {
             return Ok(false);
         };
-        let power = Permissions::from_stored(&power).intersection(&creator.permissions());
-        if is_disabled || !power.contains(&needed.into()) {
+        let power = power.intersection(&creator.permissions());
+        if has_ended || !power.contains(&needed.into()) {
             return Ok(false);
         }
         let Some(user) = code.user else {
@@ -117,6 +130,14 @@ impl Select {
     pub(super) fn delete_codes_created_by(&self, creator: Id) -> Result<(), Error> {
         let sql = "DELETE FROM codes WHERE created_by = ?1 OR root_api_key = ?1";
         self.execute(sql, [creator.as_str()]).map(|_| ())
+    }
+
+    /// Deletes the codes whose root API key is deleted or expired: once its row is gone, nothing would tell. Returns how many.
+    pub(super) fn delete_codes_of_ended_keys(&self, now: Time) -> Result<usize, Error> {
+        let sql = format!(
+            "DELETE FROM codes WHERE id IN (SELECT c.id FROM codes c JOIN credentials r ON r.id = c.root_api_key WHERE {ROOT_ENDED})"
+        );
+        self.execute(&sql, [now.unix()])
     }
 
     /// Returns whether a code has expired. The secret has to match.

@@ -88,6 +88,7 @@ impl Select {
         };
         self.mark_expired_ssh_keys(now, limit)?;
         self.settle_rejections(now, limit)?;
+        let orphaned = self.delete_codes_of_ended_keys(now)?;
         let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
         let usage_before = now.day().number() - USAGE_KEPT_DAYS;
         Ok(SweepCounts {
@@ -110,7 +111,7 @@ impl Select {
                     "kind = 'api-key' AND expires_at",
                     old,
                 )?,
-            codes: delete("codes", "id", "expires_at", unix)?,
+            codes: orphaned + delete("codes", "id", "expires_at", unix)?,
             others: delete("usage_days", "credential_id, day", "day", usage_before)?
                 + delete(
                     "requests_done",

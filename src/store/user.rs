@@ -282,7 +282,10 @@ impl Write<'_> {
             [user.0],
         )?;
         let ssh_keys = self.execute("DELETE FROM ssh_keys WHERE user_id = ?", [user.0])?;
-        self.execute("DELETE FROM codes WHERE user_id = ?", [user.0])?;
+        self.execute(
+            "DELETE FROM codes WHERE user_id = ?1 OR creator_id = ?1",
+            [user.0],
+        )?;
         self.execute("DELETE FROM known_browsers WHERE user_id = ?", [user.0])?;
         Ok([api_keys, tokens, sessions, ssh_keys])
     }
