@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::issue::within_creator;
 use super::{App, Issued, new_code};
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
@@ -20,7 +21,7 @@ use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Id, Presented, Secret, SecretForm};
 use crate::model::time::Time;
 use crate::model::user::Username;
-use crate::store::{HostContact, HostKeyFilter, NewRow, Page, Write};
+use crate::store::{HostContact, HostKeyFilter, NewRow, Page, Power, Write};
 
 const NOT_FOUND: Error = Error::NotFound("host");
 /// The longest grace period for the secret before a rotation.
@@ -119,6 +120,12 @@ impl App {
                 after.host.rotation_requested_at = state_start(requested, before.host.rotation_requested_at, write.now);
             }
             if let Some(allowed_addresses) = change.allowed_addresses {
+                // A caller limited to addresses can narrow those of a host, and no more.
+                if let Power::Credential(caller, _) = &write.power
+                    && !allowed_addresses.lie_within(&before.allowed_addresses)
+                {
+                    within_creator(Some(allowed_addresses.clone()), caller)?;
+                }
                 after.allowed_addresses = allowed_addresses;
             }
             write.edit_host(&after)?;

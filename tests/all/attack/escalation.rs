@@ -222,6 +222,52 @@ fn link_expires_with_its_root_api_key() {
     }
 }
 
+#[test]
+fn code_expires_with_its_root_api_key_and_the_keys_permissions() {
+    let year = json!({"expires_in": "365d", "uses": 9});
+    let ends: [(&str, fn(&Site, &str)); 4] = [
+        ("expired", |site, _| site.pass(3_600)),
+        ("swept", |site, _| {
+            site.pass(31 * 86_400);
+            let admin = site.token("alice");
+            for _ in 0..2 {
+                may(site, &admin, "POST", "/api/v1/sweep", &json!({}));
+            }
+        }),
+        ("offboarded", |site, _| {
+            let path = "/api/v1/users/dora/offboard";
+            may(site, &site.alice, "POST", path, &json!({}));
+            change(site, "dora", &json!({"disabled": false}));
+        }),
+        ("narrowed", |site, key| {
+            let own = format!("/api/v1/api-keys/{key}");
+            let less = json!({"permissions": ["users:write"]});
+            may(site, &site.token("dora"), "PATCH", &own, &less);
+        }),
+    ];
+    for (end, act) in ends {
+        let (site, dora) = with_dora();
+        let key = site.api_key(&dora, &json!({"name": "k", "expires_in": "1h"}));
+        let code = |bearer: &str| {
+            let path = "/api/v1/hosts/enrollment-codes";
+            secret(&may(&site, bearer, "POST", path, &year))
+        };
+        let codes = [code(&secret(&key)), {
+            let token = may(&site, &secret(&key), "POST", "/api/v1/tokens", &json!({}));
+            code(&secret(&token))
+        }];
+        let enroll =
+            |code: &str, name: &str| ask(&site, code, "POST", ENROLL, &json!({ "name": name })).0;
+        assert_eq!(enroll(&codes[0], "gpu1"), 201, "{end}");
+        assert_eq!(enroll(&codes[1], "gpu2"), 201, "{end}");
+        act(&site, &id(&key));
+        assert_eq!(enroll(&codes[0], "gpu3"), 401, "{end}");
+        // A token has the permissions with which it was created.
+        let through_the_token = if end == "narrowed" { 201 } else { 401 };
+        assert_eq!(enroll(&codes[1], "gpu4"), through_the_token, "{end}");
+    }
+}
+
 /// An account is valid from everywhere: a limited caller could leave the limit by creating one.
 #[test]
 fn limited_caller_creates_nothing_valid_everywhere() {
@@ -232,6 +278,12 @@ fn limited_caller_creates_nothing_valid_everywhere() {
     let limit = json!({"name": "limited", "allowed_addresses": ["127.0.0.0/8"]});
     let limited = secret(&site.api_key(&site.alice, &limit));
     let users = "/api/v1/users";
+    let codes = "/api/v1/hosts/enrollment-codes";
+    let code = secret(&may(&site, &site.alice, "POST", codes, &json!({})));
+    let host = may(&site, &code, "POST", ENROLL, &json!({"name": "gpu1"}));
+    let host = format!("/api/v1/hosts/{}", id_of(&secret(&host)));
+    let narrow = json!({"allowed_addresses": ["10.0.0.0/8"]});
+    may(&site, &site.alice, "PATCH", &host, &narrow);
     for (method, path, body) in [
         ("POST", users, json!({"username": "eve"})),
         (
@@ -255,6 +307,12 @@ fn limited_caller_creates_nothing_valid_everywhere() {
         ),
         ("PATCH", "/api/v1/users/dora", json!({"disabled": false})),
         ("POST", "/api/v1/hosts/enrollment-codes", json!({})),
+        ("PATCH", &host, json!({"allowed_addresses": null})),
+        (
+            "PATCH",
+            &host,
+            json!({"allowed_addresses": ["127.0.0.0/8", "10.0.0.0/7"]}),
+        ),
         (
             "POST",
             "/api/v1/ssh-keys",
@@ -272,6 +330,10 @@ fn limited_caller_creates_nothing_valid_everywhere() {
         assert_eq!(site.snapshot(), before, "{method} {path} {body}");
     }
     // Removal needs no more, and created credentials inherit the limit.
+    for narrower in ["10.0.0.0/16", "127.0.0.0/24"] {
+        let body = json!({"allowed_addresses": [narrower]});
+        may(&site, &limited, "PATCH", &host, &body);
+    }
     may(
         &site,
         &limited,
