@@ -47,6 +47,34 @@ fn only_password_forms_wait_for_the_hash_lane() {
     assert!(forms > 40, "{forms}");
 }
 
+/// The threads that accept connections answer only what is quick. A route of the operator keeps its lane, also where the
+/// network does not have it.
+#[test]
+fn long_work_never_takes_the_quick_lane() {
+    for route in ROUTES {
+        let lane = admit(route.method, &route.path.replace(['{', '}'], "")).lane;
+        if matches!(route.needs, Needs::Operator(_)) {
+            assert_eq!(lane, route.lane, "{} {}", route.method, route.path);
+            assert!(lane != Lane::Quick, "{} {}", route.method, route.path);
+        }
+    }
+    let keys = "/api/v1/hosts/self/authorized-keys";
+    for all in ["", "?", "?&", "?fingerprint=x", "?user=alice"] {
+        assert_eq!(
+            admit("GET", &format!("{keys}{all}")).lane,
+            Lane::Work,
+            "{all}"
+        );
+    }
+    for one in ["?username=alice", "?fingerprint=x&username=alice"] {
+        assert_eq!(
+            admit("GET", &format!("{keys}{one}")).lane,
+            Lane::Quick,
+            "{one}"
+        );
+    }
+}
+
 /// A password without the mark is ignored: it would be hashed on a lane where nothing may wait.
 #[test]
 fn password_on_another_lane_is_not_checked() {
