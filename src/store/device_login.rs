@@ -16,8 +16,8 @@ use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::UserId;
 
-/// Logins that may be pending at once. Each one more drops the oldest that is unanswered.
-const UNDER_WAY_MAX: i64 = 10_000;
+/// Logins of devices in the database. Each one more drops an expired one, or the oldest that is unanswered.
+const PENDING_MAX: i64 = 10_000;
 
 /// The request of a device.
 pub struct NewDeviceLogin {
@@ -94,10 +94,9 @@ impl Store {
     ) -> Result<UserCode, Error> {
         self.note(move |select| {
             select.store_counters(&counters())?;
-            let sql = "SELECT count(*) FROM device_logins d JOIN codes c ON c.id = d.code_id WHERE c.expires_at > ?";
-            if select.count(sql, [now.unix()])? >= UNDER_WAY_MAX {
+            if select.count("SELECT count(*) FROM device_logins", [])? >= PENDING_MAX {
                 let oldest = "DELETE FROM codes WHERE id = (SELECT d.code_id FROM device_logins d JOIN codes c ON c.id = d.code_id \
-                              WHERE d.answer IS NULL AND c.expires_at > ? ORDER BY c.created_at, c.rowid LIMIT 1)";
+                              WHERE d.answer IS NULL OR c.expires_at <= ?1 ORDER BY c.expires_at > ?1, c.created_at, c.rowid LIMIT 1)";
                 if select.execute(oldest, [now.unix()])? == 0 {
                     return Err(Error::unavailable());
                 }

@@ -17,6 +17,8 @@ use crate::wire::{DeviceAuthorizationOut, OauthProblemOut, TokenGrantOut};
 
 /// The only client: public, without a secret (RFC 6749, 2.1).
 const CLIENT: &str = "keycroft-cli";
+/// More than the names of all permissions of Keycroft and of a dozen services.
+const SCOPE_BYTES_MAX: usize = 4_096;
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// 400 with an error code of the standard and a sentence (RFC 6749, 5.2; RFC 8628, 3.5).
@@ -53,6 +55,12 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
     }
     let permissions = match single_value(&form, "scope")?.filter(|scope| !scope.is_empty()) {
         None => None,
+        Some(scope) if scope.len() > SCOPE_BYTES_MAX => {
+            return Ok(device_error(
+                "invalid_scope",
+                "The scope is too long: name at most 4096 bytes of permissions.",
+            ));
+        }
         Some(scope) => {
             let words: Vec<&str> = scope.split(' ').filter(|word| !word.is_empty()).collect();
             match Permissions::parse(&words) {

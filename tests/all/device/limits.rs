@@ -256,6 +256,34 @@ fn full_list_drops_the_oldest_unanswered_login() {
     assert_eq!(lab.poll(&answered).0, 200);
 }
 
+/// Expired logins count as well: a flood from many sites would otherwise add rows faster than they are swept.
+#[test]
+fn expired_logins_make_room_first() {
+    let lab = Lab::new();
+    let waiting = lab.begin();
+    let database = rusqlite::Connection::open(lab.folder.path().join("keycroft.db")).unwrap();
+    let now = lab.clock.now().unix();
+    let numbers =
+        "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 9999)";
+    let fill = format!(
+        "BEGIN; {numbers} INSERT INTO codes (id, purpose, digest, uses_left, created_at, expires_at)
+            SELECT printf('%012d', n), 'device', zeroblob(32), 1, {now} + n, {now} - 1 FROM r;
+         {numbers} INSERT INTO device_logins (code_id, user_code, computer, program)
+            SELECT printf('%012d', n), printf('%08d', n), 'x', 'x' FROM r; COMMIT;"
+    );
+    database.execute_batch(&fill).unwrap();
+    let rows = || -> i64 {
+        let sql = "SELECT count(*) FROM device_logins";
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(rows(), 10_000);
+    let newest = lab.begin();
+    assert_eq!(rows(), 10_000);
+    for begun in [waiting, newest] {
+        assert_eq!(lab.polled(&begun), "authorization_pending");
+    }
+}
+
 #[test]
 fn oauth_errors_use_standard_codes() {
     let lab = Lab::new();
@@ -268,8 +296,14 @@ fn oauth_errors_use_standard_codes() {
     ];
     let other = if code.ends_with('x') { 'y' } else { 'x' };
     let mistyped = format!("{}{other}", &code[..code.len() - 1]);
+    let long = "account:read ".repeat(400);
     let cases: &[(&str, &[(&str, &str)], &str)] = &[
         ("/oauth/device_authorization", &[], "invalid_request"),
+        (
+            "/oauth/device_authorization",
+            &[("client_id", "keycroft-cli"), ("scope", &long)],
+            "invalid_scope",
+        ),
         (
             "/oauth/device_authorization",
             &[("client_id", "other")],
