@@ -51,6 +51,11 @@ fn address_receives_notices_only_after_its_confirmation() {
         (&json!("bob@lab.example"), &json!(false))
     );
     change(&site, &body, 429);
+    // A rejected change leaves all as it was.
+    let before = change(&site, &json!({}), 200);
+    let both = json!({"email": "bob@lab.example", "kinds": {"api-key.expires": []}});
+    change(&site, &both, 429);
+    assert_eq!(change(&site, &json!({}), 200), before);
     let mails = due(&site);
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].address.as_deref(), Some("bob@lab.example"));
