@@ -262,6 +262,7 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
 
 fn groups(frame: &Frame, view: &UserPage, path: &str) -> Markup {
     let form = html! {
+        (hidden("present", &view.user.groups.join(" ")))
         fieldset {
             legend.muted { "Member of" }
             @for group in &view.all_groups {

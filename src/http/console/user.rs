@@ -493,6 +493,10 @@ pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input
     let app = context.app();
     let all = app.groups(caller, None, GROUPS_MAX)?.items;
     let change = || -> Result<(), Error> {
+        // An untouched tick is no wish to undo what another admin did meanwhile.
+        if form::filled(&input, "present").unwrap_or_default() != user.groups.join(" ") {
+            return Err(Error::ChangedMeanwhile("the groups of this user"));
+        }
         for group in all {
             let is_member = user.groups.contains(&group.name);
             match (is_member, input.has("groups", &group.name)) {

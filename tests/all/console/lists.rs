@@ -783,6 +783,13 @@ fn several_members_are_added_and_removed_at_once() {
         site.count("SELECT count(*) FROM events WHERE action GLOB 'group.*-member'"),
         7
     );
+    // A page that was opened before another change undoes nothing of it.
+    let stale = alice.open("/admin/users/user12").form(groups);
+    let fresh = alice.open("/admin/users/user12").form(groups);
+    alice.submit_and_follow(&fresh.set("groups", "gpu"));
+    let page = alice.submit(&stale).expect(409);
+    assert!(page.has("Somebody changed the groups"), "{}", page.text());
+    assert_eq!(listed(&mut alice, "/admin/groups/gpu"), ["user12"]);
 }
 
 #[test]
