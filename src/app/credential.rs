@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::issue::require_present_secret;
 use super::{App, OwnedItem};
-use crate::model::caller::Caller;
-use crate::model::credential::{Kind, OwnerId, Record, RejectReason, UsageDay};
+use crate::model::caller::{Caller, Identity};
+use crate::model::credential::{Kind, OwnerId, Record, RejectReason, SecretSlot, UsageDay};
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
@@ -13,7 +12,7 @@ use crate::model::secret::Id;
 use crate::model::service::ServiceId;
 use crate::model::time::Time;
 use crate::model::user::UserId;
-use crate::store::{CredentialFilter, Page};
+use crate::store::{CredentialFilter, Page, Power, Write};
 
 /// The permissions for reading and changing credentials of a kind.
 const fn permissions_for(kind: Kind) -> (BuiltinPermission, BuiltinPermission) {
@@ -332,6 +331,39 @@ pub enum WithDerived {
 impl From<bool> for WithDerived {
     fn from(with: bool) -> Self {
         if with { Self::Yes } else { Self::No }
+    }
+}
+
+/// Rejects acts on an API key by its previous secret: a thief could prolong it, or lock out the holder of the new one.
+/// The same goes for credentials that derive from the key, since the previous secret may have created them.
+pub(super) fn require_present_secret(
+    write: &Write<'_>,
+    identity: &Identity,
+    id: Id,
+) -> Result<(), Error> {
+    let (Identity::Credential(presented, slot), Power::Credential(now, _)) =
+        (identity, &write.power)
+    else {
+        return Ok(());
+    };
+    if presented.id != id {
+        if write.derives_from(presented.id, id)? {
+            return Err(Error::NotAllowed(
+                "A credential can't change the API key that it derives from; use that key itself, or the console.".to_owned(),
+            ));
+        }
+        return Ok(());
+    }
+    // The present secret of the request may be the previous one by now.
+    let which = presented
+        .digest
+        .and_then(|digest| now.which(&digest, write.now));
+    if (*slot, which) == (SecretSlot::Current, Some(SecretSlot::Current)) {
+        Ok(())
+    } else {
+        Err(Error::NotAllowed(
+            "This is the secret from before the last rotation; use the new one.".to_owned(),
+        ))
     }
 }
 

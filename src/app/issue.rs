@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::App;
 use super::credential::{
-    CredentialScope, expiration_text, not_found, require_owned, target, user_of,
+    CredentialScope, expiration_text, not_found, require_owned, require_present_secret, target,
+    user_of,
 };
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Identity};
@@ -407,39 +408,6 @@ impl CredentialChange {
 
 const fn is_previous(identity: &Identity) -> bool {
     matches!(identity, Identity::Credential(_, SecretSlot::Previous))
-}
-
-/// Rejects acts on an API key by its previous secret: a thief could prolong it, or lock out the holder of the new one.
-/// The same goes for credentials that derive from the key, since the previous secret may have created them.
-pub(super) fn require_present_secret(
-    write: &Write<'_>,
-    identity: &Identity,
-    id: Id,
-) -> Result<(), Error> {
-    let (Identity::Credential(presented, slot), Power::Credential(now, _)) =
-        (identity, &write.power)
-    else {
-        return Ok(());
-    };
-    if presented.id != id {
-        if write.derives_from(presented.id, id)? {
-            return Err(Error::NotAllowed(
-                "A credential can't change the API key that it derives from; use that key itself, or the console.".to_owned(),
-            ));
-        }
-        return Ok(());
-    }
-    // The present secret of the request may be the previous one by now.
-    let which = presented
-        .digest
-        .and_then(|digest| now.which(&digest, write.now));
-    if (*slot, which) == (SecretSlot::Current, Some(SecretSlot::Current)) {
-        Ok(())
-    } else {
-        Err(Error::NotAllowed(
-            "This is the secret from before the last rotation; use the new one.".to_owned(),
-        ))
-    }
 }
 
 /// Allowed addresses of a new or changed credential; by default those of the caller.

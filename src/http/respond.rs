@@ -108,7 +108,7 @@ fn is_page(path: &str) -> bool {
 /// Admission for the transport, before it reads the body. `target`: path and query.
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    // A path of the operator has its lane here as well: to the network it does not exist, which the answer tells.
+    // A path of the operator has its lane here as well. The network gets 404 on that lane.
     match find_route(method, path, Peer::Operator { uid: 0 }) {
         Ok((route, _)) if route.path == AUTHORIZED_KEYS && !names_a_login(query) => Admission {
             lane: Lane::Work,

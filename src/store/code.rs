@@ -13,7 +13,7 @@ use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::Time;
 use crate::model::user::{Role, User, UserId};
 
-/// SQL for whether the root API key `r` of a code is deleted or expired at `?1`; not if there is none.
+/// SQL for whether the root API key `r` of a code is deleted or expired at `?1`; 0 without one.
 const ROOT_ENDED: &str =
     "coalesce(r.deleted_at IS NOT NULL OR r.expired_seen_at IS NOT NULL OR r.expires_at <= ?1, 0)";
 

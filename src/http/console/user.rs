@@ -493,7 +493,7 @@ pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input
     let app = context.app();
     let all = app.groups(caller, None, GROUPS_MAX)?.items;
     let change = || -> Result<(), Error> {
-        // An untouched tick is no wish to undo what another admin did meanwhile.
+        // An untouched tick does not ask to undo the change of another admin.
         if form::filled(&input, "present").unwrap_or_default() != user.groups.join(" ") {
             return Err(Error::ChangedMeanwhile("the groups of this user"));
         }

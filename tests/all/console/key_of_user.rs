@@ -135,7 +135,7 @@ fn expired_key_has_a_remedy_for_its_reader() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, _) = bob.make_key("ci");
-    site.pass(100 * 86_400);
+    site.pass(40 * 86_400);
     let own = "set a new expiration or create another one";
     let page = site.signed_in("bob").open(&format!("/api-keys/{id}"));
     assert!(page.has(own), "{}", page.text());
