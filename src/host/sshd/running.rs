@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::super::machine::unsafe_part;
 use crate::terminal::exit::{FAILED, Failure};
 
 /// Options of sshd that take a value.
@@ -212,7 +213,9 @@ pub fn listeners() -> Vec<Sshd> {
         };
         // An upgrade replaces the file of a running program.
         let program = program.to_string_lossy().replace(" (deleted)", "");
-        if !program.ends_with("/sshd") || !is_ours(&name) {
+        let is_sshd = program.ends_with("/sshd") && is_ours(&name);
+        // It is run as root, and any user can start a program of this name.
+        if !is_sshd || !runs_as_root(&name) || unsafe_part(Path::new(&program)).is_some() {
             continue;
         }
         let line = fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default();
@@ -226,6 +229,13 @@ pub fn listeners() -> Vec<Sshd> {
     }
     found.sort_unstable_by_key(|sshd| sshd.pid);
     found
+}
+
+/// Returns true when root is the effective user of a process. (The owner of its folder in `/proc` may be root for others.)
+fn runs_as_root(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    users.and_then(|users| users.split_whitespace().nth(1)) == Some("0")
 }
 
 /// The arguments in the command line of a process that accepts connections; `None` for one that serves a connection.
@@ -438,6 +448,23 @@ mod tests {
                 "/etc/ssh/sshd_config:5: AuthorizedKeysCommand /bin/c (under \"Match User git\")"
             ]
         );
+    }
+
+    /// Its program is run as root, so that a user could name any.
+    #[test]
+    fn program_of_a_user_is_not_taken_for_sshd() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("sshd");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut running = Command::new(&program).arg("60").spawn().unwrap();
+        let pid = running.id();
+        let exe = format!("/proc/{pid}/exe");
+        // Until then the process is still a copy of this one.
+        while fs::read_link(&exe).is_ok_and(|exe| exe != program) {}
+        let found = listeners();
+        running.kill().unwrap();
+        running.wait().unwrap();
+        assert!(found.iter().all(|sshd| sshd.pid != Some(pid)), "{found:?}");
     }
 
     #[test]
