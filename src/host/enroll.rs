@@ -108,8 +108,9 @@ pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Fail
             write_stderr(&format!("the cache is up to date with {keys} SSH keys"));
         }
     }
-    set_sshd_up(wanted, &program, &replaced)?;
+    // Before sshd trusts the server.
     test_lookup(&program, &wanted.place)?;
+    set_sshd_up(wanted, &program, &replaced)?;
     reload(wanted);
     let expected = ExpectedCommand {
         command: COMMAND,
@@ -422,8 +423,16 @@ fn find_replaced(wanted: &EnrollArguments, program: &Path) -> Result<Vec<String>
             .filter(|line| line.condition.is_none() && line.file != path)
             .collect();
         let Some(first) = lines.first() else {
-            // The drop-in itself, which is replaced.
-            continue;
+            if path.exists() {
+                // The drop-in itself, which is replaced.
+                continue;
+            }
+            let message = format!(
+                "{} runs \"{other}\" by a file outside of {}",
+                inspect::name(&sshd),
+                wanted.sshd_folder.display()
+            );
+            return Err(Failure::new(INVALID, message).hint("remove that line, then enroll"));
         };
         if !wanted.replace {
             let message = format!("sshd runs another AuthorizedKeysCommand already: {first}");
