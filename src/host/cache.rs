@@ -204,7 +204,9 @@ impl KeyCache {
         for key in &trusted {
             key.write(&mut lines);
         }
-        let is_tag = tag.bytes().all(|b| b.is_ascii_graphic());
+        let left_out = answer.items.len() - trusted.len();
+        // A newer program may understand the keys that are left out, and then has to fetch them.
+        let is_tag = left_out == 0 && tag.bytes().all(|b| b.is_ascii_graphic());
         let cache = Self {
             fetched_at,
             cache_age_max: Duration::from_secs(answer.cache_age_max),
@@ -216,7 +218,6 @@ impl KeyCache {
             keys: trusted.len(),
             lines,
         };
-        let left_out = answer.items.len() - trusted.len();
         (cache, left_out)
     }
 
@@ -456,6 +457,10 @@ mod tests {
             };
             let (cache, left_out) = KeyCache::from_answer(&answer, "\"x\"", Time::from_unix(0));
             assert_eq!((cache.keys, left_out), (1, 1));
+            assert_eq!(
+                cache.tag, "",
+                "a newer program fetches what this one left out"
+            );
         }
     }
 }
