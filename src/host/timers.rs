@@ -68,10 +68,15 @@ pub fn install(program: &Path, place: &HostFolderArguments) -> Result<(), Failur
         );
         return Ok(());
     }
+    // Those of a package are for its program and the usual folder.
     let is_packaged = |name: &str| {
-        PACKAGED
+        let mut packaged = PACKAGED
             .iter()
-            .any(|folder| Path::new(folder).join(name).exists())
+            .filter_map(|folder| fs::read_to_string(Path::new(folder).join(name)).ok());
+        place.folder == Path::new(FOLDER)
+            && packaged.any(|text| {
+                !text.contains("ExecStart=") || text.contains(&format!("={} ", program.display()))
+            })
     };
     for (name, text) in FILES {
         let path = Path::new(UNITS).join(name);
