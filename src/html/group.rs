@@ -143,6 +143,7 @@ fn users(frame: &Frame, view: &GroupPage, action: &str, words: &str, is_member: 
     ];
     html! {
         form.rows.form method="post" action=(action) {
+            (list::enter())
             (hidden("form_token", &frame.form_token))
             table.list {
                 (list::head(&view.at, &columns))

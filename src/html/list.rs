@@ -350,6 +350,7 @@ pub(super) fn picked_form(
     let verb = deletion_verb(at.query.list);
     html! {
         form.rows.form method="post" action={ (at.path) "/delete" } {
+            (enter())
             (hidden("form_token", &frame.form_token))
             @for (name, value) in &at.fixed { (hidden(name, value)) }
             (hidden("query", &at.query_string()))
@@ -362,6 +363,11 @@ pub(super) fn picked_form(
             @if at.has_all_button() { p.actions { button name="all" value="yes" { (verb) " all matching" } } }
         }
     }
+}
+
+/// Enter presses the first button of a form: this one, which means the picked rows, and not the one in the first row.
+pub(super) fn enter() -> Markup {
+    html! { input type="submit" hidden; }
 }
 
 /// The bar below the rows, shown with the first picked row.

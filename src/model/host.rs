@@ -73,6 +73,7 @@ impl HostRecord {
             &age,
             self.allowed_addresses.to_string().as_bytes(),
             &[u8::from(self.host.paused_at.is_some())],
+            &[u8::from(self.host.rotation_requested_at.is_some())],
         ])
     }
 }

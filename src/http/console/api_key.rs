@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Answer, bulk, done_with, explain, form, frame, idempotency_key, list, nonce, nonce_again, page,
-    page_response, query, show_again,
+    page_response, query, require_version, show_again,
 };
 use crate::app::{App, CredentialScope, Holders, Issued, ListExtent, OwnedItem, WithDerived};
 use crate::html::api_key::{
@@ -335,11 +335,13 @@ fn edit_form(
 
 pub fn edit_api_key(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     let (subject, record) = find_api_key(context, caller)?;
-    if form::is_filled(&mut input, &subject.offered) {
+    let is_fresh = require_version(&input, &record.version(), "this API key");
+    if is_fresh.is_ok() && form::is_filled(&mut input, &subject.offered) {
         return page_response(edit_form(context, caller, subject, record, input)?);
     }
     let path = format!("{}/{}", subject.holder.path(), record.id);
-    match try_edit(context, caller, &subject, &record, &input) {
+    let edited = is_fresh.map_err(Problem::from);
+    match edited.and_then(|()| try_edit(context, caller, &subject, &record, &input)) {
         Ok(()) => {
             let name = input.value("name").unwrap_or_default().trim();
             done_with(context, &path, "saved", &format!("API key {name}"))

@@ -6,7 +6,7 @@ use rouille::Response;
 
 use super::{
     Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, page_response,
-    show_again,
+    require_version, show_again,
 };
 use crate::app::ListExtent;
 use crate::html::Markup;
@@ -157,6 +157,7 @@ fn try_edit(
     input: &Input,
 ) -> Result<HostRecord, Problem> {
     let id = context.id("host")?;
+    require_version(input, &find_host(context, caller)?.version(), "this host")?;
     let patch = HostPatch {
         name: Some(form::filled(input, "name").unwrap_or_default()),
         groups: Some(chosen(input)),
@@ -167,9 +168,7 @@ fn try_edit(
         rotation_requested: Some(input.has("rotation_requested", "yes")),
     };
     let mut change = patch.parse()?;
-    // A form without a version is not one of the console.
-    let version = input.value("version").ok_or(Problem::ForeignForm)?;
-    change.version = Some(version.to_owned());
+    change.version = input.value("version").map(str::to_owned);
     Ok(context.app().edit_host(caller, id, change)?)
 }
 

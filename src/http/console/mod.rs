@@ -372,6 +372,16 @@ fn show_again(
     Ok(page(status, render(input)?))
 }
 
+/// Rejects a form that was loaded before another change. This comes before its fields are read: the page that shows a
+/// faulty field again has the present version.
+fn require_version(input: &Input, present: &str, what: &'static str) -> Result<(), Error> {
+    if input.value("version") == Some(present) {
+        Ok(())
+    } else {
+        Err(Error::ChangedMeanwhile(what))
+    }
+}
+
 /// The page of an error, for users and visitors.
 pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
     let view = html::error::ProblemView {

@@ -1,6 +1,6 @@
 //! `/admin/policy`: the policy, and the credentials that exceed a new one before it is saved.
 
-use super::{Answer, done, form, frame, page_response, show_again};
+use super::{Answer, done, form, frame, page_response, require_version, show_again};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::policy::{self as pages, ENDLESS, Exceeding, PolicyForm, PolicyPreview, UNIT};
@@ -68,9 +68,7 @@ fn try_save(
     input: &Input,
 ) -> Result<Option<(Policy, PolicyPreview)>, Problem> {
     let before = context.app().policy(caller)?;
-    if input.value("version") != Some(version(&before)?.as_str()) {
-        return Err(Error::ChangedMeanwhile("the policy").into());
-    }
+    require_version(input, &version(&before)?, "the policy")?;
     let preview = context
         .app()
         .preview_policy(caller, parse(input)?, EXCEEDING_MAX)?;

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Answer, done_with, form, frame, list, page_response, show_again};
+use super::{Answer, done_with, form, frame, list, page_response, require_version, show_again};
 use crate::app::{ListExtent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -199,9 +199,7 @@ fn try_edit(
 ) -> Result<Service, Error> {
     let service = find_service(context, caller)?;
     let by_role = context.app().given_by_role(caller, &service)?;
-    if input.value("version") != Some(version(&service, &by_role).as_str()) {
-        return Err(Error::ChangedMeanwhile("this service"));
-    }
+    require_version(input, &version(&service, &by_role), "this service")?;
     let mut faults = FieldErrors::default();
     let mut read = |field: &str| {
         let words = form::entries(input, field);

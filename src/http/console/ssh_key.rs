@@ -1,6 +1,8 @@
 //! `/ssh-keys`.
 
-use super::{Answer, bulk, done_with, form, frame, list, page, page_response, show_again};
+use super::{
+    Answer, bulk, done_with, form, frame, list, page, page_response, require_version, show_again,
+};
 use crate::app::{App, Holders, ListExtent, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -204,8 +206,9 @@ fn try_edit(
     caller: &Caller,
     input: &Input,
 ) -> Result<SshKey, Problem> {
-    let (expires_in, expires_at) = form::end(input)?;
     let key = find_ssh_key(context, caller)?;
+    require_version(input, &key.version(), "this SSH key")?;
+    let (expires_in, expires_at) = form::end(input)?;
     // The field contains the present key. Only another text is another key, which the present policy has to allow.
     let public_key = form::filled(input, "public_key").filter(|text| *text != key.public_line());
     let patch = SshKeyPatch {

@@ -3,7 +3,7 @@
 use super::overview::parts_of_user;
 use super::{
     Answer, done_with, form, frame, idempotency_key, list, nonce, nonce_again, page, page_response,
-    show_again,
+    require_version, show_again,
 };
 use crate::app::{App, ListExtent, UserCounts, WithDerived};
 use crate::html::Markup;
@@ -264,6 +264,7 @@ fn try_edit(
     user: &User,
     input: &Input,
 ) -> Result<User, Error> {
+    require_version(input, &user.version(), "this user")?;
     let granted = ticked(input).map_err(|message| Error::field("permissions", message))?;
     let patch = UserPatch {
         display_name: input.value("display_name").map(str::to_owned),

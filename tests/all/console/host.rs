@@ -118,9 +118,22 @@ fn host_is_enrolled_changed_and_deleted() {
     assert_eq!(site.count("SELECT count(*) FROM host_groups"), 1);
     assert!(alice.open("/admin/groups/staff").has("Hosts: gpu1"));
     // A concurrent change is not overwritten.
-    let late = alice.submit(&stale.set("cache_age_max", "2h"));
+    let late = alice.submit(&stale.clone().set("cache_age_max", "2h"));
+    assert_eq!(late.status, 409);
+    // Nor after a typo, with which the page is shown again.
+    let late = alice.submit(&stale.set("cache_age_max", "2 hours"));
     assert_eq!(late.status, 409);
     assert_eq!(site.count("SELECT cache_age_max_seconds FROM hosts"), 3_600);
+
+    // A requested rotation is not withdrawn by a form from before.
+    let before = alice.open(&path).form(&path);
+    let request = before.clone().set("rotation_requested", "yes");
+    alice.submit_and_follow(&request);
+    assert_eq!(alice.submit(&before.set("name", "gpu9")).status, 409);
+    assert_eq!(
+        site.count("SELECT count(rotation_requested_at) FROM hosts"),
+        1
+    );
 
     let delete = format!("{path}/delete");
     let form = alice.open(&delete).form(&delete);

@@ -28,7 +28,7 @@ fn stale_form_overwrites_nothing() {
     let page = bob.submit(&stale);
     assert_eq!(page.status, 409, "{}", page.text());
     assert!(
-        page.has("Somebody changed this meanwhile"),
+        page.has("Somebody changed this API key meanwhile"),
         "{}",
         page.text()
     );
