@@ -107,7 +107,12 @@ impl App {
 
     /// A new code for the confirmation mail that is about to be sent; `None` if nothing waits for it any more. The code
     /// exists only in the mail: the outbox holds no secret.
-    pub fn confirmation_code(&self, user: UserId, now: Time) -> Result<Option<Secret>, Error> {
+    pub fn confirmation_code(
+        &self,
+        user: UserId,
+        address: &str,
+        now: Time,
+    ) -> Result<Option<Secret>, Error> {
         let (secret, code) = new_code(Purpose::EmailConfirmation, now);
         let code = NewCode {
             user: Some(user),
@@ -115,6 +120,7 @@ impl App {
         };
         let new = NewConfirmation {
             user,
+            address: address.to_owned(),
             code,
             at: now,
         };

@@ -14,6 +14,8 @@ pub const RETRIED_FOR: Duration = Duration::from_secs(3 * 86_400);
 pub const DELIVERIES_KEPT: usize = 100;
 /// The delays between tries, in seconds; the last one repeats.
 const DELAYS: [u64; 8] = [60, 300, 900, 3_600, 7_200, 14_400, 28_800, 43_200];
+/// The longest delay with what is added to it, in seconds.
+pub const DELAY_MAX_SECONDS: i64 = 43_200 / 5 * 6;
 
 /// A notice to deliver.
 #[derive(Debug, Clone)]

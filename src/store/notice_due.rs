@@ -134,7 +134,8 @@ impl Select {
         before: Option<BatchEnd>,
     ) -> Result<Option<BatchEnd>, Error> {
         // A clock that was set back: everything since then is searched again, and `notices_given` prevents repetition.
-        let since = self.noticed_until()?.min(now.unix());
+        let until = self.noticed_until()?;
+        let since = if until > now.unix() { 0 } else { until };
         let mut left = BATCH;
         for (at_source, source) in SOURCES.iter().enumerate() {
             let sql = source.due_sql();

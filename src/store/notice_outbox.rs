@@ -11,7 +11,8 @@ use crate::model::error::Error;
 use crate::model::event::{decode_words, encode_words};
 use crate::model::notice_channel::{ChannelKind, ChannelNumber, NoticeChannel};
 use crate::model::notice_delivery::{
-    DELIVERIES_KEPT, Delivery, DueNotice, SigningKey, TryOutcome, TryResult, next_try,
+    DELAY_MAX_SECONDS, DELIVERIES_KEPT, Delivery, DueNotice, SigningKey, TryOutcome, TryResult,
+    next_try,
 };
 use crate::model::notice_kind::NoticeKind;
 use crate::model::notice_message::NoticeMessage;
@@ -219,7 +220,8 @@ impl Select {
         Ok(id)
     }
 
-    /// Notices to send now, the longest waiting first; without those of the channels in `besides`.
+    /// Notices to send now, the longest waiting first; without those of the channels in `besides`. A next try that is
+    /// further away than any was set by a clock that ran ahead: it is due.
     pub fn due_notices(
         &self,
         now: Time,
@@ -229,13 +231,13 @@ impl Select {
         let sql = format!(
             "SELECT {DUE_COLUMNS} \
                    FROM notices n JOIN notice_channels c ON c.number = n.channel LEFT JOIN users u ON u.id = n.user_id LEFT JOIN email_addresses e ON e.user_id = n.user_id \
-                   WHERE n.next_try_at <= ? AND n.channel NOT IN (SELECT value FROM json_each(?)) ORDER BY n.next_try_at LIMIT ?"
+                   WHERE (n.next_try_at <= ?1 OR n.next_try_at > ?1 + ?2) AND n.channel NOT IN (SELECT value FROM json_each(?3)) ORDER BY n.next_try_at LIMIT ?4"
         );
         let numbers: Vec<String> = besides.iter().map(|one| one.0.to_string()).collect();
         let besides = format!("[{}]", numbers.join(","));
         self.all(
             &sql,
-            params![now.unix(), besides, rows(limit) - 1],
+            params![now.unix(), DELAY_MAX_SECONDS, besides, rows(limit) - 1],
             read_due,
         )
     }
@@ -265,12 +267,20 @@ impl Select {
                 (outcome, *status, detail.as_str(), next)
             }
         };
+        // The notice may be gone since, and its number in use again.
         match next {
             Some(next) => {
-                let sql = "UPDATE notices SET tries = ?, next_try_at = ? WHERE number = ?";
-                self.execute(sql, params![tries, next.unix(), notice.number])?
+                let sql =
+                    "UPDATE notices SET tries = ?, next_try_at = ? WHERE number = ? AND id = ?";
+                self.execute(
+                    sql,
+                    params![tries, next.unix(), notice.number, notice.id.as_str()],
+                )?
             }
-            None => self.execute("DELETE FROM notices WHERE number = ?", [notice.number])?,
+            None => {
+                let sql = "DELETE FROM notices WHERE number = ? AND id = ?";
+                self.execute(sql, params![notice.number, notice.id.as_str()])?
+            }
         };
         let sql = "INSERT INTO notice_deliveries (notice_id, channel, kind, recipient, at, try, outcome, status, detail, next_try_at) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";

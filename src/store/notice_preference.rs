@@ -175,6 +175,8 @@ impl Write<'_> {
 /// A new code for the mail that is about to be sent to this user.
 pub struct NewConfirmation {
     pub user: UserId,
+    /// Where the mail goes.
+    pub address: String,
     pub code: super::NewCode,
     pub at: Time,
 }
@@ -184,7 +186,11 @@ impl super::Store {
     pub fn store_confirmation(&self, new: NewConfirmation) -> Result<bool, Error> {
         self.note(move |select| {
             let email = select.user_email(new.user)?;
-            if email.pending.is_none() {
+            // Another address may have been requested since the mail was due: its code would go to this one.
+            if email
+                .pending
+                .is_none_or(|pending| pending.as_str() != new.address)
+            {
                 return Ok(false);
             }
             let sql = "DELETE FROM codes WHERE user_id = ? AND purpose = 'email-confirmation'";

@@ -164,11 +164,14 @@ fn header_text(text: &str) -> String {
     format!("=?UTF-8?B?{encoded}?=")
 }
 
-/// Text for a chat: a name must not become a mention or a link.
+/// Text for a chat: a name must not become a mention or a link, neither in Slack's form nor in Markdown.
 fn chat_text(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace('@', "@\u{200b}")
+        .replace("](", "]\u{200b}(")
+        .replace("://", ":\u{200b}//")
 }
 
 #[cfg(test)]
@@ -188,5 +191,9 @@ mod tests {
     #[test]
     fn name_in_a_chat_mentions_nobody() {
         assert_eq!(chat_text("<!channel> & co"), "&lt;!channel&gt; &amp; co");
+        assert_eq!(
+            chat_text("@all [now](https://evil.example)"),
+            "@\u{200b}all [now]\u{200b}(https:\u{200b}//evil.example)"
+        );
     }
 }

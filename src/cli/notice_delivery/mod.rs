@@ -223,7 +223,8 @@ impl<'a> Deliverer<'a> {
         let (NoticeKind::AddressConfirmation, Some(user)) = (notice.kind, notice.user) else {
             return Ok(Some(Zeroizing::new(link)));
         };
-        let code = self.app.confirmation_code(user, self.app.now())?;
+        let address = notice.address.as_deref().unwrap_or_default();
+        let code = self.app.confirmation_code(user, address, self.app.now())?;
         Ok(code.map(|code| Zeroizing::new(format!("{link}?code={}", *code.reveal()))))
     }
 
@@ -250,7 +251,8 @@ impl<'a> Deliverer<'a> {
 
     fn rests(&self, channel: ChannelNumber, now: Time) -> bool {
         let resting = self.resting.get(&channel);
-        resting.is_some_and(|resting| resting.until > now)
+        // A longer rest was begun by a clock that ran ahead.
+        resting.is_some_and(|resting| resting.until > now && resting.until.since(now) <= REST_MAX)
     }
 
     fn resting_channels(&self, now: Time) -> Vec<ChannelNumber> {

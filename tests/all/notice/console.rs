@@ -141,10 +141,11 @@ fn address_is_confirmed_by_the_button_behind_the_link() {
     let mails = notices
         .iter()
         .filter(|one| one.kind == NoticeKind::AddressConfirmation);
-    let user = mails.map(|mail| mail.user.unwrap()).next().unwrap();
+    let mail = mails.clone().next().unwrap();
+    let user = mail.user.unwrap();
     let code = site
         .app()
-        .confirmation_code(user, now)
+        .confirmation_code(user, mail.address.as_deref().unwrap(), now)
         .unwrap()
         .unwrap()
         .reveal();

@@ -1,5 +1,6 @@
 //! Bar N1: notices about expirations, once for each threshold.
 
+use keycroft::model::notice_delivery::{DueNotice, TryResult};
 use keycroft::model::notice_kind::NoticeKind;
 use keycroft::model::time::Time;
 use keycroft::model::user::Role;
@@ -151,6 +152,70 @@ fn changed_clock_repeats_and_loses_no_notice() {
     assert!(delivered(&site).is_empty());
     site.pass(2 * DAY);
     assert!(delivered(&site).is_empty());
+}
+
+#[test]
+fn thresholds_crossed_while_the_clock_was_ahead_are_announced() {
+    let site = Site::new();
+    add_members_channel(&site);
+    key(&site, "ci", 20);
+    site.pass(100 * DAY);
+    assert!(delivered(&site).is_empty());
+    site.pass(-92 * DAY);
+    assert_eq!(delivered(&site), ["API key ci expires in 12 days"]);
+}
+
+/// A try that failed while the clock was ahead does not wait for that time.
+#[test]
+fn next_try_set_by_a_clock_ahead_is_due_at_once() {
+    let site = Site::new();
+    add_members_channel(&site);
+    key(&site, "ci", 3);
+    site.pass(DAY);
+    let fail = |notice: DueNotice| {
+        let result = TryResult::Failed {
+            status: None,
+            detail: "refused".to_owned(),
+            is_of_channel: true,
+        };
+        let now = site.clock.now();
+        site.app().record_notice_try(notice, result, now).unwrap();
+    };
+    let subject = |notices: &[DueNotice]| -> Vec<String> {
+        notices
+            .iter()
+            .map(|notice| notice.subject.clone())
+            .collect()
+    };
+    let notices = due(&site);
+    assert_eq!(notices.len(), 1);
+    notices.into_iter().for_each(fail);
+    assert!(due(&site).is_empty(), "it waits for its next try");
+    site.pass(-DAY);
+    assert_eq!(subject(&due(&site)), ["API key ci expires in 2 days"]);
+}
+
+/// The number of a notice that was dropped during its delivery may belong to another by now.
+#[test]
+fn try_of_a_dropped_notice_leaves_its_successor() {
+    let site = Site::new();
+    let channel = add_members_channel(&site);
+    key(&site, "ci", 3);
+    let sent = due(&site).pop().unwrap();
+    let alice = site.token("alice");
+    let path = format!("/api/v1/notices/channels/{channel}");
+    site.asked(&alice, "DELETE", &path, &Value::Null, 204);
+    let number = |notice: &DueNotice| notice.number;
+    add_members_channel(&site);
+    key(&site, "other", 8);
+    site.pass(2 * DAY);
+    let next = due(&site);
+    assert!(next.iter().any(|notice| number(notice) == number(&sent)));
+    let result = TryResult::Delivered { status: Some(200) };
+    let now = site.clock.now();
+    site.app().record_notice_try(sent, result, now).unwrap();
+    let numbers = |notices: &[DueNotice]| -> Vec<i64> { notices.iter().map(number).collect() };
+    assert_eq!(numbers(&due(&site)), numbers(&next));
 }
 
 #[test]

@@ -23,7 +23,12 @@ fn confirm_address(site: &Site, name: &str) {
     let path = "/api/v1/me/notices";
     site.asked(&site.token(name), "PATCH", path, &address, 200);
     let user = caller.user().unwrap().id;
-    let code = site.app().confirmation_code(user, now).unwrap().unwrap();
+    let to = address["email"].as_str().unwrap();
+    let code = site
+        .app()
+        .confirmation_code(user, to, now)
+        .unwrap()
+        .unwrap();
     let code = Presented::parse(&code.reveal()).unwrap();
     site.app().confirm_email(&caller, code).unwrap();
 }

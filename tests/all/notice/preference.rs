@@ -25,7 +25,7 @@ fn confirm(site: &Site, name: &str) {
     let now = site.clock.now();
     let code = site
         .app()
-        .confirmation_code(mail.user.unwrap(), now)
+        .confirmation_code(mail.user.unwrap(), mail.address.as_deref().unwrap(), now)
         .unwrap();
     let presented = Presented::parse(&code.unwrap().reveal()).unwrap();
     let bearer = site.token(name);
@@ -141,12 +141,13 @@ fn confirm_and_check(site: &Site) {
     let mail = &due(site)[0];
     assert_eq!(mail.address.as_deref(), Some("new@lab.example"));
     let now = site.clock.now();
-    let code = site
-        .app()
-        .confirmation_code(mail.user.unwrap(), now)
-        .unwrap()
-        .unwrap();
-    let text = code.reveal();
+    let code = |address: &str| {
+        let user = mail.user.unwrap();
+        site.app().confirmation_code(user, address, now).unwrap()
+    };
+    // A mail to another address, which was under way when this one was requested, gets no code.
+    assert!(code("old@lab.example").is_none());
+    let text = code("new@lab.example").unwrap().reveal();
     let presented = || Presented::parse(&text).unwrap();
     let caller = |name: &str| {
         let bearer = Presented::parse(&site.token(name)).unwrap();
