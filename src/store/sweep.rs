@@ -120,7 +120,7 @@ impl Select {
                     unix - REQUEST_KEPT_SECONDS,
                 )?
                 + delete("throttle", "bucket", THROTTLE_END, unix)?
-                + delete("known_browsers", "digest", "expires_at", unix)?
+                + delete("known_browsers", "digest, user_id", "expires_at", unix)?
                 + delete(
                     "spent_challenges",
                     "digest",

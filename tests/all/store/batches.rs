@@ -369,6 +369,14 @@ fn sweep_batch_takes_a_quota_of_each_table() {
             "INSERT INTO known_browsers (digest, user_id, expires_at) SELECT CAST(printf('%032d', n) AS BLOB), 1, {old} FROM r"
         ),
     );
+    // Another user of these browsers, who signed in lately.
+    let fresh = NOW.unix() + 1;
+    fill(
+        few,
+        &format!(
+            "INSERT INTO known_browsers (digest, user_id, expires_at) SELECT CAST(printf('%032d', n) AS BLOB), 2, {fresh} FROM r"
+        ),
+    );
     fill(
         few,
         &format!(
@@ -402,7 +410,7 @@ fn sweep_batch_takes_a_quota_of_each_table() {
             "usage_days",
             "requests_done",
             "throttle",
-            "known_browsers",
+            "known_browsers WHERE user_id = 1",
             "spent_challenges",
             "account_notices WHERE acknowledged_at IS NOT NULL",
             "ssh_keys WHERE expired_seen_at IS NULL",
@@ -425,6 +433,8 @@ fn sweep_batch_takes_a_quota_of_each_table() {
     for ((rows, was), (_, is)) in before.iter().zip(left()) {
         assert_eq!(was - is, QUOTA, "{rows}");
     }
+    let others = "SELECT count(*) FROM known_browsers WHERE user_id = 2";
+    assert_eq!(lab.number(others), few);
     // Two more batches leave only the flood.
     for _ in 0..2 {
         store.sweep_batch(NOW, quota).unwrap();
