@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -254,17 +255,45 @@ pub fn restore(
         .connection
         .close()
         .map_err(|(_, error)| reject(error.into()))?;
-    if existing == Existing::MoveAside {
-        restored.moved_to = keep_aside(path, permit.now)?;
+    let kept = match existing {
+        Existing::MoveAside => keep_aside(path, permit.now)?,
+        Existing::Reject => None,
+    };
+    let in_place = |why: String| OpenError::new(path, &format!("can't be put in place: {why}"));
+    let Some(kept) = kept else {
+        unfinished.publish(path).map_err(in_place)?;
+        return Ok(restored);
+    };
+    let replaced = require_unused(path).and_then(|()| unfinished.replace(path).map_err(in_place));
+    if let Err(error) = replaced {
+        kept.forget(path);
+        return Err(error);
     }
-    if restored.moved_to.is_none() {
-        unfinished.publish(path)
-    } else {
-        require_unused(path)?;
-        unfinished.replace(path)
-    }
-    .map_err(|why| OpenError::new(path, &format!("can't be put in place: {why}")))?;
+    restored.moved_to = Some(kept.database);
     Ok(restored)
+}
+
+/// The second names of a database that is about to be replaced.
+struct KeptDatabase {
+    database: PathBuf,
+    names: Vec<PathBuf>,
+}
+
+impl KeptDatabase {
+    /// Removes the names, unless the file at `path` is another one by now: two names of a database in use would later be
+    /// taken for two databases.
+    fn forget(&self, path: &Path) {
+        let identity = |path: &Path| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        let live = identity(path);
+        if live.is_some() && live == identity(&self.database) {
+            for name in &self.names {
+                let _ = fs::remove_file(name);
+            }
+        }
+    }
 }
 
 fn error_text(error: &Error) -> String {
@@ -305,7 +334,7 @@ fn require_unused(path: &Path) -> Result<(), OpenError> {
 
 /// Keeps the database at `path` under a second name and merges its WAL into it. The file at `path` can then be replaced
 /// in one step: after a power cut, a complete database is there, without a WAL that belongs to another.
-fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
+fn keep_aside(path: &Path, now: Time) -> Result<Option<KeptDatabase>, OpenError> {
     let stamp: String = now
         .to_string()
         .chars()
@@ -326,10 +355,12 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         }
     }
     sync_folder(path).map_err(reject)?;
+    let kept = KeptDatabase {
+        database: aside,
+        names: kept,
+    };
     if let Err(why) = merge_wal(path) {
-        for name in kept {
-            let _ = fs::remove_file(name);
-        }
+        kept.forget(path);
         return Err(OpenError::new(
             path,
             &format!("its WAL can't be read: {why}"),
@@ -337,12 +368,16 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
     }
     for ending in SIDECAR_ENDINGS {
         if fs::symlink_metadata(sidecar_path(path, ending)).is_ok() {
-            fs::remove_file(sidecar_path(path, ending)).map_err(reject)?;
+            fs::remove_file(sidecar_path(path, ending))
+                .inspect_err(|_| kept.forget(path))
+                .map_err(reject)?;
         }
     }
     // Before the new file is put in place: it would be read with this WAL.
-    sync_folder(path).map_err(reject)?;
-    Ok((!kept.is_empty()).then_some(aside))
+    sync_folder(path)
+        .inspect_err(|_| kept.forget(path))
+        .map_err(reject)?;
+    Ok((!kept.names.is_empty()).then_some(kept))
 }
 
 /// Merges the WAL into the database. A damaged database stays as it is.
@@ -445,5 +480,35 @@ impl WriteAct<'_> {
             [self.now.unix()],
         )
         .map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_name_of_a_database_in_use_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keycroft.db");
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        fs::write(&path, "").unwrap();
+        let now = Time::from_unix(1_800_000_000);
+        let kept = keep_aside(&path, now).unwrap().unwrap();
+        assert_eq!(names().len(), 2);
+        // The backup was not put in place.
+        kept.forget(&path);
+        assert_eq!(names(), ["keycroft.db"]);
+        let kept = keep_aside(&path, now).unwrap().unwrap();
+        fs::write(folder.path().join("new"), "").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        // It was: this is the only name of the old database.
+        kept.forget(&path);
+        assert_eq!(names().len(), 2);
     }
 }
