@@ -30,6 +30,13 @@ impl AuditLog {
         Ok(Self { read })
     }
 
+    /// The same in a process that has the database open already. (Opening and closing its file in any other way gives up
+    /// all locks of the process on it: fcntl(2), `F_SETLK`.)
+    pub fn open_again(path: &Path) -> Result<Self, OpenError> {
+        let read = Read::open_file(path)?;
+        Ok(Self { read })
+    }
+
     /// Verifies the complete chain. Calls `visit` with the start and with the place of each event.
     pub fn verify_events(&self, visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
         self.read.verify_events(visit)

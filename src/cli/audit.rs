@@ -9,7 +9,7 @@ use super::audit_file::{self, ArchiveFile, Marks, UnfinishedArchive, matches_kno
 use super::client::Client;
 use super::local::{Local, MissingDatabase};
 use super::operator::Database;
-use crate::app::{AuditLog, Verdict};
+use crate::app::{AuditLog, OpenError, Verdict};
 use crate::model::audit_chain::ChainHead;
 use crate::model::time::parse_duration;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
@@ -86,10 +86,12 @@ fn verify(arguments: &AuditVerifyArguments, format: &OutputArguments) -> Result<
 
 /// The audit log as a plain reader: no server has to stop for it.
 fn open_log(database: &Database) -> Result<AuditLog, Failure> {
-    AuditLog::open_file(&database.path()).map_err(|error| {
-        Failure::new(FAILED, error.to_string())
-            .hint("run this as the database's owner; --db FILE names another database")
-    })
+    AuditLog::open_file(&database.path()).map_err(|error| log_failure(&error))
+}
+
+fn log_failure(error: &OpenError) -> Failure {
+    Failure::new(FAILED, error.to_string())
+        .hint("run this as the database's owner; --db FILE names another database")
 }
 
 fn verify_all(
@@ -211,7 +213,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
         &database.display().to_string(),
         &OutputArguments::default(),
     );
-    let log = open_log(&arguments.database)?;
+    let log = AuditLog::open_again(&database).map_err(|error| log_failure(&error))?;
     let path = &arguments.file;
     let head = match fs::symlink_metadata(path) {
         Ok(_) => resume(&log, path)?,
