@@ -321,6 +321,13 @@ fn deny_memory_access() {
 /// `http://` or `https://`, a host, perhaps a port; nothing behind it.
 fn parse_public_url(text: &str) -> Result<String, Failure> {
     let trimmed = text.trim_end_matches('/');
+    // A browser leaves out the usual port of a scheme (RFC 6454, 6.2), and so does its `Origin`.
+    let usual = if trimmed.starts_with("https://") {
+        ":443"
+    } else {
+        ":80"
+    };
+    let trimmed = trimmed.strip_suffix(usual).unwrap_or(trimmed);
     let rest = trimmed
         .strip_prefix("https://")
         .or_else(|| trimmed.strip_prefix("http://"));
@@ -374,5 +381,30 @@ impl<W: std::io::Write> std::io::Write for Escaped<W> {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_public_url;
+
+    #[test]
+    fn public_url_is_written_like_the_origin_of_a_browser() {
+        for (given, url) in [
+            ("https://Keys.lab.example:443/", "https://keys.lab.example"),
+            ("http://keys.lab.example:80", "http://keys.lab.example"),
+            ("https://keys.lab.example:80", "https://keys.lab.example:80"),
+            ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(parse_public_url(given).unwrap(), url);
+        }
+        for bad in [
+            "https://",
+            "https://:443",
+            "keys.lab.example",
+            "https://a/b",
+        ] {
+            assert!(parse_public_url(bad).is_err(), "{bad}");
+        }
     }
 }
