@@ -1,7 +1,7 @@
 //! `keycroft ssh-key import`: `authorized_keys` files, with a result for each line.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::ssh_key_file::{any_rules, is_key_text, path_of};
+use super::ssh_key_home::{FILE_NAMES, open_key_files};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRejection, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };
@@ -58,7 +59,7 @@ pub fn import_ssh_keys(client: &Client, import: &ImportSshKeys) -> Result<(), Fa
         let argument = import.path.to_str().filter(|text| is_key_text(text));
         let text = match argument {
             Some(text) => text.to_owned(),
-            None => read_file(&import.path, Pipes::Read)?,
+            None => read_file(&import.path)?,
         };
         let user = import.user.clone();
         let lines = import_text(client, user.as_deref(), &text, import.allow_shared)
@@ -79,9 +80,6 @@ fn name_file(mut failure: Failure, path: &Path) -> Failure {
     failure
 }
 
-/// The default files of sshd in `.ssh`.
-const FILE_NAMES: [&str; 2] = ["authorized_keys", "authorized_keys2"];
-
 fn require_homes(folder: &Path) -> Result<(), Failure> {
     let own = FILE_NAMES
         .iter()
@@ -97,14 +95,13 @@ fn require_homes(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// `FOLDER/NAME/.ssh/authorized_keys` of all users; unknown users and unreadable files are reported and skipped.
+/// `FOLDER/NAME/.ssh/authorized_keys` of all users; unknown users and rejected files are reported and skipped.
 fn import_homes(
     client: &Client,
     folder: &Path,
     allow_shared: bool,
 ) -> Result<Vec<FileResult>, Failure> {
-    let fail =
-        |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
+    let fail = |error: io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
     let mut homes: Vec<PathBuf> = fs::read_dir(folder)
         .map_err(fail)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -116,12 +113,10 @@ fn import_homes(
         let Some(user) = name.and_then(|name| Username::parse(name).ok()) else {
             continue;
         };
-        for name in FILE_NAMES {
-            let path = home.join(".ssh").join(name);
-            if fs::symlink_metadata(&path).is_err() {
-                continue;
-            }
-            let lines = read_file(&path, Pipes::Rejected)
+        for (path, file) in open_key_files(&home) {
+            let lines = file
+                .and_then(|file| read_text(file).map_err(|error| error.to_string()))
+                .map_err(|message| Failure::new(INVALID, message))
                 .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {
                 Ok(lines) => lines,
@@ -140,38 +135,24 @@ fn import_homes(
     Ok(all)
 }
 
-/// The treatment of pipes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pipes {
-    /// The caller named it.
-    Read,
-    /// Anybody may have left it in place of a file: it is not waited for.
-    Rejected,
+/// A file or pipe that the caller named.
+fn read_file(path: &Path) -> Result<String, Failure> {
+    let fail = |error: io::Error| Failure::new(USAGE, format!("{}: {error}", path.display()));
+    if path.as_os_str() == "-" {
+        return read_text(io::stdin().lock()).map_err(fail);
+    }
+    let found = fs::metadata(path).map_err(fail)?;
+    if !found.is_file() && !found.file_type().is_fifo() {
+        return Err(fail(io::Error::other("this is not a file")));
+    }
+    fs::File::open(path).and_then(read_text).map_err(fail)
 }
 
-/// A file up to the maximum size of an import.
-fn read_file(path: &Path, pipes: Pipes) -> Result<String, Failure> {
-    let fail =
-        |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{}: {error}", path.display()));
-    let bytes_max = IMPORT_BYTES_MAX as u64 + 1;
+/// A text up to the maximum size of an import.
+fn read_text(input: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        let mut input = std::io::stdin().lock().take(bytes_max);
-        input
-            .read_to_end(&mut bytes)
-            .map_err(|error| fail(&error))?;
-    } else {
-        let found = fs::metadata(path).map_err(|error| fail(&error))?;
-        let is_pipe = found.file_type().is_fifo() && pipes == Pipes::Read;
-        if !found.is_file() && !is_pipe {
-            return Err(fail(&"this is not a file"));
-        }
-        let file = fs::File::open(path).map_err(|error| fail(&error))?;
-        let mut input = file.take(bytes_max);
-        input
-            .read_to_end(&mut bytes)
-            .map_err(|error| fail(&error))?;
-    }
+    let mut input = input.take(IMPORT_BYTES_MAX as u64 + 1);
+    input.read_to_end(&mut bytes)?;
     // A line that is not UTF-8 is reported by its number.
     let text = crate::terminal::text_file::decode(&bytes);
     Ok(text.map_or_else(

@@ -5,6 +5,7 @@ mod commands;
 mod device_login;
 mod exit_codes;
 mod form;
+mod homes;
 mod key_of_user;
 mod login;
 mod on_the_database;

@@ -124,18 +124,6 @@ fn import_of_one_persons_folder_names_the_file() {
 }
 
 #[test]
-fn import_of_homes_reads_authorized_keys2() {
-    let lab = Lab::signed_in();
-    let ssh = lab.path("homes/bob/.ssh");
-    fs::create_dir_all(&ssh).unwrap();
-    fs::write(ssh.join("authorized_keys2"), format!("{KEY}\n")).unwrap();
-    let printed = lab.expect_success("ssh-key import homes");
-    assert!(printed.contains("authorized_keys2"), "{printed}");
-    let listed = lab.expect_success("ssh-key list --user bob");
-    assert!(listed.contains("ssh-ed25519"), "{listed}");
-}
-
-#[test]
 fn day_as_expiration_includes_that_day() {
     let lab = Lab::signed_in();
     let tomorrow = keycroft::clock::Clock::System
