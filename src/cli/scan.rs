@@ -1,14 +1,14 @@
 //! `keycroft scan`: finds secrets in files, offline.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::model::secret::{Id, find_all};
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::{self, OutputArguments, Progress};
+use crate::terminal::output::{self, OutputArguments, Progress, write_stderr};
 
 /// Bytes read at once, and bytes kept so that no secret is split.
 const PART_BYTES: usize = 1 << 20;
@@ -16,7 +16,7 @@ const OVERLAP_BYTES: usize = 64;
 
 #[derive(Args)]
 pub struct ScanArguments {
-    /// Files and folders; `-` is standard input
+    /// Files and folders; `-` is standard input; links in folders are not followed
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -32,15 +32,16 @@ pub fn run_scan(arguments: &ScanArguments, format: &OutputArguments) -> Result<(
     };
     for path in &arguments.paths {
         if path.as_os_str() == "-" {
-            scan.read(Path::new("-"), std::io::stdin().lock())?;
+            scan.read(Path::new("-"), io::stdin().lock())?;
         } else {
-            scan.walk(path)?;
+            scan.read_named(path)?;
         }
     }
     let SecretScan { found, unread, .. } = scan;
     if unread > 0 {
-        let message =
-            format!("{unread} files could not be read; the others contain {found} secrets");
+        let message = format!(
+            "{unread} files or folders could not be read; the others contain {found} secrets"
+        );
         return Err(Failure::new(FAILED, message));
     }
     if found > 0 {
@@ -58,53 +59,91 @@ struct SecretScan<'a> {
     progress: Progress,
 }
 
+/// The reasons for which a file is not read to its end.
+enum ReadStop {
+    Unread(io::Error),
+    Output(Failure),
+}
+
 impl SecretScan<'_> {
-    fn walk(&mut self, path: &Path) -> Result<(), Failure> {
-        // Links are not followed: their targets are scanned in their own place, and no circle is walked.
-        let kind = match fs::symlink_metadata(path) {
-            Ok(metadata) => metadata.file_type(),
-            Err(error) => return self.skip(path, &error),
-        };
-        if kind.is_dir() {
-            let entries = match fs::read_dir(path) {
-                Ok(entries) => entries.filter_map(Result::ok),
-                Err(error) => return self.skip(path, &error),
-            };
-            let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-            entries.sort();
-            for entry in entries {
-                self.walk(&entry)?;
+    /// A path of the command line: a link is followed, and a pipe is read.
+    fn read_named(&mut self, path: &Path) -> Result<(), Failure> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.walk(path),
+            Ok(_) => self.read_file(path),
+            Err(error) => {
+                self.skip(path, &error);
+                Ok(())
             }
-        } else if kind.is_file() {
-            match File::open(path) {
-                Ok(file) => self.read(path, file)?,
-                Err(error) => return self.skip(path, &error),
+        }
+    }
+
+    fn walk(&mut self, folder: &Path) -> Result<(), Failure> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.skip(folder, &error);
+                return Ok(());
+            }
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            match entry.and_then(|entry| Ok((entry.path(), entry.file_type()?))) {
+                Ok(entry) => found.push(entry),
+                Err(error) => self.skip(folder, &error),
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (path, kind) in found {
+            // Links are not followed: their targets are scanned in their own place, and no circle is walked.
+            if kind.is_dir() {
+                self.walk(&path)?;
+            } else if kind.is_file() {
+                self.read_file(&path)?;
             }
         }
         Ok(())
     }
 
-    fn skip(&mut self, path: &Path, error: &std::io::Error) -> Result<(), Failure> {
-        eprintln!("keycroft: {}: {error}", path.display());
+    fn read_file(&mut self, path: &Path) -> Result<(), Failure> {
+        match File::open(path) {
+            Ok(file) => self.read(path, file),
+            Err(error) => {
+                self.skip(path, &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn skip(&mut self, path: &Path, error: &io::Error) {
+        self.progress.clear();
+        write_stderr(&format!("keycroft: {}: {error}", path.display()));
         self.unread += 1;
-        Ok(())
     }
 
     fn read(&mut self, path: &Path, from: impl Read) -> Result<(), Failure> {
         self.files += 1;
         self.progress.show(self.files, 0);
-        let path = path.display().to_string();
+        let name = path.display().to_string();
         let report = |line: usize, id: Id| {
             self.found += 1;
             self.progress.clear();
-            if self.format.is_json() {
-                let finding = serde_json::json!({"path": path, "line": line, "id": id.to_string()});
-                return self.format.print_value(&finding);
-            }
-            output::line(&format!("{path}:{line}: {id}"))
+            let printed = if self.format.is_json() {
+                let finding = serde_json::json!({"path": name, "line": line, "id": id.to_string()});
+                self.format.print_value(&finding)
+            } else {
+                output::line(&format!("{name}:{line}: {id}"))
+            };
+            printed.map_err(ReadStop::Output)
         };
-        let unread = |error| Failure::new(FAILED, format!("{path}: {error}"));
-        find_secrets(from, report, unread)
+        match find_secrets(from, report, ReadStop::Unread) {
+            Ok(()) => Ok(()),
+            Err(ReadStop::Unread(error)) => {
+                self.skip(path, &error);
+                Ok(())
+            }
+            Err(ReadStop::Output(failure)) => Err(failure),
+        }
     }
 }
 
@@ -112,7 +151,7 @@ impl SecretScan<'_> {
 pub fn find_secrets<E>(
     mut from: impl Read,
     mut report: impl FnMut(usize, Id) -> Result<(), E>,
-    unread: impl Fn(std::io::Error) -> E,
+    unread: impl Fn(io::Error) -> E,
 ) -> Result<(), E> {
     let mut line = 1;
     let mut held: Vec<u8> = Vec::new();
@@ -120,7 +159,7 @@ pub fn find_secrets<E>(
     loop {
         let read = match from.read(&mut part) {
             Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(unread(error)),
         };
         held.extend_from_slice(&part[..read]);
