@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::client::Client;
 use crate::client::connection::{ClientCredential, Remote, SettingSource};
+use crate::model::credential::Kind;
 use crate::model::text::percent_encode;
 use crate::terminal::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
 use crate::terminal::output::{self, Cell, write_stderr};
@@ -98,9 +99,36 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
             ),
         ));
     }
+    let server = client.connection.server.as_str();
+    let is_session = credential.is(Kind::Session);
+    let is_rejected = !is_session && is_rejected(&client, credential)?;
+    // Also a secret that is rejected: it may be disabled, or limited to other addresses.
     client.revoke()?;
-    write_stderr(&format!("revoked {hint}"));
+    if is_rejected {
+        return Err(Failure::new(
+            NOT_ACTIVE,
+            format!(
+                "{hint} was not valid at {server}; it is revoked there if that server created it"
+            ),
+        )
+        .hint("keycroft revoke --server URL, if another server created it"));
+    }
+    if is_session {
+        write_stderr(&format!("revoked {hint}, if {server} created it"));
+    } else {
+        write_stderr(&format!("revoked {hint}"));
+    }
     Ok(())
+}
+
+/// Returns true when the server does not accept the secret. (A session is accepted as a cookie only.)
+fn is_rejected(client: &Client, credential: &ClientCredential) -> Result<bool, Failure> {
+    let path = if credential.is(Kind::Host) {
+        "/api/v1/hosts/self/authorized-keys?username=keycroft-check"
+    } else {
+        "/verify"
+    };
+    Ok(client.exchange(Method::GET, path, None)?.status == 401)
 }
 
 /// A client with the credential from standard input.

@@ -12,6 +12,7 @@ mod on_the_database;
 mod operations;
 mod output;
 mod pasted;
+mod revoke;
 mod scan;
 mod second_factor;
 mod support;
