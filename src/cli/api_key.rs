@@ -7,10 +7,10 @@ use super::api_key_request::{
     OwnOrService, api_keys_path, delete_credentials, end_of, non_empty, request_api_key,
 };
 use super::api_key_rotate::{RotateApiKey, rotate_key};
-use super::client::Client;
+use super::client::{ApiList, Client};
 use super::completion::CompletedNames;
 use super::explain::{KeyOwner, Question, explain};
-use super::listing::print_list;
+use super::listing::print_list_after;
 use super::lookup::find_id;
 use super::notice;
 use crate::client::connection::Remote;
@@ -208,10 +208,8 @@ pub const KEY_HEADINGS: [&str; 7] = [
 
 fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
     let empty = "no API keys; create one: keycroft api-key create NAME";
-    if let Some(listed) = print_list(client, path, &KEY_HEADINGS, key_row, empty)? {
-        notice::of_list(client, "api-key", &listed);
-    }
-    Ok(())
+    let notes = |listed: &ApiList| notice::of_list(client, "api-key", listed);
+    print_list_after(client, path, &KEY_HEADINGS, key_row, empty, notes)
 }
 
 fn key_row(key: &ApiKeyOut, now: Time) -> Vec<Cell> {

@@ -78,7 +78,7 @@ pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
     match arguments.command {
         GroupCommand::List => {
             let empty = "no groups; create one: keycroft group create NAME";
-            print_list(&client, PATH, &GROUP_HEADINGS, group_row, empty).map(drop)
+            print_list(&client, PATH, &GROUP_HEADINGS, group_row, empty)
         }
         GroupCommand::Create { name } => {
             let answer = client.post(PATH, &GroupIn { name: name.clone() })?;
@@ -268,7 +268,7 @@ pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
             };
             let headings = ["name", "created", "permissions"];
             let empty = "no services; create one: keycroft service create NAME";
-            print_list(&client, PATH, &headings, row, empty).map(drop)
+            print_list(&client, PATH, &headings, row, empty)
         }
         ServiceCommand::Create { name, permissions } => {
             let answer = client.post(

@@ -8,21 +8,32 @@ use crate::terminal::exit::Failure;
 use crate::terminal::output::{self, Cell};
 
 /// Prints the list at `path`: with JSON the answer, else a table with a row for each item, or the sentence `empty`.
-/// Returns the list after a table, for notes on standard error.
+/// The command ends with it: the pager may replace the process.
 pub fn print_list<T: DeserializeOwned>(
     client: &Client,
     path: &str,
     headings: &[&str],
     row: impl Fn(&T, Time) -> Vec<Cell>,
     empty: &str,
-) -> Result<Option<ApiList>, Failure> {
+) -> Result<(), Failure> {
+    print_list_after(client, path, headings, row, empty, |_| ())
+}
+
+/// Prints a list in the same way. `notes` writes notes to standard error, before a table that the pager may show.
+pub fn print_list_after<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    headings: &[&str],
+    row: impl Fn(&T, Time) -> Vec<Cell>,
+    empty: &str,
+    notes: impl FnOnce(&ApiList),
+) -> Result<(), Failure> {
     let listed = client.list_items(path)?;
     if client.format().is_json() {
-        client.format().print_json(&listed.json())?;
-        return Ok(None);
+        return client.format().print_json(&listed.json());
     }
+    notes(&listed);
     let now = client.now();
     let rows: Vec<_> = listed.parse()?.iter().map(|item| row(item, now)).collect();
-    output::table(client.format(), headings, &rows, empty)?;
-    Ok(Some(listed))
+    output::last_table(client.format(), headings, &rows, empty)
 }

@@ -187,7 +187,7 @@ fn row(channel: &NoticeChannelOut, now: Time) -> Vec<Cell> {
 fn list_channels(client: &Client) -> Result<(), Failure> {
     let empty =
         "no channels; create one: keycroft notice-channel create NAME --kind ntfy --url URL";
-    print_list(client, PATH, &HEADINGS, row, empty).map(drop)
+    print_list(client, PATH, &HEADINGS, row, empty)
 }
 
 fn create_channel(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
@@ -282,5 +282,5 @@ pub fn list_deliveries(client: &Client) -> Result<(), Failure> {
         "when", "notice", "channel", "to", "state", "try", "status", "next try", "detail",
     ];
     let path = "/api/v1/notices/deliveries";
-    print_list(client, path, &headings, row, "no deliveries yet").map(drop)
+    print_list(client, path, &headings, row, "no deliveries yet")
 }

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::api_key_request::end_of;
-use super::client::{ApiAnswer, Client};
+use super::client::{ApiAnswer, ApiList, Client};
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::listing::print_list;
+use super::listing::print_list_after;
 use super::lookup::find_id;
 use super::notice;
 use super::ssh_key_file::{from_agent, from_file, path_of};
@@ -204,10 +204,8 @@ const HEADINGS: [&str; 7] = [
 
 fn list_ssh_keys(client: &Client, scope: &UserScope) -> Result<(), Failure> {
     let empty = "no SSH keys; add one: keycroft ssh-key add";
-    if let Some(listed) = print_list(client, &scope.path(), &HEADINGS, row, empty)? {
-        notice::of_list(client, "ssh-key", &listed);
-    }
-    Ok(())
+    let notes = |listed: &ApiList| notice::of_list(client, "ssh-key", listed);
+    print_list_after(client, &scope.path(), &HEADINGS, row, empty, notes)
 }
 
 fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {

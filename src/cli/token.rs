@@ -97,7 +97,7 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
         TokenCommand::List { owner } => {
             let empty = "no tokens; create one: keycroft token create";
             let path = owner.path("tokens");
-            print_list(&client, &path, &KEY_HEADINGS, token_row, empty).map(drop)
+            print_list(&client, &path, &KEY_HEADINGS, token_row, empty)
         }
         TokenCommand::Create {
             name,
@@ -256,7 +256,6 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
                 session_row,
                 "no sessions",
             )
-            .map(drop)
         }
         SessionCommand::Delete {
             sessions,

@@ -348,7 +348,7 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
 
 fn list_users(client: &Client) -> Result<(), Failure> {
     let empty = "no users; create one: keycroft user create NAME";
-    print_list(client, "/api/v1/users", &HEADINGS, row, empty).map(drop)
+    print_list(client, "/api/v1/users", &HEADINGS, row, empty)
 }
 
 fn show_user(client: &Client, name: &str) -> Result<(), Failure> {

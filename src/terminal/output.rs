@@ -203,26 +203,50 @@ pub fn table(
     rows: &[Vec<Cell>],
     empty: &str,
 ) -> Result<(), Failure> {
+    table_lines(format, headings, rows, empty)
+        .iter()
+        .try_for_each(|text| line(text))
+}
+
+/// Writes the same as the last act of a command that succeeds: a long table replaces this process by the pager.
+pub fn last_table(
+    format: &OutputArguments,
+    headings: &[&str],
+    rows: &[Vec<Cell>],
+    empty: &str,
+) -> Result<(), Failure> {
+    let lines = table_lines(format, headings, rows, empty);
+    let height = Terminal::of_stdout().height;
+    if format.of_table() != OutputFormat::Tsv && height.is_some_and(|height| lines.len() >= height)
+    {
+        pager::replace_process(&lines);
+    }
+    lines.iter().try_for_each(|text| line(text))
+}
+
+fn table_lines(
+    format: &OutputArguments,
+    headings: &[&str],
+    rows: &[Vec<Cell>],
+    empty: &str,
+) -> Vec<String> {
     let id = headings.iter().position(|heading| *heading == "id");
     if let (true, None, Some(id)) = (format.quiet, format.output, id) {
         let ids = rows.iter().filter_map(|row| row.get(id));
-        return ids
-            .map(|cell| field(&cell.complete))
-            .try_for_each(|id| line(&id));
+        return ids.map(|cell| field(&cell.complete)).collect();
     }
     let form = format.of_table();
     if form == OutputFormat::Tsv {
-        for row in rows {
-            let values: Vec<String> = row.iter().map(|cell| field(&cell.complete)).collect();
-            line(&values.join("\t"))?;
-        }
-        return Ok(());
+        let values = |row: &Vec<Cell>| -> Vec<String> {
+            row.iter().map(|cell| field(&cell.complete)).collect()
+        };
+        return rows.iter().map(|row| values(row).join("\t")).collect();
     }
     if rows.is_empty() {
         if !format.quiet {
             write_stderr(empty);
         }
-        return Ok(());
+        return Vec::new();
     }
     let terminal = Terminal::of_stdout();
     let width = terminal.width.filter(|_| form == OutputFormat::Table);
@@ -230,11 +254,7 @@ pub fn table(
         .iter()
         .map(|row| row.iter().map(CellText::from).collect())
         .collect();
-    let lines = layout::lines(headings, &texts, width, &terminal.style);
-    if terminal.height.is_some_and(|height| lines.len() >= height) {
-        pager::replace_process(&lines);
-    }
-    lines.iter().try_for_each(|text| line(text))
+    layout::lines(headings, &texts, width, &terminal.style)
 }
 
 /// One object: a line a value, `name<tab>value` for programs.

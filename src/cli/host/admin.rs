@@ -103,7 +103,7 @@ pub fn list_hosts(client: &Client) -> Result<(), Failure> {
         "version",
     ];
     let empty = "no hosts; create an enrollment code: keycroft host enroll-code";
-    print_list(client, PATH, &headings, row, empty).map(drop)
+    print_list(client, PATH, &headings, row, empty)
 }
 
 /// `keycroft host show`.
