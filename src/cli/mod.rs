@@ -45,7 +45,6 @@ mod settings;
 mod ssh_key;
 mod ssh_key_file;
 mod ssh_key_generate;
-mod ssh_key_home;
 mod ssh_key_import;
 mod systemd;
 mod target;

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::ssh_key_file::{any_rules, is_key_text, path_of};
-use super::ssh_key_home::{FILE_NAMES, open_key_files};
+use crate::host::home::{FILE_NAMES, open_key_files};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRejection, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };

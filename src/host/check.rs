@@ -50,6 +50,8 @@ const EXPECTED: ExpectedCommand<'static> = ExpectedCommand {
     command: COMMAND,
     user: Some(USER),
 };
+/// The files of sshd that are checked, and the word for none.
+const IN_HOMES: [&str; 3] = [".ssh/authorized_keys", ".ssh/authorized_keys2", "none"];
 /// A cache older than this, in seconds, is not refreshed by a timer.
 const CACHE_SECONDS_MAX: u64 = 900;
 
@@ -94,7 +96,7 @@ pub fn check_host(wanted: &HostCheckArguments) -> Result<(), Failure> {
                 wanted.address,
                 &EXPECTED,
             )?;
-            check_leftovers(&mut findings)?;
+            check_leftovers(&mut findings, configuration.as_ref())?;
         }
     }
     findings.finish()
@@ -277,14 +279,24 @@ fn check_login(
     Ok(())
 }
 
-/// Keys in home directories open logins independently of Keycroft.
-fn check_leftovers(findings: &mut Findings) -> Result<(), Failure> {
-    let users = machine::users();
-    let people = users
-        .iter()
-        .filter(|user| user.id == 0 || user.id >= machine::uid_min());
+/// Keys in home directories open logins independently of Keycroft: those of people, and of accounts such as `git`.
+fn check_leftovers(
+    findings: &mut Findings,
+    configuration: Option<&Configuration>,
+) -> Result<(), Failure> {
+    let files = configuration.map_or("none", |one| one.value("authorizedkeysfile"));
+    let others: Vec<&str> = files
+        .split_whitespace()
+        .filter(|file| !IN_HOMES.contains(file))
+        .collect();
+    if !others.is_empty() {
+        findings.warn(&format!(
+            "sshd also reads keys from {}, which is not checked",
+            others.join(" ")
+        ))?;
+    }
     let mut found = 0;
-    for user in people {
+    for user in &machine::users() {
         found += check_own_keys(findings, user)?;
     }
     if found == 0 {

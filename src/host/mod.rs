@@ -5,6 +5,7 @@ pub mod cache;
 pub mod check;
 pub mod enroll;
 pub mod folder;
+pub mod home;
 pub mod logins;
 pub mod machine;
 pub mod rotate;

@@ -1,9 +1,11 @@
 //! Checks of the sshd on this machine, for enrolled hosts and for workstations.
 
 use std::fs;
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
+use super::super::home::open_key_files;
 use super::super::machine::{self, MachineUser, unsafe_part};
 use super::running::{
     CommandLine, Configuration, Sshd, SshdConnection, TimeZone, command_lines, listeners,
@@ -13,6 +15,9 @@ use crate::terminal::findings::Findings;
 
 /// Logins for which the configuration is requested one by one.
 const LOGINS_MAX: usize = 32;
+
+/// Bytes of a file that are searched for keys.
+const KEYS_BYTES_MAX: u64 = 1 << 20;
 
 /// The command that sshd should run, and its user.
 pub struct ExpectedCommand<'a> {
@@ -219,21 +224,30 @@ pub fn check_account(
     Ok(Some(user))
 }
 
-/// Warns of keys in a home: they open the login even when they are deleted in Keycroft. Returns how many files have some.
+/// Warns of keys in a home: they open the login even when they are deleted in Keycroft. Returns how many files have some,
+/// or can't be read.
 pub fn check_own_keys(findings: &mut Findings, user: &MachineUser) -> Result<usize, Failure> {
     let mut found = 0;
-    for name in ["authorized_keys", "authorized_keys2"] {
-        let path = user.home.join(".ssh").join(name);
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let keys = text
+    for (path, file) in open_key_files(&user.home) {
+        let path = path.display();
+        let mut bytes = Vec::new();
+        let read = file.and_then(|file| {
+            let read = file.take(KEYS_BYTES_MAX).read_to_end(&mut bytes);
+            read.map_err(|error| error.to_string())
+        });
+        if let Err(problem) = read {
+            found += 1;
+            findings.warn(&format!("{path} is not checked: {problem}"))?;
+            continue;
+        }
+        let keys = String::from_utf8_lossy(&bytes)
             .lines()
             .filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
             .count();
         if keys > 0 {
             found += 1;
             findings.warn(&format!(
-                "{} holds {keys} keys, which sshd accepts for {} without Keycroft",
-                path.display(),
+                "{path} holds {keys} keys, which sshd accepts for {} without Keycroft",
                 user.name
             ))?;
         }

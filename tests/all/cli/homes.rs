@@ -63,12 +63,12 @@ fn import_of_homes_does_not_follow_links_of_users() {
     let (file, ssh) = ("homes/bob/.ssh/authorized_keys", "homes/bob/.ssh");
     fs::rename(lab.path(file), lab.path("elsewhere")).unwrap();
     symlink(lab.path("elsewhere"), lab.path(file)).unwrap();
-    expect_rejection(&lab, "links are not followed");
+    expect_rejection(&lab, "is a link, which is not followed");
     fs::remove_file(lab.path(file)).unwrap();
     fs::rename(lab.path("elsewhere"), lab.path(file)).unwrap();
     fs::rename(lab.path(ssh), lab.path("ssh")).unwrap();
     symlink(lab.path("ssh"), lab.path(ssh)).unwrap();
-    expect_rejection(&lab, "links are not followed");
+    expect_rejection(&lab, "is a link, which is not followed");
 }
 
 #[test]

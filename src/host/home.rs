@@ -76,11 +76,11 @@ fn open(
         Ok(descriptor) => descriptor,
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP) => {
-            return Err("links are not followed; import the file itself with --user".to_owned());
+            return Err("it is a link, which is not followed".to_owned());
         }
         Err(Errno::NOTDIR) => {
             return Err(format!(
-                "{} is not a folder, and links are not followed; import the file itself with --user",
+                "{} is a link, which is not followed, or not a folder",
                 path.display()
             ));
         }
