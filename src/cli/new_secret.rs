@@ -63,21 +63,27 @@ pub fn post_for_secret<T: DeserializeOwned + Serialize>(
     Ok(Some(parsed))
 }
 
-/// Rejects a `--field` that would leave out the new secret, which is never shown again.
+/// Rejects a `--field` that would leave out the new secret, or that has nothing to print.
 fn check_field(format: &OutputArguments, out: &Out) -> Result<(), Failure> {
-    let Some(field) = &format.field else {
+    if out.out.is_none() {
+        return require_field(format, "secret", ", or --out FILE for the secret");
+    }
+    if format.field.as_deref() != Some("secret") {
+        return Ok(());
+    }
+    let message = "--out takes the secret: --field secret has nothing to print";
+    Err(Failure::new(USAGE, message).hint("another field, or no --out"))
+}
+
+/// Rejects a `--field` other than `name`, which is the part of the answer that is never shown again.
+pub fn require_field(
+    format: &OutputArguments,
+    name: &str,
+    alternative: &str,
+) -> Result<(), Failure> {
+    let Some(field) = format.field.as_ref().filter(|field| *field != name) else {
         return Ok(());
     };
-    let (message, hint) = match (out.out.is_some(), field == "secret") {
-        (false, true) | (true, false) => return Ok(()),
-        (false, false) => (
-            format!("--field {field} leaves out the secret, which is shown only once"),
-            "--field secret, or --out FILE for the secret",
-        ),
-        (true, true) => (
-            "--out takes the secret: --field secret has nothing to print".to_owned(),
-            "another field, or no --out",
-        ),
-    };
-    Err(Failure::new(USAGE, message).hint(hint))
+    let message = format!("--field {field} leaves out the {name}, which is shown only once");
+    Err(Failure::new(USAGE, message).hint(format!("--field {name}{alternative}")))
 }

@@ -2,12 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::Client;
+use super::client::{ApiAnswer, Client};
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::listing::print_list;
 use super::local::MissingDatabase;
-use super::new_secret::post_for_secret;
+use super::new_secret::{post_for_secret, require_field};
 use super::target::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
@@ -325,6 +325,9 @@ const HEADINGS: [&str; 7] = [
 ];
 
 fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
+    if wanted.password.is_none() {
+        require_field(client.format(), "invitation", "")?;
+    }
     let answer = client.post("/api/v1/users", wanted)?;
     let added: UserOut = answer.parse()?;
     write_stderr(&format!(
@@ -333,15 +336,12 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
         added.username,
         client.place()
     ));
-    if client.format().is_json() {
-        return client.format().print_json(&answer.text);
-    }
     match added.invitation {
+        None if client.format().is_json() => client.format().print_json(&answer.text),
         None => Ok(()),
-        Some(invitation) => {
-            write_stderr("one-time invitation link, valid for 7 days:");
-            warn_of_loopback(client, &invitation);
-            output::line(&invitation)
+        Some(link) => {
+            let words = "one-time invitation link, valid for 7 days:";
+            print_link(client, &answer, &added.username, words, &link)
         }
     }
 }
@@ -386,30 +386,41 @@ fn warn_of_loopback(client: &Client, link: &str) {
     }
 }
 
-fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
-    let answer = client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?;
+/// Prints a one-time link, or the answer with it.
+fn print_link(
+    client: &Client,
+    answer: &ApiAnswer,
+    name: &str,
+    words: &str,
+    link: &str,
+) -> Result<(), Failure> {
+    let place = Out::default().open()?;
+    let lost = format!("keycroft user reset-password {name}");
     if client.format().is_json() {
-        return client.format().print_json(&answer.text);
+        let print = |text: &str| place.put(text, &lost);
+        return client.format().print_json_by(&answer.text, print);
     }
+    write_stderr(words);
+    warn_of_loopback(client, link);
+    place.put(link, &lost)
+}
+
+fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
+    require_field(client.format(), "link", "")?;
+    let answer = client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?;
     let fresh: LinkOut = answer.parse()?;
-    write_stderr(&format!(
-        "one-time link for a new password of {name}, valid for a day:"
-    ));
-    warn_of_loopback(client, &fresh.link);
-    output::line(&fresh.link)
+    let words = format!("one-time link for a new password of {name}, valid for a day:");
+    print_link(client, &answer, name, &words, &fresh.link)
 }
 
 fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
+    require_field(client.format(), "link", "")?;
     let answer = client.delete(&format!("{}/second-factor", path(name)?))?;
-    if client.format().is_json() {
-        return client.format().print_json(&answer.text);
-    }
     let fresh: LinkOut = answer.parse()?;
-    write_stderr(&format!(
+    let words = format!(
         "removed the second factors of {name}; they choose a new password within a day at this link, which works once:"
-    ));
-    warn_of_loopback(client, &fresh.link);
-    output::line(&fresh.link)
+    );
+    print_link(client, &answer, name, &words, &fresh.link)
 }
 
 /// The credentials of a user in one line.

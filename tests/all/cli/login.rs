@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use super::support::{Lab, Run, by_shell, plain};
+use super::support::{Lab, PASSWORD, Run, by_shell, plain};
 
 const FOLDER: &str = "home/.config/keycroft";
 
@@ -519,6 +519,45 @@ fn field_without_the_new_secret_is_rejected_before_the_act() {
     let ntfy =
         "notice-channel create phone --kind ntfy --url https://ntfy.lab.example/x --field name";
     assert_eq!(lab.expect_success(ntfy), "phone\n");
+}
+
+#[test]
+fn field_without_the_new_link_is_rejected_before_the_act() {
+    let lab = Lab::signed_in();
+    let before = lab.expect_success("event list --field number");
+    for (line, link) in [
+        ("user create carol", "invitation"),
+        ("user reset-password bob", "link"),
+        ("user reset-second-factor bob", "link"),
+    ] {
+        let lost = lab.bad(&format!("{line} --field username"), 2);
+        let words = format!("--field username leaves out the {link}");
+        assert!(lost.contains(&words), "{lost}");
+    }
+    assert_eq!(lab.expect_success("event list --field number"), before);
+    let link = lab.expect_success("user create carol --field invitation");
+    assert!(link.contains("/invitation?code="), "{link}");
+    // With a password, no link can be lost.
+    let done = lab
+        .command()
+        .args(["user", "create", "dave", "--password-stdin"])
+        .args(["--field", "username"])
+        .fed(PASSWORD);
+    assert_eq!((done.code, done.out.as_str()), (0, "dave\n"), "{done:?}");
+}
+
+#[test]
+fn link_that_cannot_be_written_has_a_remedy() {
+    let lab = Lab::signed_in();
+    for line in ["user create carol", "user reset-password bob --json"] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = lab.command();
+        command.args(line.split(' ')).stdout(full.unwrap());
+        let done = command.done();
+        let name = line.split(' ').nth(2).unwrap();
+        let remedy = format!("keycroft user reset-password {name}\n");
+        assert!(done.code == 1 && done.err.ends_with(&remedy), "{done:?}");
+    }
 }
 
 #[test]
