@@ -13,7 +13,7 @@ use crate::app::{AuditLog, OpenError, Verdict};
 use crate::model::audit_chain::ChainHead;
 use crate::model::time::parse_duration;
 use crate::terminal::exit::{FAILED, Failure, INVALID, USAGE};
-use crate::terminal::output::{self, OutputArguments, Progress};
+use crate::terminal::output::{self, OutputArguments, Progress, write_stderr};
 use crate::wire::AuditArchiveIn;
 
 /// Events read from the database at once.
@@ -174,9 +174,9 @@ fn verify_all(
     if first != Some(0) {
         let begin = first.or(archived.map(|place| place.number)).unwrap_or(0);
         if begin > 0 {
-            eprintln!(
+            write_stderr(&format!(
                 "keycroft: events 1 to {begin} are archived and were not verified: pass their files with --archive"
-            );
+            ));
         }
     }
     if format.is_json() {
@@ -224,7 +224,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
                 record(&client, &archived, "")?;
             }
             let Some(head) = log.archivable_events(client.now().before(age))? else {
-                output::write_stderr(&format!(
+                write_stderr(&format!(
                     "no event is older than {}: nothing to archive",
                     arguments.older_than
                 ));
@@ -235,7 +235,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
         }
     };
     let first = prune(&client, &log, path, &head)?;
-    output::write_stderr(&format!(
+    write_stderr(&format!(
         "archived events {first} to {} into {}",
         head.number,
         path.display()

@@ -16,7 +16,7 @@ use crate::app::{AppState, Existing, OpenError, Restored, ValidCredential};
 use crate::clock::Clock;
 use crate::model::time::Time;
 use crate::terminal::exit::{FAILED, Failure, USAGE};
-use crate::terminal::output::{self, Cell, OutputArguments, Progress};
+use crate::terminal::output::{self, Cell, OutputArguments, Progress, write_stderr};
 
 #[derive(Args)]
 pub struct BackupArguments {
@@ -74,7 +74,10 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
         Some(_) => format!(" to {}", destination.display()),
         None => String::new(),
     };
-    eprintln!("backed up {}{to}: {bytes} bytes, verified", path.display());
+    write_stderr(&format!(
+        "backed up {}{to}: {bytes} bytes, verified",
+        path.display()
+    ));
     let name = destination.file_name().unwrap_or(destination.as_os_str());
     let recorded = if copied.is_present_version {
         record_backup(&path, &name.to_string_lossy(), bytes)
@@ -83,7 +86,9 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
         Err("the database has an older schema".to_owned())
     };
     if let Err(why) = recorded {
-        eprintln!("keycroft: the backup is valid, but recording it in the database failed: {why}");
+        write_stderr(&format!(
+            "keycroft: the backup is valid, but recording it in the database failed: {why}"
+        ));
     }
     if let (Some(folder), Some(keep)) = (&arguments.into, arguments.keep) {
         delete_older(folder, keep)?;
@@ -163,7 +168,7 @@ fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
     let older = names.len().saturating_sub(keep.get());
     for name in &names[..older] {
         fs::remove_file(folder.join(name)).map_err(failed)?;
-        eprintln!("deleted {}", folder.join(name).display());
+        write_stderr(&format!("deleted {}", folder.join(name).display()));
     }
     Ok(())
 }
@@ -213,9 +218,9 @@ fn report_restore(path: &str, restored: &Restored) {
     let as_of = restored
         .made_at
         .map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
-    eprintln!("restored {path} as of {as_of}");
+    write_stderr(&format!("restored {path} as of {as_of}"));
     if let Some(moved) = &restored.moved_to {
-        eprintln!("the previous database is now {}", moved.display());
+        write_stderr(&format!("the previous database is now {}", moved.display()));
     }
     let Restored {
         tokens,
@@ -223,11 +228,13 @@ fn report_restore(path: &str, restored: &Restored) {
         codes,
         ..
     } = restored;
-    eprintln!("revoked {tokens} tokens, {sessions} sessions and {codes} codes");
-    eprintln!(
+    write_stderr(&format!(
+        "revoked {tokens} tokens, {sessions} sessions and {codes} codes"
+    ));
+    write_stderr(&format!(
         "Changes since then are undone: deleted, disabled and rotated credentials of that time are valid again.\n\
          Review users, SSH keys and the API keys and hosts below; disable or delete those that must not be valid."
-    );
+    ));
 }
 
 const HEADINGS: [&str; 9] = [

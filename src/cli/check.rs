@@ -6,7 +6,7 @@ use super::operator::Database;
 use crate::app::{AppState, Condition, Finding};
 use crate::clock::Clock;
 use crate::terminal::exit::{FAILED, Failure};
-use crate::terminal::output::{self, Cell, OutputArguments, Progress};
+use crate::terminal::output::{self, Cell, OutputArguments, Progress, write_stderr};
 
 #[derive(Args)]
 pub struct CheckArguments {
@@ -68,15 +68,21 @@ pub fn migrate(arguments: &MigrateArguments) -> Result<(), Failure> {
     let (from, to) = Progress::during("migrating a copy", || AppState::rehearse_migration(&path))
         .map_err(|error| Failure::new(FAILED, error.to_string()))?;
     if from == to {
-        eprintln!("{} has schema {to}: nothing to do", path.display());
+        write_stderr(&format!(
+            "{} has schema {to}: nothing to do",
+            path.display()
+        ));
     } else if arguments.dry_run {
-        eprintln!(
+        write_stderr(&format!(
             "a copy of {} can be migrated from schema {from} to {to}",
             path.display()
-        );
+        ));
     } else {
         arguments.database.open()?.close();
-        eprintln!("migrated {} from schema {from} to {to}", path.display());
+        write_stderr(&format!(
+            "migrated {} from schema {from} to {to}",
+            path.display()
+        ));
     }
     Ok(())
 }

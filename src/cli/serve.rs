@@ -18,6 +18,7 @@ use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
 use crate::terminal::environment::{list_variable, path_variable, variable};
 use crate::terminal::exit::{FAILED, Failure, USAGE};
+use crate::terminal::output::write_stderr;
 use crate::transport::{
     ControlSocket, Stop, TlsFiles, TransportSettings as Wire, control_socket_path,
 };
@@ -226,12 +227,12 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     app_state.note_public_url(&settings.public_url);
     if let Some(code) = app_state.app()?.setup_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
-        eprintln!(
+        write_stderr(&format!(
             "no admin yet: create one within an hour at {}{}?code={}",
             settings.public_url,
             Purpose::SetUp.path().unwrap_or("/"),
             *code.reveal()
-        );
+        ));
     }
     let addresses: Vec<SocketAddr> = listeners
         .iter()
@@ -272,7 +273,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     }
     let ready = || {
         for address in addresses {
-            eprintln!("listening on {scheme}://{address}");
+            write_stderr(&format!("listening on {scheme}://{address}"));
         }
         systemd::notify_ready();
         if let Err(error) = systemd::watch(address) {

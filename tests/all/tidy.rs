@@ -128,10 +128,10 @@ const RULES: &[Rule] = &[
     only("unimplemented", &[]),
     only("dbg", &[]),
     only("unsafe", &[]),
-    only("println", &["terminal/", "cli/"]),
-    only("print!", &["terminal/", "cli/"]),
-    only("eprintln", &["cli/"]),
-    only("eprint!", &["terminal/", "cli/"]),
+    only("println", &[]),
+    only("print!", &[]),
+    only("eprintln", &[]),
+    only("eprint!", &[]),
     only("unwrap()", &[]),
 ];
 

@@ -135,3 +135,40 @@ fn health_fails_on_an_unhealthy_or_silent_server() {
         server.join().unwrap();
     }
 }
+
+/// Standard error that is full, as in a log on a full disk.
+fn full() -> fs::File {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    full.unwrap()
+}
+
+#[test]
+fn backup_works_when_standard_error_is_full() {
+    let lab = Lab::new();
+    let folder = lab.path("backups");
+    fs::create_dir(&folder).unwrap();
+    let old = folder.join("keycroft-2020-01-01T000000Z.db");
+    fs::write(&old, "x").unwrap();
+    let mut backup = lab.command();
+    backup.args("backup --db keycroft.db --into backups --keep 1".split(' '));
+    let done = backup.stderr(full()).done();
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(!old.exists());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[test]
+fn server_starts_when_standard_error_is_full() {
+    let mut lab = Lab::new();
+    lab.stop_server();
+    let address = lab.url.trim_start_matches("http://").to_owned();
+    let mut serve = lab.command();
+    serve.args(["serve", "--db=keycroft.db", "--listen", &address]);
+    let mut server = serve.stderr(full()).spawn().unwrap();
+    crate::process::until("the server answers", || {
+        assert_eq!(server.try_wait().unwrap(), None);
+        lab.run(&format!("health {}", lab.url)).code == 0
+    });
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
