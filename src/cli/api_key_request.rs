@@ -153,7 +153,8 @@ pub fn delete_credentials(
             effect: last_used(client, path, &id),
             path: format!("{path}/{id}{query}"),
             done: format!("deleted {noun} {name} ({id}); it is rejected from now on"),
+            was_found: client.get(&format!("{path}/{id}")).is_ok(),
         });
     }
-    delete_all(client, noun, &deletions, &Consent::Yes, yes)
+    delete_all(client, noun, deletions, &Consent::Yes, yes)
 }

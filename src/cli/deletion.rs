@@ -1,7 +1,9 @@
 //! Deleting several objects: all are found, and the effects shown, before the one question.
 
+use std::collections::BTreeSet;
+
 use super::client::Client;
-use crate::terminal::exit::Failure;
+use crate::terminal::exit::{Failure, NOT_FOUND, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE};
 use crate::terminal::output::write_stderr;
 use crate::terminal::prompt::{confirm, confirm_by_name};
 
@@ -15,6 +17,8 @@ pub struct Deletion {
     pub path: String,
     /// The message when it is deleted.
     pub done: String,
+    /// False if the credential may not read it: then only the deletion shows whether it exists.
+    pub was_found: bool,
 }
 
 /// The answer that a person has to type.
@@ -25,15 +29,29 @@ pub enum Consent {
     Name(String),
 }
 
+/// Returns `None` for an object that the credential may not read, or that cannot be read for another reason.
+pub fn find_before<T>(found: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match found {
+        Err(failure) if failure.code == NOT_FOUND => Err(failure),
+        found => Ok(found.ok()),
+    }
+}
+
 /// Shows effects, asks once, and deletes all.
 pub fn delete_all(
     client: &Client,
     noun: &str,
-    deletions: &[Deletion],
+    mut deletions: Vec<Deletion>,
     consent: &Consent,
     yes: bool,
 ) -> Result<(), Failure> {
-    let question = match deletions {
+    let mut paths = BTreeSet::new();
+    deletions.retain(|one| paths.insert(one.path.clone()));
+    // The credential of this command is needed for the others.
+    let own = client.connection.credential.as_ref();
+    let own = own.map(|credential| credential.id.as_str());
+    deletions.sort_by_key(|one| own.is_some() && id_in_path(&one.path) == own);
+    let question = match deletions.as_slice() {
         [] => return Ok(()),
         [one] => format!("Delete {noun} {}: {}?", one.label, one.effect),
         several => {
@@ -50,9 +68,41 @@ pub fn delete_all(
         (Consent::Name(name), 1) => confirm_by_name(&question, name, yes)?,
         (Consent::Name(_), count) => confirm_by_name(&question, &count.to_string(), yes)?,
     }
-    for one in deletions {
-        client.delete(&one.path)?;
-        write_stderr(&one.done);
+    delete_each(client, &deletions)
+}
+
+/// The id or name at the end of a path.
+fn id_in_path(path: &str) -> Option<&str> {
+    path.split('?').next()?.rsplit('/').next()
+}
+
+/// Deletes all that can be deleted. The result is the first failure.
+fn delete_each(client: &Client, deletions: &[Deletion]) -> Result<(), Failure> {
+    let mut code = None;
+    for (place, one) in deletions.iter().enumerate() {
+        let mut failure = match client.delete(&one.path) {
+            Ok(_) => {
+                write_stderr(&one.done);
+                continue;
+            }
+            // It was deleted with another, or by another command.
+            Err(failure) if failure.code == NOT_FOUND && one.was_found => {
+                write_stderr(&format!("{} no longer exists", one.label));
+                continue;
+            }
+            Err(failure) if deletions.len() == 1 => return Err(failure),
+            Err(failure) => failure,
+        };
+        let is_last = matches!(failure.code, UNREACHABLE | SIGN_IN_NEEDED | TOO_MANY);
+        failure.message = format!("{}: {}", one.label, failure.message);
+        failure.print();
+        code = code.or(Some(failure.code));
+        if is_last {
+            let left = deletions[place..].iter();
+            let left: Vec<&str> = left.map(|one| one.label.as_str()).collect();
+            write_stderr(&format!("not confirmed as deleted: {}", left.join(", ")));
+            break;
+        }
     }
-    Ok(())
+    code.map_or(Ok(()), |code| Err(Failure::quiet(code)))
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::completion::CompletedNames;
-use super::deletion::{Consent, Deletion, delete_all};
+use super::deletion::{Consent, Deletion, delete_all, find_before};
 use super::listing::print_list;
 use super::target::TargetArguments;
 use crate::model::text::percent_encode;
@@ -94,15 +94,20 @@ pub fn run_group(arguments: GroupArguments) -> Result<(), Failure> {
             output::record(client.format(), &rows)
         }
         GroupCommand::Delete { names, yes } => {
-            let deletion = |name: &String| Deletion {
-                label: name.clone(),
-                effect: find_group(&client, name)
-                    .map_or_else(|_| "unknown members".to_owned(), |group| members(&group)),
-                path: format!("{PATH}/{}", percent_encode(name)),
-                done: format!("deleted group {name}"),
-            };
-            let deletions: Vec<Deletion> = names.iter().map(deletion).collect();
-            delete_all(&client, "group", &deletions, &Consent::Yes, yes)
+            let mut deletions = Vec::new();
+            for name in &names {
+                let group = find_before(find_group(&client, name))?;
+                deletions.push(Deletion {
+                    label: name.clone(),
+                    effect: group
+                        .as_ref()
+                        .map_or_else(|| "unknown members".to_owned(), members),
+                    path: format!("{PATH}/{}", percent_encode(name)),
+                    done: format!("deleted group {name}"),
+                    was_found: group.is_some(),
+                });
+            }
+            delete_all(&client, "group", deletions, &Consent::Yes, yes)
         }
         GroupCommand::AddMember { name, usernames } => {
             for username in usernames {
@@ -316,21 +321,23 @@ pub fn run_service(arguments: ServiceArguments) -> Result<(), Failure> {
             show_service(&client, &format!("{PATH}/{}", percent_encode(&name)))
         }
         ServiceCommand::Delete { names, yes } => {
-            let deletion = |name: &String| {
+            let mut deletions = Vec::new();
+            for name in &names {
                 let path = format!("{PATH}/{}", percent_encode(name));
                 let service = client.get(&path).and_then(|answer| answer.parse());
-                Deletion {
+                let service: Option<ServiceOut> = find_before(service)?;
+                deletions.push(Deletion {
                     label: name.clone(),
-                    effect: service.map_or_else(
-                        |_| "with its API keys and permissions".to_owned(),
-                        |service| service_use(&service, client.now()),
+                    effect: service.as_ref().map_or_else(
+                        || "with its API keys and permissions".to_owned(),
+                        |service| service_use(service, client.now()),
                     ),
                     path,
                     done: format!("deleted service {name}"),
-                }
-            };
-            let deletions: Vec<Deletion> = names.iter().map(deletion).collect();
-            delete_all(&client, "service", &deletions, &Consent::Yes, yes)
+                    was_found: service.is_some(),
+                });
+            }
+            delete_all(&client, "service", deletions, &Consent::Yes, yes)
         }
     }
 }

@@ -160,9 +160,10 @@ pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failu
                     effect: format!("{} waiting notices will not be sent", channel.waiting),
                     path: channel_path(&channel),
                     done: format!("deleted the channel {}", channel.name),
+                    was_found: true,
                 });
             }
-            delete_all(&client, "channel", &deletions, &Consent::Yes, yes)
+            delete_all(&client, "channel", deletions, &Consent::Yes, yes)
         }
     }
 }

@@ -424,9 +424,10 @@ fn delete_ssh_keys(
             effect: last_used(client, scope, &id),
             path: format!("{path}/{id}"),
             done: format!("deleted SSH key {key} ({id}); hosts reject it from the next login on"),
+            was_found: find_ssh_key(client, scope, &id).is_ok(),
         });
     }
-    delete_all(client, WHAT, &deletions, &Consent::Yes, yes)
+    delete_all(client, WHAT, deletions, &Consent::Yes, yes)
 }
 
 /// The last use of an SSH key in words.

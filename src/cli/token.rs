@@ -276,9 +276,10 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
                     ),
                     path: format!("{path}/{id}"),
                     done: format!("signed out {id}; it is rejected from now on"),
+                    was_found: found.is_some(),
                 });
             }
-            delete_all(&client, "session", &deletions, &Consent::Yes, yes)
+            delete_all(&client, "session", deletions, &Consent::Yes, yes)
         }
         SessionCommand::Show { session, owner } => {
             let path = owner.path("sessions");

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::client::{ApiAnswer, Client};
 use super::completion::CompletedNames;
-use super::deletion::{Consent, Deletion, delete_all};
+use super::deletion::{Consent, Deletion, delete_all, find_before};
 use super::listing::print_list;
 use super::local::MissingDatabase;
 use super::new_secret::{post_for_secret, require_field};
@@ -269,26 +269,22 @@ fn delete_user(client: &Client, names: &[String], yes: bool) -> Result<(), Failu
     let mut deletions = Vec::new();
     for name in names {
         let path = path(name)?;
-        let effect = if yes {
-            String::new()
-        } else {
-            client
-                .get(&format!("{path}/offboard"))
-                .and_then(|answer| answer.parse())
-                .map_or_else(
-                    |_| "with all credentials".to_owned(),
-                    |preview| credentials_text(&preview),
-                )
-        };
+        let preview = client
+            .get(&format!("{path}/offboard"))
+            .and_then(|answer| answer.parse());
+        let preview = find_before(preview)?;
         deletions.push(Deletion {
             label: format!("{name} {}", client.place()),
-            effect,
+            effect: preview
+                .as_ref()
+                .map_or_else(|| "with all credentials".to_owned(), credentials_text),
             path,
             done: format!("deleted {name} {}", client.place()),
+            was_found: preview.is_some(),
         });
     }
     let name = names.first().cloned().unwrap_or_default();
-    delete_all(client, "user", &deletions, &Consent::Name(name), yes)
+    delete_all(client, "user", deletions, &Consent::Name(name), yes)
 }
 
 fn username(name: &str) -> Result<Username, Failure> {

@@ -292,8 +292,9 @@ pub fn delete_host(client: &Client, given: &[String], yes: bool) -> Result<(), F
                 "deleted host {} ({id}); its credential is rejected from now on",
                 host.name
             ),
+            was_found: true,
         });
         name = host.name;
     }
-    delete_all(client, "host", &deletions, &Consent::Name(name), yes)
+    delete_all(client, "host", deletions, &Consent::Name(name), yes)
 }

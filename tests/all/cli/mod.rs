@@ -2,6 +2,7 @@
 
 mod account_notices;
 mod commands;
+mod deletion;
 mod device_login;
 mod exit_codes;
 mod form;
