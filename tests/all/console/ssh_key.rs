@@ -67,7 +67,7 @@ fn options_are_set_shown_and_edited() {
     let form = bob.open(&edit).form(&edit).set("name", "early");
     bob.submit(&form).expect(303);
     let page = bob.submit(&stale).expect(409);
-    assert!(page.has("Somebody changed this meanwhile"));
+    assert!(page.has("Somebody changed this SSH key meanwhile"));
     assert!(bob.open(&path).has("early"));
     // An invalid option comes back with its error.
     let form = bob.open(&edit).form(&edit).set("options.command", "a\\");
