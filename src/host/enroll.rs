@@ -11,7 +11,9 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
-use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
+use super::machine::{
+    self, MachineUser, require_plain_path, run_program, unsafe_part, write_root_file,
+};
 use super::server::{HostServer, RequestError, parse_answer};
 use super::sshd::inspect::{self, ExpectedCommand};
 use super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
@@ -75,6 +77,7 @@ pub struct EnrollArguments {
 
 /// `keycroft host enroll`.
 pub fn enroll_host(wanted: &EnrollArguments, remote: &Remote) -> Result<(), Failure> {
+    require_plain_path(&wanted.place.folder)?;
     if own_user() != 0 {
         return Err(Failure::new(
             FORBIDDEN,
@@ -156,13 +159,7 @@ fn find_program(wanted: &EnrollArguments) -> Result<PathBuf, Failure> {
         )
         .hint("install -m 755 keycroft /usr/local/bin/keycroft, and run that one"));
     }
-    let text = path.to_string_lossy();
-    if !path.is_absolute() || text.contains(|c: char| c.is_whitespace() || c == '"' || c == '%') {
-        return Err(Failure::new(
-            USAGE,
-            "sshd needs an absolute path without spaces, quotes and %",
-        ));
-    }
+    require_plain_path(&path)?;
     Ok(path)
 }
 

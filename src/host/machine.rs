@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::model::secret::Id;
 use crate::model::text::sanitize;
-use crate::terminal::exit::{FAILED, Failure};
+use crate::terminal::exit::{FAILED, Failure, USAGE};
 
 /// Longest line in the log, in characters.
 const LOG_CHARACTERS_MAX: usize = 400;
@@ -181,9 +181,41 @@ pub fn write_root_file(path: &Path, text: &str) -> std::io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
+/// Requires a path that sshd's configuration and units of systemd can contain without quotes.
+pub fn require_plain_path(path: &Path) -> Result<(), Failure> {
+    let is_special = |c: char| c.is_whitespace() || "\"'\\%$".contains(c);
+    let text = path.to_str().filter(|text| !text.contains(is_special));
+    if path.is_absolute() && text.is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: sshd needs an absolute path without spaces, quotes, backslashes, % and $",
+        path.display()
+    );
+    Err(Failure::new(USAGE, message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn path_that_needs_quotes_is_rejected() {
+        let code = |path: &str| require_plain_path(Path::new(path)).err().map(|f| f.code);
+        assert_eq!(code("/srv/keycroft-host_2.x"), None);
+        for path in [
+            "srv/host",
+            "/srv/a b",
+            "/srv/a\nb",
+            "/srv/a\"b",
+            "/srv/a'b",
+            "/srv/%h",
+            "/srv/$a",
+            "/srv/a\\b",
+        ] {
+            assert_eq!(code(path), Some(USAGE), "{path}");
+        }
+    }
 
     #[test]
     fn users_are_read_from_the_passwd_file() {

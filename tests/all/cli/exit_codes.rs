@@ -21,6 +21,15 @@ fn every_documented_exit_code_is_returned() {
     ] {
         lab.bad(line, 2);
     }
+    // Before anything is done, and before the missing file of the code is noticed.
+    let folder = lab.bad(
+        "host enroll https://keys.invalid --code-file none --folder /a%b",
+        2,
+    );
+    assert!(
+        folder.contains("/a%b: sshd needs an absolute path"),
+        "{folder}"
+    );
     for line in [
         "api-key delete ci",
         "user delete bob",
