@@ -272,7 +272,7 @@ pub fn context(arguments: ContextArguments, format: &OutputArguments) -> Result<
                 .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name))
                 .map(|(name, context)| row(name, context))
                 .collect();
-            output::table(
+            output::list_table(
                 format,
                 &["", "name", "server", "username", "credential", "expires"],
                 &rows,

@@ -95,7 +95,7 @@ pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
                 ]
             };
             let rows: Vec<Vec<Cell>> = notices.iter().map(row).collect();
-            output::table(
+            output::list_table(
                 client.format(),
                 &["id", "at", "notice"],
                 &rows,

@@ -142,7 +142,7 @@ fn list_events(client: &Client, wanted: &EventQuery, limit: usize) -> Result<(),
             texts.join(",")
         ));
     }
-    output::last_table(client.format(), &HEADINGS, &rows, "no events")
+    output::list_table(client.format(), &HEADINGS, &rows, "no events")
 }
 
 fn show_event(client: &Client, number: i64) -> Result<(), Failure> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::client::cause::cause;
+use crate::client::connection::ServerAddress;
 use crate::client::http;
 use crate::terminal::environment::variable;
-use crate::terminal::exit::{Failure, UNREACHABLE};
+use crate::terminal::exit::{Failure, UNREACHABLE, USAGE};
 
 /// Time limit of the check.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
@@ -24,7 +25,9 @@ pub struct HealthArguments {
 /// The certificate of an `https` server is not validated: the request carries no secret, and the address inside a
 /// container rarely is the name in the certificate.
 pub fn run_health(arguments: &HealthArguments) -> Result<(), Failure> {
-    let url = format!("{}/healthz", arguments.url.trim_end_matches('/'));
+    let server =
+        ServerAddress::parse(&arguments.url).map_err(|message| Failure::new(USAGE, message))?;
+    let url = format!("{}/healthz", server.as_str());
     let tls = ureq::tls::TlsConfig::builder()
         .disable_verification(true)
         .build();

@@ -35,5 +35,5 @@ pub fn print_list_after<T: DeserializeOwned>(
     notes(&listed);
     let now = client.now();
     let rows: Vec<_> = listed.parse()?.iter().map(|item| row(item, now)).collect();
-    output::last_table(client.format(), headings, &rows, empty)
+    output::list_table(client.format(), headings, &rows, empty)
 }

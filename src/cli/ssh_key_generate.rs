@@ -37,12 +37,18 @@ pub fn generate(client: &Client, wanted: GenerateSshKey) -> Result<GeneratedKey,
         Some(file) => file,
         None => default_key_file(&wanted.kind)?,
     };
-    if std::fs::symlink_metadata(&file).is_ok() {
-        let failure = Failure::new(
-            INVALID,
-            format!("{} exists; it is not overwritten", file.display()),
-        );
-        return Err(failure.hint(format!("keycroft ssh-key add {}.pub", file.display())));
+    let mut public = file.clone().into_os_string();
+    public.push(".pub");
+    let public = PathBuf::from(public);
+    for existing in [&file, &public] {
+        if std::fs::symlink_metadata(existing).is_ok() {
+            let failure = Failure::new(
+                INVALID,
+                format!("{} exists; it is not overwritten", existing.display()),
+            );
+            let add = format!("keycroft ssh-key add {}", public.display());
+            return Err(failure.hint(format!("{add}, or another name with --file")));
+        }
     }
     // Without a server and a valid credential no key pair is created.
     client.get("/api/v1/me")?;
@@ -58,10 +64,8 @@ pub fn generate(client: &Client, wanted: GenerateSshKey) -> Result<GeneratedKey,
     if !status.success() {
         return Err(Failure::new(FAILED, "ssh-keygen failed; no key was added"));
     }
-    let mut public = file.into_os_string();
-    public.push(".pub");
     Ok(GeneratedKey {
-        file: public.into(),
+        file: public,
         name: wanted.name,
         expires: wanted.expires,
     })

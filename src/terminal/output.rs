@@ -65,7 +65,7 @@ pub struct OutputArguments {
     /// Print the answer of the API; the same as -o json
     #[arg(long, global = true, help_heading = "Output")]
     json: bool,
-    /// Print only ids in lists, and no notes on standard error
+    /// Print only ids or names in lists
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
     /// Print only this field of the answer, such as id; for a list, one line for each item
@@ -203,19 +203,23 @@ pub fn table(
     rows: &[Vec<Cell>],
     empty: &str,
 ) -> Result<(), Failure> {
-    table_lines(format, headings, rows, empty)
+    let id = headings.iter().position(|heading| *heading == "id");
+    table_lines(format, headings, rows, empty, id)
         .iter()
         .try_for_each(|text| line(text))
 }
 
-/// Writes the same as the last act of a command that succeeds: a long table replaces this process by the pager.
-pub fn last_table(
+/// Writes a list as the last act of a command that succeeds: a long one replaces this process by the pager. With
+/// `--quiet`, only ids are printed, or without ids the first column: a name or number that other commands accept.
+pub fn list_table(
     format: &OutputArguments,
     headings: &[&str],
     rows: &[Vec<Cell>],
     empty: &str,
 ) -> Result<(), Failure> {
-    let lines = table_lines(format, headings, rows, empty);
+    let id = headings.iter().position(|heading| *heading == "id");
+    let first = headings.iter().position(|heading| !heading.is_empty());
+    let lines = table_lines(format, headings, rows, empty, id.or(first));
     let height = Terminal::of_stdout().height;
     if format.of_table() != OutputFormat::Tsv && height.is_some_and(|height| lines.len() >= height)
     {
@@ -224,16 +228,17 @@ pub fn last_table(
     lines.iter().try_for_each(|text| line(text))
 }
 
+/// The lines of a table; with `--quiet` those of one column.
 fn table_lines(
     format: &OutputArguments,
     headings: &[&str],
     rows: &[Vec<Cell>],
     empty: &str,
+    quiet_column: Option<usize>,
 ) -> Vec<String> {
-    let id = headings.iter().position(|heading| *heading == "id");
-    if let (true, None, Some(id)) = (format.quiet, format.output, id) {
-        let ids = rows.iter().filter_map(|row| row.get(id));
-        return ids.map(|cell| field(&cell.complete)).collect();
+    if let (true, None, Some(column)) = (format.quiet, format.output, quiet_column) {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        return cells.map(|cell| field(&cell.complete)).collect();
     }
     let form = format.of_table();
     if form == OutputFormat::Tsv {

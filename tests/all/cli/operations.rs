@@ -110,6 +110,26 @@ fn health_is_0_for_a_healthy_server_and_7_otherwise() {
 }
 
 #[test]
+fn health_accepts_the_same_addresses_as_other_commands() {
+    let lab = Lab::new();
+    let health = |server: &str| {
+        lab.command()
+            .arg("health")
+            .with("KEYCROFT_SERVER", server)
+            .done()
+    };
+    let done = health("keys.invalid");
+    assert_eq!(done.code, 7, "{done:?}");
+    assert!(
+        done.err.contains("https://keys.invalid/healthz: "),
+        "{done:?}"
+    );
+    for wrong in ["ftp://keys.invalid", "https://keys.invalid/path"] {
+        assert_eq!(health(wrong).code, 2, "{wrong}");
+    }
+}
+
+#[test]
 fn health_fails_on_an_unhealthy_or_silent_server() {
     let lab = Lab::new();
     let serve = |answer: &'static str| {

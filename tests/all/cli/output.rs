@@ -194,6 +194,40 @@ fn key_that_expires_soon_is_named() {
 }
 
 #[test]
+fn quiet_lists_print_what_other_commands_accept() {
+    let lab = Lab::signed_in();
+    lab.expect_success("group create staff");
+    lab.expect_success("service create slurm");
+    lab.expect_success("notice-channel create phone --kind ntfy --url https://ntfy.lab.example/x");
+    for (noun, names) in [
+        ("user", "alice\nbob\n"),
+        ("group", "staff\n"),
+        ("service", "slurm\n"),
+        ("notice-channel", "phone\n"),
+        ("context", "lab\n"),
+    ] {
+        let listed = lab.expect_success(&format!("{noun} list -q"));
+        let mut lines: Vec<&str> = listed.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, names.lines().collect::<Vec<_>>());
+    }
+    let numbers = lab.expect_success("event list --all -q");
+    let number = numbers.lines().next().unwrap();
+    lab.expect_success(&format!("event show {number}"));
+    // Reports keep their columns.
+    let report = lab.expect_success("config show -q");
+    assert!(report.contains('\t'), "{report}");
+}
+
+#[test]
+fn generate_does_not_overwrite_a_public_key() {
+    let lab = Lab::signed_in();
+    std::fs::write(lab.path("g.pub"), "mine").unwrap();
+    let message = lab.bad("ssh-key generate --file g", 6);
+    assert!(message.contains("g.pub exists"), "{message}");
+}
+
+#[test]
 fn hostile_name_cannot_move_the_cursor() {
     let lab = Lab::signed_in();
     let done = lab
