@@ -5,8 +5,6 @@
 //!
 //! docs/performance.md has the cost of verification beyond it.
 
-#![allow(clippy::print_stderr)]
-
 use std::net::TcpListener;
 use std::process::ExitCode;
 

@@ -231,10 +231,10 @@ fn report_restore(path: &str, restored: &Restored) {
     write_stderr(&format!(
         "revoked {tokens} tokens, {sessions} sessions and {codes} codes"
     ));
-    write_stderr(&format!(
+    write_stderr(
         "Changes since then are undone: deleted, disabled and rotated credentials of that time are valid again.\n\
-         Review users, SSH keys and the API keys and hosts below; disable or delete those that must not be valid."
-    ));
+         Review users, SSH keys and the API keys and hosts below; disable or delete those that must not be valid.",
+    );
 }
 
 const HEADINGS: [&str; 9] = [
