@@ -35,7 +35,7 @@ const EXIT_CODES: &str = "\
 6    invalid, or in conflict with existing objects
 7    server unreachable
 8    too many requests
-10   verify and revoke: invalid secret
+10   verify: invalid
 130  interrupted";
 
 /// Prints a topic, if the arguments ask for one.

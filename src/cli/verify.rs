@@ -105,15 +105,11 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     // Also a secret that is rejected: it may be disabled, or limited to other addresses.
     client.revoke()?;
     if is_rejected {
-        return Err(Failure::new(
-            NOT_ACTIVE,
-            format!(
-                "{hint} was not valid at {server}; it is revoked there if that server created it"
-            ),
-        )
-        .hint("keycroft revoke --server URL, if another server created it"));
-    }
-    if is_session {
+        write_stderr(&format!(
+            "warning: {hint} was not valid at {server}; it is revoked there if that server created it"
+        ));
+        write_stderr("  if another server did: keycroft revoke --server URL");
+    } else if is_session {
         write_stderr(&format!("revoked {hint}, if {server} created it"));
     } else {
         write_stderr(&format!("revoked {hint}"));

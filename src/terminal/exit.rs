@@ -20,7 +20,7 @@ pub const INTERRUPTED: u8 = 130;
 /// The exit codes at the end of the long help.
 pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found something), 2 wrong usage, or a confirmation without a terminal, \
 3 not found, 4 login needed or expired, 5 rejected by permission or policy, 6 invalid or conflict, 7 server unreachable, \
-8 too many requests, 10 verify and revoke: invalid, 130 interrupted.";
+8 too many requests, 10 verify: invalid, 130 interrupted.";
 
 /// Writes `text` and a line end to standard error. A closed standard error is not a failure.
 pub fn write_stderr(text: &str) {

@@ -378,12 +378,12 @@ fn verify_and_revoke_take_the_secret_from_standard_input() {
         5
     );
     // `burn` is the hidden alias from the first edition.
-    for (command, code, words) in [
-        ("revoke", 0, "revoked kca_ID_…"),
-        ("burn", 10, "keycroft: kca_ID_… was not valid at "),
+    for (command, words) in [
+        ("revoke", "revoked kca_ID_…"),
+        ("burn", "warning: kca_ID_… was not valid at "),
     ] {
         let revoked = lab.command().args([command]).fed(secret);
-        assert_eq!(revoked.code, code, "{revoked:?}");
+        assert_eq!(revoked.code, 0, "{revoked:?}");
         assert!(plain(&revoked.err).starts_with(words), "{revoked:?}");
     }
     let verified = lab.command().args(["verify"]).fed(secret);
