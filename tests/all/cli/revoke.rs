@@ -44,7 +44,7 @@ fn secrets_of_hosts_and_tokens_are_revoked() {
     for secret in [enrolled.out, token] {
         let done = revoke(&lab, &secret);
         assert!(done.err.starts_with("revoked "), "{done:?}");
-        // As often as it is asked for (RFC 7009, 2.2).
+        // A revocation can be repeated (RFC 7009, 2.2).
         let again = revoke(&lab, &secret);
         assert!(
             again.code == 0 && again.err.starts_with("warning: "),
