@@ -267,7 +267,7 @@ impl App {
         let (owner, identity) = (scope.owner, caller.identity.clone());
         self.store().write(permit, move |write| {
             if kind == Kind::ApiKey {
-                require_present_secret(write, &identity, id)?;
+                require_present_secret(write, &identity, id, KeyAct::End)?;
             }
             let record = require_owned(write.record(id)?, owner, kind)?;
             let created = match with_created {
@@ -334,12 +334,23 @@ impl From<bool> for WithDerived {
     }
 }
 
+/// An act on an API key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyAct {
+    /// Changing, enabling or rotating it.
+    Change,
+    /// Disabling or deleting it.
+    End,
+}
+
 /// Rejects acts on an API key by its previous secret: a thief could prolong it, or lock out the holder of the new one.
-/// The same goes for credentials that derive from the key, since the previous secret may have created them.
+/// The previous secret may also have created credentials: those that derive from a rotated key never change it. They end
+/// it only after the grace period, like each other credential with the permission.
 pub(super) fn require_present_secret(
     write: &Write<'_>,
     identity: &Identity,
     id: Id,
+    act: KeyAct,
 ) -> Result<(), Error> {
     let (Identity::Credential(presented, slot), Power::Credential(now, _)) =
         (identity, &write.power)
@@ -347,9 +358,19 @@ pub(super) fn require_present_secret(
         return Ok(());
     };
     if presented.id != id {
-        if write.derives_from(presented.id, id)? {
+        let Some(key) = write.credential(id)? else {
+            return Ok(());
+        };
+        let previous_end = key
+            .previous
+            .map(|previous| previous.grace.earliest_end(write.now));
+        let is_protected = match act {
+            KeyAct::Change => key.rotations > 0,
+            KeyAct::End => previous_end.is_some_and(|end| end > write.now),
+        };
+        if is_protected && write.derives_from(presented.id, id)? {
             return Err(Error::NotAllowed(
-                "A credential can't change the API key that it derives from; use that key itself, or the console.".to_owned(),
+                "A credential that derives from an API key can't change that key after a rotation; use the key itself, or the console.".to_owned(),
             ));
         }
         return Ok(());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::App;
 use super::credential::{
-    CredentialScope, expiration_text, not_found, require_owned, require_present_secret, target,
-    user_of,
+    CredentialScope, KeyAct, expiration_text, not_found, require_owned, require_present_secret,
+    target, user_of,
 };
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Identity};
@@ -214,7 +214,8 @@ impl App {
         }
         let (owner, identity) = (scope.owner, caller.identity.clone());
         self.store().write(permit, move |write| {
-            require_present_secret(write, &identity, id)?;
+            let act = if only { KeyAct::End } else { KeyAct::Change };
+            require_present_secret(write, &identity, id, act)?;
             // Faults of the request itself are reported before a missing key.
             let bounds = Bounds::load(write, owner)?;
             if let Some(permissions) = &change.permissions {
@@ -336,7 +337,7 @@ impl App {
         let (owner, uses) = (scope.owner, Arc::clone(&self.store().uses));
         let identity = caller.identity.clone();
         let secret = self.store().write(permit, move |write| {
-            require_present_secret(write, &identity, id)?;
+            require_present_secret(write, &identity, id, KeyAct::Change)?;
             let bounds = Bounds::load(write, owner)?;
             let rule = write.policy()?.api_key;
             let wanted = match rotation.end {

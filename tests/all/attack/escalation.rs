@@ -494,7 +494,7 @@ fn previous_secret_cannot_renew_or_rotate_its_key() {
 
 /// A thief with the previous secret could otherwise act through a credential that it creates, also after its end.
 #[test]
-fn derived_credential_changes_no_key_that_it_derives_from() {
+fn derived_credential_does_not_change_a_rotated_key() {
     let site = Site::new();
     let old = site.api_key(&site.bob, &json!({"name": "k", "expires_in": "7d"}));
     let path = format!("/api/v1/api-keys/{}", id(&old));
@@ -514,28 +514,33 @@ fn derived_credential_changes_no_key_that_it_derives_from() {
     let key = created(&old, "api-keys", "k2");
     let key_of_token = created(&token, "api-keys", "k3");
     let token_of_key = created(&key, "tokens", "t2");
-    let rejected = |derived: &[&Value]| {
+    let change = [
+        ("POST", rotate.as_str(), json!({"grace": "0s"})),
+        ("PATCH", &path, json!({"expires_in": "never"})),
+        ("PATCH", &path, json!({"disabled": false})),
+        ("PATCH", &path, json!({"disabled": true, "name": "x"})),
+    ];
+    let end = [
+        ("PATCH", path.as_str(), json!({"disabled": true})),
+        ("DELETE", &path, Value::Null),
+    ];
+    let rejected = |derived: &[&Value], acts: &[(&str, &str, Value)]| {
         for one in derived {
-            for (method, path, body) in [
-                ("POST", &rotate, json!({"grace": "0s"})),
-                ("PATCH", &path, json!({"expires_in": "never"})),
-                ("PATCH", &path, json!({"disabled": true})),
-                ("DELETE", &path, Value::Null),
-            ] {
-                let (status, message) = ask(&site, &secret(one), method, path, &body);
+            for (method, path, body) in acts {
+                let (status, message) = ask(&site, &secret(one), method, path, body);
                 assert_eq!(status, 403, "{method} {path} {body}: {message}");
             }
         }
     };
     let before = site.snapshot();
-    rejected(&[&token, &key, &key_of_token, &token_of_key]);
+    let all = [&token, &key, &key_of_token, &token_of_key];
+    rejected(&all, &change);
+    rejected(&all, &end);
     assert_eq!(site.snapshot(), before);
-    // The keys outlive the previous secret.
+    // The keys outlive the previous secret. Then they may end the rotated key like each other key of bob.
     site.pass(3_601);
-    rejected(&[&key, &key_of_token]);
-    // A key changes what it created, and the console or the key itself the key.
-    let child = format!("/api/v1/api-keys/{}", id(&key));
-    may(&site, &secret(&new), "DELETE", &child, &Value::Null);
+    rejected(&[&key, &key_of_token], &change);
+    assert!(is_good(&site, &secret(&new)));
     let last = may(
         &site,
         &secret(&new),
@@ -543,7 +548,34 @@ fn derived_credential_changes_no_key_that_it_derives_from() {
         &rotate,
         &json!({"grace": "0s"}),
     );
-    may(&site, &secret(&last), "DELETE", &path, &Value::Null);
+    may(
+        &site,
+        &secret(&key),
+        "PATCH",
+        &path,
+        &json!({"disabled": true}),
+    );
+    assert!(!is_good(&site, &secret(&last)));
+    may(&site, &secret(&key_of_token), "DELETE", &path, &Value::Null);
+}
+
+/// A new key that the old one created may replace it.
+#[test]
+fn derived_credential_changes_and_ends_a_key_without_a_rotation() {
+    let site = Site::new();
+    let root = site.api_key(&site.bob, &json!({"name": "k", "expires_in": "7d"}));
+    let path = format!("/api/v1/api-keys/{}", id(&root));
+    let body = json!({"name": "k2"});
+    let key = may(&site, &secret(&root), "POST", "/api/v1/api-keys", &body);
+    may(
+        &site,
+        &secret(&key),
+        "PATCH",
+        &path,
+        &json!({"name": "old"}),
+    );
+    may(&site, &secret(&key), "DELETE", &path, &Value::Null);
+    assert!(is_good(&site, &secret(&key)));
 }
 
 /// Imported keys have the same limits, line by line.
