@@ -48,29 +48,37 @@ impl App {
         let user = caller.user()?.clone();
         let permit = caller.permit(BuiltinPermission::AccountWrite, Action::NoticePreferences)?;
         self.store().write(permit, move |write| {
-            write.change_notice_preferences(&user, &change)?;
-            let kinds: Vec<&str> = change.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
-            let details = AuditDetails::new(target(&user)).after("kinds", kinds.join(" "));
-            Ok(((), details))
+            let details = AuditDetails::new(target(&user));
+            Ok(((), change_kinds(write, &user, Some(change), details)?))
         })
     }
 
-    /// Records an e-mail address of the caller, to which a link is sent. The confirmed address stays until then.
+    /// Records an e-mail address of the caller, to which a link is sent. The confirmed address stays until then. `kinds`
+    /// are changed with it, or neither is.
     ///
     /// # Errors
     /// [`Error::TooMany`]; [`Error::Conflict`] without an e-mail channel.
-    pub fn request_email(&self, caller: &Caller, address: EmailAddress) -> Result<(), Error> {
+    pub fn request_email(
+        &self,
+        caller: &Caller,
+        address: EmailAddress,
+        kinds: Option<NoticePreferenceChange>,
+    ) -> Result<(), Error> {
         let user = caller.user()?.clone();
         let permit = caller.permit(BuiltinPermission::AccountWrite, Action::EmailRequest)?;
         self.store().write(permit, move |write| {
             write.request_email(user.id, &address)?;
             let details = AuditDetails::new(target(&user)).after("address", &address);
-            Ok(((), details))
+            Ok(((), change_kinds(write, &user, kinds, details)?))
         })
     }
 
     /// Removes the e-mail address of the caller. The address receives a notice.
-    pub fn remove_email(&self, caller: &Caller) -> Result<(), Error> {
+    pub fn remove_email(
+        &self,
+        caller: &Caller,
+        kinds: Option<NoticePreferenceChange>,
+    ) -> Result<(), Error> {
         let user = caller.user()?.clone();
         let permit = caller.permit(BuiltinPermission::AccountWrite, Action::EmailRemove)?;
         self.store().write(permit, move |write| {
@@ -80,7 +88,7 @@ impl App {
             }
             let shown = removed.map_or_else(String::new, |address| address.to_string());
             let details = AuditDetails::new(target(&user)).before("address", shown);
-            Ok(((), details))
+            Ok(((), change_kinds(write, &user, kinds, details)?))
         })
     }
 
@@ -126,6 +134,21 @@ impl App {
         };
         Ok(self.store().store_confirmation(new)?.then_some(secret))
     }
+}
+
+/// Changes the kinds that a user wants, if any, as a part of another act.
+fn change_kinds(
+    write: &Write<'_>,
+    user: &User,
+    change: Option<NoticePreferenceChange>,
+    details: AuditDetails,
+) -> Result<AuditDetails, Error> {
+    let Some(change) = change else {
+        return Ok(details);
+    };
+    write.change_notice_preferences(user, &change)?;
+    let kinds: Vec<&str> = change.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
+    Ok(details.after("kinds", kinds.join(" ")))
 }
 
 /// Sends a notice to an address that a user no longer has.

@@ -72,14 +72,12 @@ pub fn show_preferences(context: &RequestContext<'_>, caller: &Caller) -> ApiRes
 pub fn edit_preferences(context: &RequestContext<'_>, caller: &Caller) -> ApiResult {
     let wanted: NoticePreferencesPatch = body::json(context)?;
     let (email, kinds) = wanted.parse()?;
-    // The address first: it can be rejected for reasons outside of the request, and then nothing is changed.
-    match email {
-        None => {}
-        Some(Some(address)) => context.app().request_email(caller, address)?,
-        Some(None) => context.app().remove_email(caller)?,
-    }
-    if let Some(kinds) = kinds {
-        context.app().change_notice_preferences(caller, kinds)?;
+    let app = context.app();
+    match (email, kinds) {
+        (Some(Some(address)), kinds) => app.request_email(caller, address, kinds)?,
+        (Some(None), kinds) => app.remove_email(caller, kinds)?,
+        (None, Some(kinds)) => app.change_notice_preferences(caller, kinds)?,
+        (None, None) => {}
     }
     let preferences = context.app().notice_preferences(caller)?;
     ok(&NoticePreferencesOut::new(&preferences))

@@ -63,7 +63,7 @@ pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
 pub fn change_email(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let address = EmailAddress::parse(input.value("email").unwrap_or_default())
         .map_err(|message| Error::field("email", message));
-    match address.and_then(|address| context.app().request_email(caller, address)) {
+    match address.and_then(|address| context.app().request_email(caller, address, None)) {
         Ok(()) => done("/account/notices", "email-sent"),
         Err(error) => show_again(error.into(), input, "email", |input| {
             preference_page(context, caller, input, Input::default())
@@ -72,7 +72,7 @@ pub fn change_email(context: &RequestContext<'_>, caller: &Caller, input: Input)
 }
 
 pub fn remove_email(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    context.app().remove_email(caller)?;
+    context.app().remove_email(caller, None)?;
     done("/account/notices", "email-removed")
 }
 

@@ -56,6 +56,14 @@ fn address_receives_notices_only_after_its_confirmation() {
     let both = json!({"email": "bob@lab.example", "kinds": {"api-key.expires": []}});
     change(&site, &both, 429);
     assert_eq!(change(&site, &json!({}), 200), before);
+    site.pass(60);
+    let unknown =
+        json!({"email": "eve@lab.example", "kinds": {"api-key.expires": ["000000000000"]}});
+    change(&site, &unknown, 422);
+    let unknown = json!({"email": null, "kinds": {"api-key.expires": ["000000000000"]}});
+    change(&site, &unknown, 422);
+    assert_eq!(change(&site, &json!({}), 200), before);
+    site.pass(-60);
     let mails = due(&site);
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].address.as_deref(), Some("bob@lab.example"));
