@@ -277,6 +277,8 @@ pub fn restore(
 struct KeptDatabase {
     database: PathBuf,
     names: Vec<PathBuf>,
+    /// True if no other file has its last transactions: it is damaged, so its WAL could not be merged.
+    is_only_copy: bool,
 }
 
 impl KeptDatabase {
@@ -288,11 +290,39 @@ impl KeptDatabase {
             Some((found.dev(), found.ino()))
         };
         let live = identity(path);
-        if live.is_some() && live == identity(&self.database) {
+        if !self.is_only_copy && live.is_some() && live == identity(&self.database) {
             for name in &self.names {
                 let _ = fs::remove_file(name);
             }
         }
+    }
+
+    /// Links the files of the database at `path`, merges its WAL, and removes its other names.
+    fn keep(&mut self, path: &Path) -> Result<(), OpenError> {
+        let reject =
+            |error: std::io::Error| OpenError::new(path, &format!("can't be moved aside: {error}"));
+        for ending in ["", "-wal", "-journal"] {
+            let from = sidecar_path(path, ending);
+            let to = sidecar_path(&self.database, ending);
+            if fs::symlink_metadata(&from).is_ok() {
+                if fs::symlink_metadata(&to).is_ok() {
+                    return Err(OpenError::new(&to, "a file of this name exists"));
+                }
+                fs::hard_link(&from, &to).map_err(reject)?;
+                self.names.push(to);
+            }
+        }
+        sync_folder(path).map_err(reject)?;
+        let is_merged = merge_wal(path)
+            .map_err(|why| OpenError::new(path, &format!("its WAL can't be read: {why}")))?;
+        self.is_only_copy = !is_merged;
+        for ending in SIDECAR_ENDINGS {
+            if fs::symlink_metadata(sidecar_path(path, ending)).is_ok() {
+                fs::remove_file(sidecar_path(path, ending)).map_err(reject)?;
+            }
+        }
+        // Before the new file is put in place: it would be read with this WAL.
+        sync_folder(path).map_err(reject)
     }
 }
 
@@ -340,53 +370,27 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<KeptDatabase>, OpenError>
         .chars()
         .filter(|character| !matches!(character, '-' | ':'))
         .collect();
-    let aside = sidecar_path(path, &format!(".before-{stamp}"));
-    let reject =
-        |error: std::io::Error| OpenError::new(path, &format!("can't be moved aside: {error}"));
-    let mut kept = Vec::new();
-    for ending in ["", "-wal", "-journal"] {
-        let (from, to) = (sidecar_path(path, ending), sidecar_path(&aside, ending));
-        if fs::symlink_metadata(&from).is_ok() {
-            if fs::symlink_metadata(&to).is_ok() {
-                return Err(OpenError::new(&to, "a file of this name exists"));
-            }
-            fs::hard_link(&from, &to).map_err(reject)?;
-            kept.push(to);
-        }
-    }
-    sync_folder(path).map_err(reject)?;
-    let kept = KeptDatabase {
-        database: aside,
-        names: kept,
+    let mut kept = KeptDatabase {
+        database: sidecar_path(path, &format!(".before-{stamp}")),
+        names: Vec::new(),
+        is_only_copy: false,
     };
-    if let Err(why) = merge_wal(path) {
-        kept.forget(path);
-        return Err(OpenError::new(
-            path,
-            &format!("its WAL can't be read: {why}"),
-        ));
-    }
-    for ending in SIDECAR_ENDINGS {
-        if fs::symlink_metadata(sidecar_path(path, ending)).is_ok() {
-            fs::remove_file(sidecar_path(path, ending))
-                .inspect_err(|_| kept.forget(path))
-                .map_err(reject)?;
+    match kept.keep(path) {
+        Ok(()) => Ok((!kept.names.is_empty()).then_some(kept)),
+        Err(error) => {
+            kept.forget(path);
+            Err(error)
         }
     }
-    // Before the new file is put in place: it would be read with this WAL.
-    sync_folder(path)
-        .inspect_err(|_| kept.forget(path))
-        .map_err(reject)?;
-    Ok((!kept.names.is_empty()).then_some(kept))
 }
 
-/// Merges the WAL into the database. A damaged database stays as it is.
-fn merge_wal(path: &Path) -> rusqlite::Result<()> {
+/// Merges the WAL into the database. Returns false for a damaged database, which stays as it is.
+fn merge_wal(path: &Path) -> rusqlite::Result<bool> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let has =
         |ending| fs::metadata(sidecar_path(path, ending)).is_ok_and(|journal| journal.len() > 0);
     if !has("") || !has("-wal") && !has("-journal") {
-        return Ok(());
+        return Ok(true);
     }
     let fold = || {
         let connection = file::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, INSPECTION_BUSY)?;
@@ -395,13 +399,13 @@ fn merge_wal(path: &Path) -> rusqlite::Result<()> {
         connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))
     };
     match fold() {
-        Ok(0) => Ok(()),
+        Ok(0) => Ok(true),
         Ok(_) => Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
             Some("another process has locked it".to_owned()),
         )),
         Err(error) => match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => Ok(()),
+            Some(DatabaseCorrupt | NotADatabase) => Ok(false),
             _ => Err(error),
         },
     }
@@ -510,5 +514,22 @@ mod tests {
         // It was: this is the only name of the old database.
         kept.forget(&path);
         assert_eq!(names().len(), 2);
+        fs::remove_file(&kept.database).unwrap();
+        // A link that can't be made leaves none of the others.
+        let wal = sidecar_path(&path, "-wal");
+        fs::write(&wal, "").unwrap();
+        fs::write(sidecar_path(&kept.database, "-wal"), "").unwrap();
+        assert!(keep_aside(&path, now).is_err());
+        assert_eq!(names().len(), 3);
+        fs::remove_file(sidecar_path(&kept.database, "-wal")).unwrap();
+        // Of a damaged database, the kept WAL is the only one.
+        fs::write(&path, [1; 4_096]).unwrap();
+        fs::write(&wal, [1; 64]).unwrap();
+        let kept = keep_aside(&path, now).unwrap().unwrap();
+        kept.forget(&path);
+        assert_eq!(
+            fs::read(sidecar_path(&kept.database, "-wal")).unwrap(),
+            [1; 64]
+        );
     }
 }
