@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::ssh_key_file::{any_rules, is_key_text, path_of};
-use crate::host::home::{FILE_NAMES, open_key_files};
+use crate::host::home::{FILE_NAMES, KeyFile, open_key_files};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRejection, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };
@@ -115,7 +115,11 @@ fn import_homes(
         };
         for (path, file) in open_key_files(&home) {
             let lines = file
-                .and_then(|file| read_text(file).map_err(|error| error.to_string()))
+                .and_then(|KeyFile { file, doubt }| match doubt {
+                    // A key that sshd ignored so far would open the login.
+                    Some(doubt) => Err(doubt),
+                    None => read_text(file).map_err(|error| error.to_string()),
+                })
                 .map_err(|message| Failure::new(INVALID, message))
                 .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {

@@ -425,11 +425,13 @@ fn find_replaced(wanted: &EnrollArguments, program: &Path) -> Result<Vec<String>
                 continue;
             }
             let message = format!(
-                "{} runs \"{other}\" by a file outside of {}",
-                inspect::name(&sshd),
-                wanted.sshd_folder.display()
+                "{} runs \"{other}\" by a line below a Match, or in another file than sshd_config and sshd_config.d",
+                inspect::name(&sshd)
             );
-            return Err(Failure::new(INVALID, message).hint("remove that line, then enroll"));
+            return Err(Failure::new(INVALID, message).hint(format!(
+                "remove that line: grep -rn AuthorizedKeysCommand {}",
+                wanted.sshd_folder.display()
+            )));
         };
         if !wanted.replace {
             let message = format!("sshd runs another AuthorizedKeysCommand already: {first}");

@@ -1,5 +1,5 @@
 //! The `authorized_keys` files of home directories. Users own these files and root reads them: links are not followed,
-//! and a file that sshd ignores with `StrictModes` is rejected.
+//! and pipes are not waited for.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,8 +19,15 @@ struct Opened {
     owner: u32,
 }
 
-/// The files that exist in a home, each with the reason if it is rejected.
-pub fn open_key_files(home: &Path) -> Vec<(PathBuf, Result<File, String>)> {
+/// A file with keys that is open.
+pub struct KeyFile {
+    pub file: File,
+    /// The reason for which sshd may ignore it: `StrictModes`. (Debian's sshd accepts writing by a group of one.)
+    pub doubt: Option<String>,
+}
+
+/// The files that exist in a home, each with the reason if it can't be read.
+pub fn open_key_files(home: &Path) -> Vec<(PathBuf, Result<KeyFile, String>)> {
     let ssh = home.join(".ssh");
     // Root created the entries of the given folder, so a home may be a link.
     let home = match open(CWD, home, home, OFlags::DIRECTORY) {
@@ -48,7 +55,7 @@ fn open_checked(
     ssh: &Opened,
     name: &str,
     path: &Path,
-) -> Result<Option<File>, String> {
+) -> Result<Option<KeyFile>, String> {
     // Not waiting: anybody may have left a pipe in place of the file.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let Some(file) = open(&ssh.descriptor, Path::new(name), path, flags)? else {
@@ -57,10 +64,13 @@ fn open_checked(
     if FileType::from_raw_mode(file.mode) != FileType::RegularFile {
         return Err("this is not a file".to_owned());
     }
-    let problem = [home, ssh, &file]
+    let doubt = [home, ssh, &file]
         .into_iter()
         .find_map(|opened| strict_modes_problem(opened, home.owner));
-    problem.map_or_else(|| Ok(Some(File::from(file.descriptor))), Err)
+    Ok(Some(KeyFile {
+        file: File::from(file.descriptor),
+        doubt,
+    }))
 }
 
 /// `None` if there is nothing with this name.
@@ -95,17 +105,17 @@ fn open(
     }))
 }
 
-/// The reason for which sshd ignores keys below this path.
+/// The reason for which sshd may ignore keys below this path.
 fn strict_modes_problem(opened: &Opened, home_owner: u32) -> Option<String> {
     let path = opened.path.display();
     if opened.mode & 0o022 != 0 {
         return Some(format!(
-            "others can write {path}, so sshd ignores this file; run chmod go-w {path}"
+            "others can write {path}, so sshd may ignore this file; run chmod go-w {path}"
         ));
     }
     (![0, home_owner].contains(&opened.owner)).then(|| {
         format!(
-            "{path} belongs to another user ({}), so sshd ignores this file; run chown {home_owner} {path}",
+            "{path} belongs to another user ({}), so sshd may ignore this file; run chown {home_owner} {path}",
             opened.owner
         )
     })

@@ -81,7 +81,9 @@ pub fn install(program: &Path, place: &HostFolderArguments) -> Result<(), Failur
     for (name, text) in FILES {
         let path = Path::new(UNITS).join(name);
         let text = unit(text, program, place);
-        if is_packaged(name) || fs::read_to_string(&path).is_ok_and(|present| present == text) {
+        // One from before, for another folder, would override the package's.
+        let is_served = is_packaged(name) && fs::symlink_metadata(&path).is_err();
+        if is_served || fs::read_to_string(&path).is_ok_and(|present| present == text) {
             continue;
         }
         write_root_file(&path, &text)

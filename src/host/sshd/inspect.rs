@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::super::home::open_key_files;
+use super::super::home::{KeyFile, open_key_files};
 use super::super::machine::{self, MachineUser, unsafe_part};
 use super::running::{
     CommandLine, Configuration, Sshd, SshdConnection, TimeZone, command_lines, listeners,
@@ -231,15 +231,18 @@ pub fn check_own_keys(findings: &mut Findings, user: &MachineUser) -> Result<usi
     for (path, file) in open_key_files(&user.home) {
         let path = path.display();
         let mut bytes = Vec::new();
-        let read = file.and_then(|file| {
+        let read = file.and_then(|KeyFile { file, doubt }| {
             let read = file.take(KEYS_BYTES_MAX).read_to_end(&mut bytes);
-            read.map_err(|error| error.to_string())
+            read.map(|_| doubt).map_err(|error| error.to_string())
         });
-        if let Err(problem) = read {
-            found += 1;
-            findings.warn(&format!("{path} is not checked: {problem}"))?;
-            continue;
-        }
+        let doubt = match read {
+            Ok(doubt) => doubt.map_or_else(String::new, |doubt| format!(" ({doubt})")),
+            Err(problem) => {
+                found += 1;
+                findings.warn(&format!("{path} is not checked: {problem}"))?;
+                continue;
+            }
+        };
         let keys = String::from_utf8_lossy(&bytes)
             .lines()
             .filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
@@ -247,7 +250,7 @@ pub fn check_own_keys(findings: &mut Findings, user: &MachineUser) -> Result<usi
         if keys > 0 {
             found += 1;
             findings.warn(&format!(
-                "{path} holds {keys} keys, which sshd accepts for {} without Keycroft",
+                "{path} holds {keys} keys, which sshd accepts for {} without Keycroft{doubt}",
                 user.name
             ))?;
         }
