@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::client::Client;
 use crate::terminal::exit::{FAILED, Failure, USAGE};
-use crate::terminal::output::{Out, OutputArguments};
+use crate::terminal::output::{Out, OutputArguments, SecretDestination};
 
 /// Sends `body`, and writes the secret of the answer alone to its destination. Returns the answer without its secret for
 /// notes on standard error, or `None` when it was printed as JSON: with the secret, unless a file has it.
@@ -39,14 +39,7 @@ pub fn post_for_secret<T: DeserializeOwned + Serialize>(
     let (parsed, secret) = match created {
         Ok(created) => created,
         Err(failure) => {
-            // The server has created something. Its answer is written as it is, so that a secret in it is not lost.
-            place.put(&answer.text, "keycroft status")?;
-            let place = out.out.as_ref();
-            let place =
-                place.map_or_else(|| "standard output".into(), |file| file.to_string_lossy());
-            return Err(failure.hint(format!(
-                "{place} has the answer, with the secret if one was created; keycroft status"
-            )));
+            return Err(write_unread(out, &place, &answer.text, failure));
         }
     };
     let lost = lost(&parsed);
@@ -61,6 +54,23 @@ pub fn post_for_secret<T: DeserializeOwned + Serialize>(
         return Ok(None);
     }
     Ok(Some(parsed))
+}
+
+/// Writes an answer that this version can't read as it is, so that a secret in it is not lost. Returns the failure.
+pub fn write_unread(
+    out: &Out,
+    place: &SecretDestination,
+    answer: &str,
+    failure: Failure,
+) -> Failure {
+    if let Err(lost) = place.put(answer, "keycroft status") {
+        return lost;
+    }
+    let place = out.out.as_ref();
+    let place = place.map_or_else(|| "standard output".into(), |file| file.to_string_lossy());
+    failure.hint(format!(
+        "{place} has the answer, with the secret if one was created; keycroft status"
+    ))
 }
 
 /// Rejects a `--field` that would leave out the new secret, or that has nothing to print.

@@ -1,13 +1,14 @@
 //! `keycroft user`.
 
 use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
 
 use super::client::{ApiAnswer, Client};
 use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all, find_before};
 use super::listing::print_list;
 use super::local::MissingDatabase;
-use super::new_secret::{post_for_secret, require_field};
+use super::new_secret::{post_for_secret, require_field, write_unread};
 use super::target::TargetArguments;
 use crate::client::connection::ServerAddress;
 use crate::model::time::Time;
@@ -325,7 +326,7 @@ fn create_user(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
         require_field(client.format(), "invitation", "")?;
     }
     let answer = client.post("/api/v1/users", wanted)?;
-    let added: UserOut = answer.parse()?;
+    let added: UserOut = parse_link(&answer)?;
     write_stderr(&format!(
         "created {} {} {}",
         added.role,
@@ -401,10 +402,21 @@ fn print_link(
     place.put(link, &lost)
 }
 
+/// The answer of an act that created a one-time link.
+fn parse_link<T: DeserializeOwned>(answer: &ApiAnswer) -> Result<T, Failure> {
+    answer.parse().map_err(|failure| {
+        let out = Out::default();
+        match out.open() {
+            Ok(place) => write_unread(&out, &place, &answer.text, failure),
+            Err(failure) => failure,
+        }
+    })
+}
+
 fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     require_field(client.format(), "link", "")?;
     let answer = client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?;
-    let fresh: LinkOut = answer.parse()?;
+    let fresh: LinkOut = parse_link(&answer)?;
     let words = format!("one-time link for a new password of {name}, valid for a day:");
     print_link(client, &answer, name, &words, &fresh.link)
 }
@@ -412,7 +424,7 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
 fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
     require_field(client.format(), "link", "")?;
     let answer = client.delete(&format!("{}/second-factor", path(name)?))?;
-    let fresh: LinkOut = answer.parse()?;
+    let fresh: LinkOut = parse_link(&answer)?;
     let words = format!(
         "removed the second factors of {name}; they choose a new password within a day at this link, which works once:"
     );

@@ -101,15 +101,20 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     }
     let server = client.connection.server.as_str();
     let is_session = credential.is(Kind::Session);
-    let is_rejected = !is_session && is_rejected(&client, credential)?;
+    // If this fails, the secret is revoked all the same.
+    let is_accepted = if is_session {
+        None
+    } else {
+        is_accepted(&client, credential).ok()
+    };
     // Also a secret that is rejected: it may be disabled, or limited to other addresses.
     client.revoke()?;
-    if is_rejected {
+    if is_accepted == Some(false) {
         write_stderr(&format!(
             "warning: {hint} was not valid at {server}; it is revoked there if that server created it"
         ));
         write_stderr("  if another server did: keycroft revoke --server URL");
-    } else if is_session {
+    } else if is_accepted.is_none() {
         write_stderr(&format!("revoked {hint}, if {server} created it"));
     } else {
         write_stderr(&format!("revoked {hint}"));
@@ -117,14 +122,14 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns true when the server does not accept the secret. (A session is accepted as a cookie only.)
-fn is_rejected(client: &Client, credential: &ClientCredential) -> Result<bool, Failure> {
+/// Returns true when the server accepts the secret. (It accepts a session as a cookie only.)
+fn is_accepted(client: &Client, credential: &ClientCredential) -> Result<bool, Failure> {
     let path = if credential.is(Kind::Host) {
         "/api/v1/hosts/self/authorized-keys?username=keycroft-check"
     } else {
         "/verify"
     };
-    Ok(client.exchange(Method::GET, path, None)?.status == 401)
+    Ok(client.exchange(Method::GET, path, None)?.status != 401)
 }
 
 /// A client with the credential from standard input.

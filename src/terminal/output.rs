@@ -210,16 +210,16 @@ pub fn table(
 }
 
 /// Writes a list as the last act of a command that succeeds: a long one replaces this process by the pager. With
-/// `--quiet`, only ids are printed, or without ids the first column: a name or number that other commands accept.
+/// `--quiet`, only ids are printed, or without ids the numbers or names that other commands accept.
 pub fn list_table(
     format: &OutputArguments,
     headings: &[&str],
     rows: &[Vec<Cell>],
     empty: &str,
 ) -> Result<(), Failure> {
-    let id = headings.iter().position(|heading| *heading == "id");
-    let first = headings.iter().position(|heading| !heading.is_empty());
-    let lines = table_lines(format, headings, rows, empty, id.or(first));
+    let find = |name: &str| headings.iter().position(|heading| *heading == name);
+    let column = ["id", "number", "name"].into_iter().find_map(find);
+    let lines = table_lines(format, headings, rows, empty, column);
     let height = Terminal::of_stdout().height;
     if format.of_table() != OutputFormat::Tsv && height.is_some_and(|height| lines.len() >= height)
     {
