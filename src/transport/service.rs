@@ -96,6 +96,8 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
             return self.answer(parts, None, admission.lane, ConnectionFate::CloseUnread);
         }
         self.watch.waits_for(Phase::Body);
+        // Of an earlier body that ended just in time.
+        self.watch.body_expired.set(false);
         Answering::Reading(Box::new(RequestReader {
             service: self.clone(),
             parts: Some(parts),

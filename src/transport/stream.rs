@@ -229,13 +229,21 @@ impl Stream {
     }
 
     fn notes_written<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match (&written, self.watch.slot.phase()) {
-            (Poll::Pending, Phase::Write) => {}
-            (Poll::Pending, _) => self.watch.waits_for(Phase::Write),
-            (Poll::Ready(_), Phase::Write) => self.watch.waits_for(Phase::Busy),
-            (Poll::Ready(_), _) => {}
+        if let Some(phase) = phase_after_write(self.watch.slot.phase(), written.is_pending()) {
+            self.watch.waits_for(phase);
         }
         written
+    }
+}
+
+/// The phase that begins with the result of a write, if any does.
+const fn phase_after_write(phase: Phase, is_pending: bool) -> Option<Phase> {
+    match (phase, is_pending) {
+        // The deadline of a body stays while `100 Continue` waits for the client: nothing would set it again.
+        (Phase::Write | Phase::Body, true) => None,
+        (_, true) => Some(Phase::Write),
+        (Phase::Write, false) => Some(Phase::Busy),
+        (_, false) => None,
     }
 }
 
@@ -384,5 +392,25 @@ mod tests {
             let error = read(&mut stream).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         });
+    }
+
+    /// A body without a deadline would keep its place for ever.
+    #[test]
+    fn body_keeps_its_deadline_while_a_write_waits() {
+        for (phase, is_pending, next) in [
+            (Phase::Body, true, None),
+            (Phase::Body, false, None),
+            (Phase::Write, true, None),
+            (Phase::Write, false, Some(Phase::Busy)),
+            (Phase::Busy, true, Some(Phase::Write)),
+            (Phase::Busy, false, None),
+            (Phase::Head, true, Some(Phase::Write)),
+        ] {
+            assert_eq!(
+                phase_after_write(phase, is_pending),
+                next,
+                "{phase:?} {is_pending}"
+            );
+        }
     }
 }
