@@ -1,10 +1,14 @@
 //! Response bodies: empty, in one piece, or in parts that are sent while they are read.
 
+use std::io::Read;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
+
+/// One part of a source, in bytes: what a client that never reads costs beyond the buffer of its connection.
+const SOURCE_PART_BYTES: usize = 16 * 1024;
 
 /// A message from the thread that reads a response.
 pub enum BodyPart {
@@ -32,6 +36,12 @@ pub enum Body {
     Empty,
     /// One piece.
     Whole(Bytes),
+    /// Parts, each read when the client has taken the one before. Reading must not wait.
+    Source {
+        reader: Box<dyn Read + Send>,
+        /// The number of bytes still to come.
+        left: usize,
+    },
     /// Parts, from the thread that reads them.
     Parts {
         /// The parts.
@@ -66,6 +76,17 @@ impl hyper::body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Self::Source { reader, left } => {
+                let mut bytes = vec![0; SOURCE_PART_BYTES.min(*left)];
+                if reader.read_exact(&mut bytes).is_err() {
+                    return Poll::Ready(Some(Err(TruncatedResponse)));
+                }
+                *left -= bytes.len();
+                if *left == 0 {
+                    *self = Self::Empty;
+                }
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))
+            }
             Self::Parts { parts, left } => match std::task::ready!(parts.poll_recv(cx)) {
                 Some(BodyPart::Bytes(bytes)) => {
                     if let Some(left) = left {
@@ -90,10 +111,58 @@ impl hyper::body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Source { left, .. } => SizeHint::with_exact(*left as u64),
             Self::Parts {
                 left: Some(left), ..
             } => SizeHint::with_exact(*left),
             Self::Parts { left: None, .. } => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+
+    use hyper::body::Body as _;
+
+    use super::*;
+
+    /// Counts what was read of it.
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Read for Counted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.fetch_add(buffer.len(), Ordering::SeqCst);
+            buffer.fill(b'x');
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn source_is_read_one_part_at_a_time() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let mut body = Body::Source {
+            reader: Box::new(Counted(Arc::clone(&read))),
+            left: 2 * SOURCE_PART_BYTES + 1,
+        };
+        assert_eq!(
+            body.size_hint().exact(),
+            Some(2 * SOURCE_PART_BYTES as u64 + 1)
+        );
+        assert_eq!(read.load(Ordering::SeqCst), 0);
+        let mut context = Context::from_waker(Waker::noop());
+        for expected in [SOURCE_PART_BYTES, SOURCE_PART_BYTES, 1] {
+            let before = read.load(Ordering::SeqCst);
+            let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut context) else {
+                panic!("no part");
+            };
+            assert_eq!(frame.into_data().unwrap().len(), expected);
+            assert_eq!(read.load(Ordering::SeqCst) - before, expected);
+        }
+        assert!(body.is_end_stream());
     }
 }

@@ -251,6 +251,10 @@ fn body(
     if size == Some(0) {
         return Ok((Body::Empty, None));
     }
+    if let (Lane::Quick, Some(left)) = (lane, size.filter(|size| *size > PART_BYTES)) {
+        // Its bytes are the program's own. A copy for each connection could fill the memory.
+        return Ok((Body::Source { reader, left }, None));
+    }
     let is_short = matches!(lane, Lane::Quick) || size.is_some_and(|size| size <= WHOLE_BYTES_MAX);
     if is_short {
         let mut bytes = Vec::with_capacity(size.unwrap_or(0));

@@ -47,7 +47,7 @@ impl Rejection {
         let (parts, body) = self.answer(reject).into_parts();
         let body = match body {
             Body::Whole(bytes) => bytes,
-            Body::Empty | Body::Parts { .. } => Bytes::new(),
+            Body::Empty | Body::Source { .. } | Body::Parts { .. } => Bytes::new(),
         };
         let (status, length) = (parts.status, body.len());
         let mut bytes =

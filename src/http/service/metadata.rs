@@ -1,6 +1,6 @@
 //! `/.well-known/oauth-authorization-server` (RFC 8414) and `/openapi.json`.
 
-use rouille::Response;
+use rouille::{Response, ResponseBody};
 
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -29,9 +29,8 @@ pub fn authorization_server(context: &RequestContext<'_>) -> Result<Response, Pr
 
 pub fn openapi(context: &RequestContext<'_>) -> Result<Response, Problem> {
     query::reject_parameters(context)?;
-    Ok(headers::bytes_of(
-        "application/json",
-        200,
-        OPENAPI.as_bytes().to_vec(),
-    ))
+    // Read in parts while it is sent.
+    let mut response = headers::bytes_of("application/json", 200, Vec::new());
+    response.data = ResponseBody::from_reader_and_size(OPENAPI.as_bytes(), OPENAPI.len());
+    Ok(response)
 }
