@@ -6,6 +6,8 @@ In jupyterhub_config.py:
     c.JupyterHub.authenticator_class = KeycroftAuthenticator
     c.KeycroftAuthenticator.server = "https://keys.lab.example"
     c.KeycroftAuthenticator.permission = "jupyter:use"
+    # Everybody with the permission; JupyterHub admits nobody without this line or allowed_users.
+    c.KeycroftAuthenticator.allow_all = True
     # An API key of a service with the permission introspect, in a file that only JupyterHub can read:
     c.KeycroftAuthenticator.token_file = "/etc/jupyterhub/keycroft"
 """

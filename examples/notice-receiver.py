@@ -32,7 +32,11 @@ def verify(key, header, body, now=None):
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 65536))
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > 65536:
+            self.send_error(400)
+            return
+        body = self.rfile.read(int(length))
         if not verify(self.server.key, self.headers.get("Keycroft-Signature", ""), body):
             self.send_error(403)
             return

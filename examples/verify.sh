@@ -11,6 +11,10 @@ for permission in "$@"; do
     query="${query:+$query&}permission=$permission"
 done
 IFS= read -r secret || [ -n "$secret" ]
+# A secret has only these characters; others could end the header within curl's configuration and begin another.
+case $secret in
+    *[!0-9A-Za-z_]*) exit 1 ;;
+esac
 answer=$(printf 'header = "Authorization: Bearer %s"\n' "$secret" |
     curl --config - --silent --show-error --max-time 5 --dump-header - --output /dev/null "$server/verify?$query") || exit 2
 case $answer in
