@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-/// One part of a source, in bytes: what a client that never reads costs beyond the buffer of its connection.
+/// One part of a source, in bytes. A client that never reads costs this beyond the buffer of its connection.
 const SOURCE_PART_BYTES: usize = 16 * 1024;
 
 /// A message from the thread that reads a response.
