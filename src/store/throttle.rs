@@ -75,10 +75,14 @@ impl Select {
         let sql = "SELECT bucket, since, count, in_a_row FROM throttle ORDER BY in_a_row DESC, since DESC LIMIT ?";
         let limit = i64::try_from(COUNTERS_MAX).unwrap_or(i64::MAX);
         let rows = self.all(sql, [limit], |row| {
+            // A damaged count does not keep the server from starting.
+            let number = |column| -> rusqlite::Result<u32> {
+                Ok(u32::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+            };
             let counter = Counter {
                 since: Time::from_unix(row.get(1)?),
-                count: row.get(2)?,
-                in_a_row: row.get(3)?,
+                count: number(2)?,
+                in_a_row: number(3)?,
             };
             Ok((row.get::<_, String>(0)?, counter))
         })?;
