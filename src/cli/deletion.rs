@@ -29,7 +29,7 @@ pub enum Consent {
     Name(String),
 }
 
-/// Returns `None` for an object that the credential may not read, or that cannot be read for another reason.
+/// The object before its deletion; `None` if it can't be read. A missing one is a failure.
 pub fn find_before<T>(found: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match found {
         Err(failure) if failure.code == NOT_FOUND => Err(failure),
@@ -93,11 +93,11 @@ fn delete_each(client: &Client, deletions: &[Deletion]) -> Result<(), Failure> {
             Err(failure) if deletions.len() == 1 => return Err(failure),
             Err(failure) => failure,
         };
-        let is_last = matches!(failure.code, UNREACHABLE | SIGN_IN_NEEDED | TOO_MANY);
+        let stops = matches!(failure.code, UNREACHABLE | SIGN_IN_NEEDED | TOO_MANY);
         failure.message = format!("{}: {}", one.label, failure.message);
         failure.print();
         code = code.or(Some(failure.code));
-        if is_last {
+        if stops {
             let left = deletions[place..].iter();
             let left: Vec<&str> = left.map(|one| one.label.as_str()).collect();
             write_stderr(&format!("not confirmed as deleted: {}", left.join(", ")));

@@ -105,7 +105,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     let is_accepted = if is_session {
         None
     } else {
-        is_accepted(&client, credential).ok()
+        is_accepted(&client, credential)
     };
     // Also a secret that is rejected: it may be disabled, or limited to other addresses.
     client.revoke()?;
@@ -122,14 +122,18 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns true when the server accepts the secret. (It accepts a session as a cookie only.)
-fn is_accepted(client: &Client, credential: &ClientCredential) -> Result<bool, Failure> {
+/// Returns whether the server accepts the secret; `None` if it does not say. (It accepts a session as a cookie only.)
+fn is_accepted(client: &Client, credential: &ClientCredential) -> Option<bool> {
     let path = if credential.is(Kind::Host) {
         "/api/v1/hosts/self/authorized-keys?username=keycroft-check"
     } else {
         "/verify"
     };
-    Ok(client.exchange(Method::GET, path, None)?.status != 401)
+    match client.exchange(Method::GET, path, None).ok()?.status {
+        200 | 204 => Some(true),
+        401 => Some(false),
+        _ => None,
+    }
 }
 
 /// A client with the credential from standard input.

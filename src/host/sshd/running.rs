@@ -454,7 +454,7 @@ mod tests {
     #[test]
     fn program_of_a_user_is_not_taken_for_sshd() {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("sshd");
+        let program = fs::canonicalize(folder.path()).unwrap().join("sshd");
         fs::copy("/bin/sleep", &program).unwrap();
         let mut running = Command::new(&program).arg("60").spawn().unwrap();
         let pid = running.id();

@@ -250,6 +250,28 @@ fn answer_of_another_server_is_reported() {
     }
 }
 
+/// The same for a one-time link: the act is done when the answer arrives.
+#[test]
+fn link_in_an_answer_of_another_version_is_not_lost() {
+    use std::io::{Read, Write};
+    const BODY: &str = r#"{"one_time_link":"https://keys.lab.example/reset?code=kce_x"}"#;
+    let lab = Lab::signed_in();
+    let token = lab.token("alice");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4_096]);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}", BODY.len());
+        let _ = write!(stream, "{head}\r\n\r\n{BODY}");
+    });
+    let mut command = lab.command();
+    command.args(["user", "reset-password", "bob", "--server", &url]);
+    let done = command.with("KEYCROFT_TOKEN", &token).done();
+    server.join().unwrap();
+    assert_eq!((done.code, done.out.trim()), (1, BODY), "{done:?}");
+}
+
 /// Only this answer has the secret, so it is written even if this version can't read it.
 #[test]
 fn secret_in_an_answer_of_another_version_is_not_lost() {

@@ -20,6 +20,41 @@ fn secret_of_another_server_is_not_reported_as_revoked() {
     assert!(done.err.starts_with("revoked "), "{done:?}");
 }
 
+/// A server that can't verify the secret at the moment may still revoke it.
+#[test]
+fn secret_is_revoked_although_its_verification_fails() {
+    use std::io::{Read, Write};
+    let lab = Lab::signed_in();
+    let secret = lab.expect_success("api-key create ci --expires never");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 4_096];
+            let read = stream.read(&mut head).unwrap();
+            let is_revocation = head[..read].starts_with(b"POST /oauth/revoke ");
+            let status = if is_revocation {
+                "200 OK"
+            } else {
+                "503 Service Unavailable"
+            };
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            if is_revocation {
+                break;
+            }
+        }
+    });
+    let done = lab
+        .command()
+        .args(["revoke", "--server", &url])
+        .fed(secret.trim());
+    assert!(done.code == 0 && done.err.contains(", if http"), "{done:?}");
+    server.join().unwrap();
+}
+
 #[test]
 fn disabled_secret_is_revoked() {
     let lab = Lab::signed_in();

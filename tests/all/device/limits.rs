@@ -221,6 +221,20 @@ fn site_of_many_addresses_has_a_separate_limit() {
     assert_eq!(from("192.0.3.200"), 200);
 }
 
+/// Adds logins of devices that nobody answered.
+fn fill(database: &rusqlite::Connection, count: usize, created_at: i64, expires_at: i64) {
+    let numbers = format!(
+        "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < {count})"
+    );
+    let rows = format!(
+        "BEGIN; {numbers} INSERT INTO codes (id, purpose, digest, uses_left, created_at, expires_at)
+            SELECT printf('%012d', n), 'device', zeroblob(32), 1, {created_at}, {expires_at} FROM r;
+         {numbers} INSERT INTO device_logins (code_id, user_code, computer, program)
+            SELECT printf('%012d', n), printf('%08d', n), 'x', 'x' FROM r; COMMIT;"
+    );
+    database.execute_batch(&rows).unwrap();
+}
+
 #[test]
 fn full_list_drops_the_oldest_unanswered_login() {
     let lab = Lab::new();
@@ -239,15 +253,7 @@ fn full_list_drops_the_oldest_unanswered_login() {
     lab.turn(1);
     let database = rusqlite::Connection::open(lab.folder.path().join("keycroft.db")).unwrap();
     let now = lab.clock.now().unix();
-    let numbers =
-        "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 9997)";
-    let fill = format!(
-        "BEGIN; {numbers} INSERT INTO codes (id, purpose, digest, uses_left, created_at, expires_at)
-            SELECT printf('%012d', n), 'device', zeroblob(32), 1, {now}, {now} + 300 FROM r;
-         {numbers} INSERT INTO device_logins (code_id, user_code, computer, program)
-            SELECT printf('%012d', n), printf('%08d', n), 'x', 'x' FROM r; COMMIT;"
-    );
-    database.execute_batch(&fill).unwrap();
+    fill(&database, 9_997, now, now + 300);
     let newest = lab.begin();
     assert_eq!(lab.polled(&oldest), "invalid_grant");
     for waiting in [next, newest] {
@@ -263,15 +269,7 @@ fn expired_logins_make_room_first() {
     let waiting = lab.begin();
     let database = rusqlite::Connection::open(lab.folder.path().join("keycroft.db")).unwrap();
     let now = lab.clock.now().unix();
-    let numbers =
-        "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 9999)";
-    let fill = format!(
-        "BEGIN; {numbers} INSERT INTO codes (id, purpose, digest, uses_left, created_at, expires_at)
-            SELECT printf('%012d', n), 'device', zeroblob(32), 1, {now} + n, {now} - 1 FROM r;
-         {numbers} INSERT INTO device_logins (code_id, user_code, computer, program)
-            SELECT printf('%012d', n), printf('%08d', n), 'x', 'x' FROM r; COMMIT;"
-    );
-    database.execute_batch(&fill).unwrap();
+    fill(&database, 9_999, now + 1, now - 1);
     let rows = || -> i64 {
         let sql = "SELECT count(*) FROM device_logins";
         database.query_row(sql, [], |row| row.get(0)).unwrap()
