@@ -33,7 +33,7 @@ impl Store {
     /// The stored counters.
     pub fn counters(&self) -> Result<Vec<(LimitKey, Counter)>, OpenError> {
         let counters = self.read().and_then(|read| read.counters());
-        counters.map_err(|error| OpenError::new(&self.path, &error.to_string()))
+        counters.map_err(|error| OpenError::from_error(&self.path, &error))
     }
 
     /// Stores the counters of a failed attempt and its event. The commit survives a kill. It does not wait for the

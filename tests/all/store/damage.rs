@@ -149,6 +149,21 @@ fn damaged_database_is_rejected_unchanged() {
     }
 }
 
+/// A command line has no log that would say more.
+#[test]
+fn start_names_what_the_database_lacks() {
+    let place = Place::new();
+    let other = rusqlite::Connection::open(&place.db).unwrap();
+    other.execute_batch("DROP TABLE throttle").unwrap();
+    other.close().unwrap();
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"]] {
+        let output = keycroft_that_ends(&place.db, arguments).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("no such table: throttle"), "{message}");
+    }
+}
+
 /// Any overwritten page is detected.
 #[test]
 fn corrupt_page_is_never_served() {
