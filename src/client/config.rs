@@ -21,7 +21,7 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// `config.toml`.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// The context in use when nothing else is said.
@@ -31,7 +31,7 @@ pub struct Config {
 }
 
 /// A server and who one is there.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     pub server: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +173,7 @@ impl LockedFolder<'_> {
         change: impl FnOnce(&mut Config, &mut Credentials) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let (mut config, mut credentials) = (self.folder.config()?, self.folder.credentials()?);
+        let before = config.clone();
         change(&mut config, &mut credentials)?;
         let encode = |error: toml::ser::Error| {
             Failure::new(
@@ -184,9 +185,12 @@ impl LockedFolder<'_> {
         let open = toml::to_string(&config).map_err(encode)?;
         // Both are written beside before either takes its place.
         let credentials = TemporaryFile::write(&self.folder.credentials_path(), &secret)?;
-        let config = TemporaryFile::write(&self.folder.path.join(CONFIG), &open)?;
+        // An unchanged one keeps its comments, and may be read-only.
+        let config = (config != before)
+            .then(|| TemporaryFile::write(&self.folder.path.join(CONFIG), &open))
+            .transpose()?;
         credentials.take_place()?;
-        config.take_place()
+        config.map_or(Ok(()), TemporaryFile::take_place)
     }
 
     /// Finds out now whether the files can be written, so that no token is made that could not be kept.
@@ -203,10 +207,14 @@ struct TemporaryFile {
 
 impl TemporaryFile {
     fn write(place: &Path, text: &str) -> Result<Self, Failure> {
-        let path = place.with_extension("toml.new");
+        // A link, as into a folder of dotfiles, stays: its file is replaced.
+        let place = place.canonicalize().unwrap_or_else(|_| place.to_owned());
+        let mut path = place.clone().into_os_string();
+        path.push(".new");
+        let path = PathBuf::from(path);
         let written = Self {
             path: path.clone(),
-            place: place.to_owned(),
+            place,
         };
         // Under the lock no other process writes it: an existing file is left from a killed command.
         let _ = fs::remove_file(&path);
@@ -363,6 +371,34 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["config.toml", "credentials.toml", "lock"]);
+    }
+
+    #[test]
+    fn linked_file_stays_a_link() {
+        let (home, folder) = folder();
+        save(&folder, "lab", "x").unwrap();
+        for (name, target) in [(CONFIG, "dotfile.toml"), (CREDENTIALS, "dotfile.secret")] {
+            let link = folder.path.join(name);
+            fs::rename(&link, home.path().join(target)).unwrap();
+            std::os::unix::fs::symlink(format!("../{target}"), &link).unwrap();
+        }
+        save(&folder, "home", "x").unwrap();
+        assert!(folder.path.join(CONFIG).is_symlink());
+        assert!(folder.credentials_path().is_symlink());
+        assert_eq!(folder.config().unwrap().contexts.len(), 2);
+        assert_eq!(folder.credentials().unwrap().contexts.len(), 2);
+    }
+
+    #[test]
+    fn new_secret_keeps_the_comments_of_the_contexts() {
+        let (_home, folder) = folder();
+        save(&folder, "lab", "x").unwrap();
+        let path = folder.path.join(CONFIG);
+        let text = format!("# of the lab\n{}", fs::read_to_string(&path).unwrap());
+        fs::write(&path, &text).unwrap();
+        save(&folder, "lab", "y").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(*folder.credentials().unwrap().contexts["lab"].secret, "y");
     }
 
     #[test]
