@@ -1,11 +1,13 @@
 //! `keycroft host report-logins`: reports logins that sshd accepted, from the journal or a log file, and saves the
 //! position.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -50,23 +52,26 @@ struct Reported {
 pub fn report_logins(wanted: &ReportLogins) -> Result<(), Failure> {
     let folder = HostFolder::open(&wanted.place)?;
     let settings = folder.settings()?;
-    let before = read_reported(&folder)?;
-    let mut after = before.clone();
-    let now = Clock::System.now();
-    let logins = match &wanted.file {
-        Some(path) => from_file(path, &mut after, now)?,
-        None => from_journal(&mut after, now)?,
-    };
     let server = HostServer::from_settings(&folder, &settings, REPORT_TIME)?;
-    for part in logins.chunks(LOGINS_MAX) {
-        server.report(part)?;
-    }
-    // After the server has them: told twice is better than never.
-    if after != before {
-        let text = toml::to_string(&after).map_err(|error| logins_failure(error.to_string()))?;
-        folder.write(REPORTED, text.as_bytes())?;
-    }
-    write_stderr(&format!("reported {} logins", logins.len()));
+    let mut report = Report::new(
+        read_reported(&folder)?,
+        Clock::System.now(),
+        |logins, reported| {
+            if !logins.is_empty() {
+                server.report(logins)?;
+            }
+            // After the server has them: told twice is better than never.
+            let text =
+                toml::to_string(reported).map_err(|error| logins_failure(error.to_string()))?;
+            folder.write(REPORTED, text.as_bytes())
+        },
+    );
+    match &wanted.file {
+        Some(path) => report.read_file(path),
+        None => report.read_journal(),
+    }?;
+    let count = report.finish()?;
+    write_stderr(&format!("reported {count} logins"));
     Ok(())
 }
 
@@ -83,59 +88,159 @@ fn read_reported(folder: &HostFolder) -> Result<Reported, Failure> {
     Ok(toml::from_str(text).unwrap_or_default())
 }
 
-fn from_file(path: &Path, reported: &mut Reported, now: Time) -> Result<Vec<LoginIn>, Failure> {
-    let write_stderr =
-        |error: std::io::Error| logins_failure(format!("{}: {error}", path.display()));
-    let mut file = File::open(path).map_err(write_stderr)?;
-    let found = file.metadata().map_err(write_stderr)?;
-    // Another file by this name, or a shorter one: it was rotated.
-    if found.ino() != reported.inode || found.len() < reported.offset {
-        reported.inode = found.ino();
-        reported.offset = 0;
-    }
-    file.seek(SeekFrom::Start(reported.offset))
-        .map_err(write_stderr)?;
-    let mut reader = BufReader::new(file);
-    let mut logins = Vec::new();
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        let read = reader.read_until(b'\n', &mut bytes).map_err(write_stderr)?;
-        if read == 0 || bytes.last() != Some(&b'\n') {
-            // The rest of a line is still to be written.
-            return Ok(logins);
+/// One run: sends the logins in parts, so that a long outage takes no more memory than a short one.
+struct Report<S> {
+    reported: Reported,
+    /// The position that `send` saved last.
+    saved: Reported,
+    now: Time,
+    waiting: Vec<LoginIn>,
+    count: usize,
+    send: S,
+}
+
+impl<S: FnMut(&[LoginIn], &Reported) -> Result<(), Failure>> Report<S> {
+    fn new(reported: Reported, now: Time, send: S) -> Self {
+        Self {
+            saved: reported.clone(),
+            reported,
+            now,
+            waiting: Vec::new(),
+            count: 0,
+            send,
         }
-        reported.offset += read as u64;
-        logins.extend(in_line(&bytes, now));
+    }
+
+    /// Sends the rest; returns how many logins the server has from this run.
+    fn finish(mut self) -> Result<usize, Failure> {
+        if self.reported != self.saved {
+            self.send()?;
+        }
+        Ok(self.count)
+    }
+
+    fn send(&mut self) -> Result<(), Failure> {
+        (self.send)(&self.waiting, &self.reported)?;
+        self.count += self.waiting.len();
+        self.waiting.clear();
+        self.saved = self.reported.clone();
+        Ok(())
+    }
+
+    /// Takes a line, after the position moved behind it.
+    fn take(&mut self, line: &[u8]) -> Result<(), Failure> {
+        self.waiting.extend(in_line(line, self.now));
+        if self.waiting.len() == LOGINS_MAX {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what was added to the file that was read last, also if it was rotated since, and then `path`.
+    fn read_file(&mut self, path: &Path) -> Result<(), Failure> {
+        let failed = |error| file_failure(path, &error);
+        let file = File::open(path).map_err(failed)?;
+        let found = file.metadata().map_err(failed)?;
+        if found.ino() != self.reported.inode {
+            match open_rotated_log(path, self.reported.inode).map_err(failed)? {
+                Some(rotated) => self.read_lines(path, rotated)?,
+                None if self.reported.inode == 0 => {}
+                None => write_stderr(
+                    "the log file that was read last is gone: logins at its end may be missing",
+                ),
+            }
+            self.reported.inode = found.ino();
+            self.reported.offset = 0;
+        } else if found.len() < self.reported.offset {
+            // Rotated by a copy: `copytruncate` of logrotate.
+            self.reported.offset = 0;
+        }
+        self.read_lines(path, file)
+    }
+
+    fn read_lines(&mut self, path: &Path, mut file: File) -> Result<(), Failure> {
+        let failed = |error| file_failure(path, &error);
+        file.seek(SeekFrom::Start(self.reported.offset))
+            .map_err(failed)?;
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line).map_err(failed)?;
+            if line.last() != Some(&b'\n') {
+                // The rest of the line is still to be written.
+                return Ok(());
+            }
+            self.reported.offset += read as u64;
+            self.take(&line)?;
+        }
+    }
+
+    fn read_journal(&mut self) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| logins_failure(format!("journalctl: {error}"));
+        let mut command = Command::new("journalctl");
+        command.args(["--output=json", "--no-pager", "--quiet"]);
+        match &self.reported.cursor {
+            Some(cursor) => command.arg(format!("--after-cursor={cursor}")),
+            None => command.arg("--since=-1day"),
+        };
+        // Trusted fields of journald (with an underscore), which other programs can't forge: sshd of root.
+        command.args(["_UID=0", "_COMM=sshd", "+", "_UID=0", "_COMM=sshd-session"]);
+        let mut journal = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        // Read beside the entries: a full pipe would stop journalctl.
+        let errors = journal.stderr.take();
+        let errors = thread::spawn(move || {
+            let mut text = Vec::new();
+            if let Some(mut errors) = errors {
+                // As much as there is, for the message.
+                let _ = errors.read_to_end(&mut text);
+            }
+            text
+        });
+        if let Some(entries) = journal.stdout.take() {
+            for line in BufReader::new(entries).split(b'\n') {
+                let line = line.map_err(failed)?;
+                if let Some(cursor) = cursor_of(&line) {
+                    self.reported.cursor = Some(cursor);
+                }
+                self.take(&line)?;
+            }
+        }
+        if journal.wait().map_err(failed)?.success() {
+            return Ok(());
+        }
+        let errors = errors.join().unwrap_or_default();
+        let words = String::from_utf8_lossy(&errors);
+        Err(logins_failure(format!("journalctl: {}", words.trim()))
+            .hint("the group systemd-journal for keycroft-host, or --file FILE"))
     }
 }
 
-fn from_journal(reported: &mut Reported, now: Time) -> Result<Vec<LoginIn>, Failure> {
-    let mut command = Command::new("journalctl");
-    command.args(["--output=json", "--no-pager", "--quiet", "--show-cursor"]);
-    match &reported.cursor {
-        Some(cursor) => command.arg(format!("--after-cursor={cursor}")),
-        None => command.arg("--since=-1day"),
+fn file_failure(path: &Path, error: &io::Error) -> Failure {
+    logins_failure(format!("{}: {error}", path.display()))
+}
+
+/// The log file with this inode number, if it was renamed to `path` and more: `auth.log.1`.
+fn open_rotated_log(path: &Path, inode: u64) -> io::Result<Option<File>> {
+    let path = path.canonicalize()?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
     };
-    // Trusted fields of journald (with an underscore), which other programs can't forge: sshd of root.
-    command.args(["_UID=0", "_COMM=sshd", "+", "_UID=0", "_COMM=sshd-session"]);
-    let printed = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| logins_failure(format!("journalctl: {error}")))?;
-    if !printed.status.success() {
-        let words = String::from_utf8_lossy(&printed.stderr).trim().to_owned();
-        return Err(logins_failure(format!("journalctl: {words}"))
-            .hint("the group systemd-journal for keycroft-host, or --file FILE"));
-    }
-    let mut logins = Vec::new();
-    for line in printed.stdout.split(|byte| *byte == b'\n') {
-        if let Some(cursor) = line.strip_prefix(b"-- cursor: ") {
-            reported.cursor = Some(String::from_utf8_lossy(cursor).into_owned());
+    for sibling in fs::read_dir(folder)? {
+        let sibling = sibling?;
+        let is_of_log = sibling.file_name().as_bytes().starts_with(name.as_bytes());
+        if is_of_log && sibling.ino() == inode {
+            let file = File::open(sibling.path())?;
+            // Between both steps it may have been rotated again.
+            return Ok((file.metadata()?.ino() == inode).then_some(file));
         }
-        logins.extend(in_line(line, now));
     }
-    Ok(logins)
+    Ok(None)
 }
 
 /// A line of the journal as JSON.
@@ -149,6 +254,17 @@ struct Entry {
     program: Option<String>,
     #[serde(rename = "__REALTIME_TIMESTAMP")]
     microseconds: Option<String>,
+}
+
+/// The position of an entry of the journal.
+fn cursor_of(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Position {
+        #[serde(rename = "__CURSOR")]
+        cursor: String,
+    }
+    let position: Position = serde_json::from_slice(line).ok()?;
+    Some(position.cursor)
 }
 
 /// The login that a line reports.
@@ -265,16 +381,68 @@ mod tests {
         }
     }
 
+    /// The number of logins in each part that one run over `path` sends.
+    fn run(path: &Path, reported: &mut Reported) -> Result<Vec<usize>, Failure> {
+        let mut parts = Vec::new();
+        let mut report = Report::new(
+            reported.clone(),
+            NOW,
+            |logins: &[LoginIn], at: &Reported| {
+                parts.push(logins.len());
+                *reported = at.clone();
+                Ok(())
+            },
+        );
+        report.read_file(path)?;
+        report.finish()?;
+        Ok(parts)
+    }
+
     #[test]
     fn log_file_is_read_once_and_again_after_a_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auth.log");
         let mut reported = Reported::default();
-        std::fs::write(&path, format!("{MESSAGE}\n{MESSAGE}\nAccepted publick")).unwrap();
-        assert_eq!(from_file(&path, &mut reported, NOW).unwrap().len(), 2);
-        assert_eq!(from_file(&path, &mut reported, NOW).unwrap().len(), 0);
-        std::fs::write(&path, format!("{MESSAGE}\n")).unwrap();
-        assert_eq!(from_file(&path, &mut reported, NOW).unwrap().len(), 1);
-        assert!(from_file(&folder.path().join("none"), &mut reported, NOW).is_err());
+        fs::write(&path, format!("{MESSAGE}\n{MESSAGE}\nAccepted publick")).unwrap();
+        assert_eq!(run(&path, &mut reported).unwrap(), [2]);
+        assert!(run(&path, &mut reported).unwrap().is_empty());
+        fs::write(&path, format!("{MESSAGE}\n")).unwrap();
+        assert_eq!(run(&path, &mut reported).unwrap(), [1]);
+        assert!(run(&folder.path().join("none"), &mut reported).is_err());
+    }
+
+    #[test]
+    fn logins_before_a_rotation_are_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth.log");
+        let mut reported = Reported::default();
+        fs::write(&path, format!("{MESSAGE}\n")).unwrap();
+        assert_eq!(run(&path, &mut reported).unwrap(), [1]);
+        fs::write(&path, format!("{MESSAGE}\n").repeat(3)).unwrap();
+        fs::rename(&path, folder.path().join("auth.log-20261130")).unwrap();
+        fs::write(&path, format!("{MESSAGE}\n")).unwrap();
+        assert_eq!(run(&path, &mut reported).unwrap(), [3]);
+        assert!(run(&path, &mut reported).unwrap().is_empty());
+    }
+
+    #[test]
+    fn long_outage_is_reported_in_parts_that_stay_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth.log");
+        fs::write(&path, format!("{MESSAGE}\n").repeat(2 * LOGINS_MAX + 1)).unwrap();
+        let mut reported = Reported::default();
+        let mut parts = 0;
+        let mut report = Report::new(Reported::default(), NOW, |_: &[LoginIn], at: &Reported| {
+            if parts == 1 {
+                return Err(logins_failure("no server".to_owned()));
+            }
+            parts += 1;
+            reported = at.clone();
+            Ok(())
+        });
+        assert!(report.read_file(&path).is_err());
+        drop(report);
+        assert_eq!(run(&path, &mut reported).unwrap(), [LOGINS_MAX, 1]);
+        assert!(run(&path, &mut reported).unwrap().is_empty());
     }
 }
