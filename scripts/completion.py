@@ -115,6 +115,9 @@ def main():
             for name in ("nightly-backup", "zebra-ci", "with a space"):
                 run("api-key", "create", name)
             run("group", "create", "staff-of-the-lab")
+            run("service", "create", "archive")
+            run("api-key", "create", "tape-writer", "--service=archive")
+            run("user", "create", "alice-elsewhere", "--db=other.db")
             setups = {
                 "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(keycroft completions bash)"),
                 "zsh": (["zsh", "-f", "-i"], "autoload -U compinit; compinit -u; source <(keycroft completions zsh)"),
@@ -127,6 +130,7 @@ def main():
                     for line, expected, what in (
                         ("keycroft api-key show nigh", "nightly-backup", "a name from the server"),
                         ("keycroft api-key delete nightly-backup zeb", "zebra-ci", "a second name"),
+                        ("keycroft api-key show --service archive tap", "tape-writer", "the keys of a service"),
                         ("keycroft group add-member sta", "staff-of-the-lab", "a group"),
                         ("keycroft api-key rot", "rotate", "a verb"),
                         ("keycroft api-key create ci --exp", "--expires", "a flag"),
@@ -147,6 +151,8 @@ def main():
             answers = [completed("api-key", "show", "") for _ in range(9)]
             text = max((text for _, text in answers), key=len)
             check("the list is complete", all(word in text for word in ("nightly-backup", "zebra-ci")), text)
+            elsewhere = [completed("user", "show", flag, "")[1] for flag in ("--db=other.db", "--server=http://127.0.0.1:1", "--context=home")]
+            check("another target in the line is neither opened nor contacted", all("alice" not in text for text in elsewhere), elsewhere)
             spaced = [line for line in text.splitlines() if "with a space" in line]
             check("a name with a space is completed by its id", len(spaced) == 1 and re.match(r"[0-9a-z]{12}\t", spaced[0]), spaced)
             times = sorted(time for time, text in answers if "nightly-backup" in text)

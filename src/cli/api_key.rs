@@ -4,14 +4,14 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::api_key_request::{
-    OwnOrService, api_keys_path, delete_credentials, end_of, non_empty, request_api_key,
+    OwnOrService, delete_credentials, end_of, non_empty, request_api_key,
 };
 use super::api_key_rotate::{RotateApiKey, rotate_key};
 use super::client::{ApiList, Client};
 use super::completion::CompletedNames;
 use super::explain::{KeyOwner, Question, explain};
 use super::listing::print_list_after;
-use super::lookup::find_id;
+use super::lookup::{api_keys_path, find_id};
 use super::notice;
 use crate::client::connection::Remote;
 use crate::model::time::Time;

@@ -6,9 +6,8 @@ use serde::Deserialize;
 use super::client::Client;
 use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
-use super::lookup::find_id;
+use super::lookup::{api_keys_path, find_id};
 use super::new_secret::post_for_secret;
-use crate::model::text::percent_encode;
 use crate::model::time::Time;
 use crate::terminal::exit::Failure;
 use crate::terminal::output::{self, Out, write_stderr};
@@ -25,14 +24,6 @@ pub struct OwnOrService {
 impl OwnOrService {
     pub fn path(&self) -> String {
         api_keys_path(None, self.service.as_deref())
-    }
-}
-
-pub fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
-    match (user, service) {
-        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", percent_encode(service)),
-        (Some(user), None) => format!("/api/v1/users/{}/api-keys", percent_encode(user)),
-        (None, None) => "/api/v1/api-keys".to_owned(),
     }
 }
 

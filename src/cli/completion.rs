@@ -12,6 +12,8 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use serde::Deserialize;
 
+use super::explain::KeyOwner;
+use super::lookup::api_keys_path;
 use super::target::TargetArguments;
 use crate::client::connection::Remote;
 
@@ -76,18 +78,22 @@ struct NamedItem {
 }
 
 impl CompletedNames {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::ApiKeys => "/api/v1/api-keys",
-            Self::Groups => "/api/v1/groups",
-            Self::Hosts => "/api/v1/hosts",
-            Self::NoticeChannels => "/api/v1/notices/channels",
-            Self::Services => "/api/v1/services",
-            Self::Sessions => "/api/v1/sessions",
-            Self::SshKeys => "/api/v1/ssh-keys",
-            Self::Tokens => "/api/v1/tokens",
-            Self::Users => "/api/v1/users",
-        }
+    fn path(self) -> String {
+        let user = flag_in_line("--user");
+        let noun = match self {
+            Self::ApiKeys => {
+                return api_keys_path(user.as_deref(), flag_in_line("--service").as_deref());
+            }
+            Self::Sessions => return KeyOwner { user }.path("sessions"),
+            Self::SshKeys => return KeyOwner { user }.path("ssh-keys"),
+            Self::Tokens => return KeyOwner { user }.path("tokens"),
+            Self::Groups => "groups",
+            Self::Hosts => "hosts",
+            Self::NoticeChannels => "notices/channels",
+            Self::Services => "services",
+            Self::Users => "users",
+        };
+        format!("/api/v1/{noun}")
     }
 
     /// Lists of administration may be those of a database on this machine.
@@ -123,6 +129,11 @@ impl CompletedNames {
 
     /// The objects; `None` when the server does not list them: a completion has no errors.
     fn list(self) -> Option<Vec<NamedItem>> {
+        // A half-typed line contacts no server and opens no database that it names.
+        let targets = ["--db", "--server", "--context", "--ca-file"];
+        if targets.into_iter().any(|flag| flag_in_line(flag).is_some()) {
+            return None;
+        }
         let client = if self.is_administrative() {
             let place = TargetArguments {
                 db: None,
@@ -138,6 +149,23 @@ impl CompletedNames {
         let (listed, _next) = client.list_page(&path).ok()?;
         listed.parse().ok()
     }
+}
+
+/// The value of `flag` in the line that a shell completes: it follows `--`.
+fn flag_in_line(flag: &str) -> Option<String> {
+    let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    flag_value(flag, words.filter_map(|word| word.into_string().ok()))
+}
+
+fn flag_value(flag: &str, mut words: impl Iterator<Item = String>) -> Option<String> {
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            Some((name, value)) if name == flag => return Some(value.to_owned()),
+            None if word == flag => return words.next(),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Returns true for names that no shell interprets.
@@ -157,6 +185,20 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("#compdef keycroft\n"), "{text}");
         assert!(text.contains(AUTOLOAD_ZSH), "{text}");
+    }
+
+    #[test]
+    fn flags_of_the_line_are_found_in_each_form() {
+        let value = |line: &str| flag_value("--service", line.split(' ').map(str::to_owned));
+        for line in [
+            "keycroft api-key show --service backup x",
+            "keycroft api-key show x --service=backup",
+        ] {
+            assert_eq!(value(line).as_deref(), Some("backup"));
+        }
+        for line in ["keycroft api-key show x --service", "keycroft --services x"] {
+            assert_eq!(value(line), None);
+        }
     }
 
     #[test]

@@ -4,8 +4,17 @@ use serde::Deserialize;
 
 use super::client::Client;
 use crate::model::secret::Id;
-use crate::model::text::is_same_name;
+use crate::model::text::{is_same_name, percent_encode};
 use crate::terminal::exit::{FORBIDDEN, Failure, INVALID, NOT_FOUND};
+
+/// The path of the list of API keys: the caller's own, a user's or a service's.
+pub fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
+    match (user, service) {
+        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", percent_encode(service)),
+        (Some(user), None) => format!("/api/v1/users/{}/api-keys", percent_encode(user)),
+        (None, None) => "/api/v1/api-keys".to_owned(),
+    }
+}
 
 /// The fields of every listed object.
 #[derive(Deserialize)]
