@@ -99,8 +99,9 @@ def main():
         os.symlink(PROGRAM, f"{folder}/bin/keycroft")
         env = {"HOME": f"{folder}/home", "PATH": f"{folder}/bin:{os.environ['PATH']}", "TERM": "xterm", "LANG": "C.UTF-8", "PS1": "$ "}
 
-        def run(*arguments, **more):
-            return subprocess.run(["keycroft", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True, **more).stdout
+        def run(*arguments, token=None, **more):
+            own = {**env, "KEYCROFT_TOKEN": token, "KEYCROFT_SERVER": url} if token else env
+            return subprocess.run(["keycroft", *arguments], cwd=folder, env=own, capture_output=True, text=True, check=True, **more).stdout
 
         run("user", "create", "alice", "--admin", "--db=keycroft.db")
         log = open(f"{folder}/log", "w+")
@@ -117,6 +118,8 @@ def main():
             run("group", "create", "staff-of-the-lab")
             run("service", "create", "archive")
             run("api-key", "create", "tape-writer", "--service=archive")
+            run("user", "create", "zoe", "--db=keycroft.db")
+            run("api-key", "create", "pet-project", token=run("user", "token", "zoe", "--db=keycroft.db").strip())
             run("user", "create", "alice-elsewhere", "--db=other.db")
             setups = {
                 "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(keycroft completions bash)"),
@@ -131,6 +134,7 @@ def main():
                         ("keycroft api-key show nigh", "nightly-backup", "a name from the server"),
                         ("keycroft api-key delete nightly-backup zeb", "zebra-ci", "a second name"),
                         ("keycroft api-key show --service archive tap", "tape-writer", "the keys of a service"),
+                        ("keycroft api-key show --user zoe pet", "pet-project", "the keys of a user"),
                         ("keycroft group add-member sta", "staff-of-the-lab", "a group"),
                         ("keycroft api-key rot", "rotate", "a verb"),
                         ("keycroft api-key create ci --exp", "--expires", "a flag"),
@@ -151,8 +155,8 @@ def main():
             answers = [completed("api-key", "show", "") for _ in range(9)]
             text = max((text for _, text in answers), key=len)
             check("the list is complete", all(word in text for word in ("nightly-backup", "zebra-ci")), text)
-            elsewhere = [completed("user", "show", flag, "")[1] for flag in ("--db=other.db", "--server=http://127.0.0.1:1", "--context=home")]
-            check("another target in the line is neither opened nor contacted", all("alice" not in text for text in elsewhere), elsewhere)
+            elsewhere = [completed("user", "show", flag, "")[1] for flag in ("--db=other.db", f"--server={url}", "--context=lab")]
+            check("a target in the line offers no names", all("alice" not in text for text in elsewhere), elsewhere)
             spaced = [line for line in text.splitlines() if "with a space" in line]
             check("a name with a space is completed by its id", len(spaced) == 1 and re.match(r"[0-9a-z]{12}\t", spaced[0]), spaced)
             times = sorted(time for time, text in answers if "nightly-backup" in text)
